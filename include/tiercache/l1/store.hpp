@@ -1,0 +1,183 @@
+// The memory of one shard of L1: entries under their keys, in the order of their use.
+//
+// Owned by a coherence shard, which holds its mutex around every call; not thread-safe, not even
+// its const members. Pure: the time is a parameter. Copying is deep and keeps the order of use; an
+// empty store owns no memory.
+//
+// Every method is O(1), where the variants of a key (at most max_variants) count as one, except
+// where it says otherwise. An Entry* is valid until the next call that is not const.
+//
+// Generations: an entry is dead once the generation it carries is not the one asked for. It stores
+// only the low 32 bits; the high bits are the same for all residents, because a call with other
+// high bits first frees everything (all of it dead). So a wrapped-around number cannot revive an
+// entry. Consequence: generations of one store must differ in their low bits in the short run.
+//
+// Limits: bytes() is what the allocator really gave for entries and index. put() holds it at or
+// below max_bytes by freeing dead entries that a moving hand finds, then the least recently used
+// ones. Blocks held only by pins are not counted.
+#pragma once
+
+#include "tiercache/l1/entry.hpp"
+#include "tiercache/l1/index.hpp"
+#include "tiercache/l1/lru.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tiercache::l1 {
+
+struct Limits {
+  std::size_t max_bytes = 0;
+  std::size_t max_entries = 0;  // 0 = no limit
+  unsigned max_variants = 64;   // under one key
+};
+
+// Where an erase_if stands. It is a position among hashes, so it stays good whatever happens to the
+// store between two steps: every entry that is present during the whole walk is looked at exactly
+// once, one that comes or goes meanwhile at most once for each time it is put.
+class Cursor {
+ public:
+  bool done() const noexcept {
+    return at_ >= Index::kCursorEnd;
+  }
+
+ private:
+  friend class Store;
+  std::uint64_t at_ = 0;
+};
+
+class Store {
+ public:
+  explicit Store(Limits limits) noexcept : limits_(limits) {
+  }
+  Store(const Store& other);
+  Store& operator=(const Store& other);
+  Store(Store&& other) noexcept;
+  Store& operator=(Store&& other) noexcept;
+  ~Store();
+
+  // A hit counts as a use. Null if absent, expired (now >= expire_at) or of another generation;
+  // such an entry is freed on the way.
+  Entry* find(const Key& key, const Variant& variant, Time now, std::uint64_t generation);
+  // The same without a use and without freeing.
+  const Entry* peek(const Key& key, const Variant& variant, Time now,
+                    std::uint64_t generation) const;
+  Entry* peek(const Key& key, const Variant& variant, Time now, std::uint64_t generation);
+  // Calls f(Entry&) on every entry of exactly that key, dead ones too, the most recently used
+  // first. f must not call the store.
+  template <class F>
+  void for_each_variant(const Key& key, F&& f) {
+    index_.for_each(key.hash, [&](Entry& entry) {
+      if (entry.matches(key.db, key.bytes)) {
+        f(entry);
+      }
+    });
+  }
+  // Calls f(const Entry&) on every entry, dead ones too, from the least recently used (the next
+  // victim) to the most recently used. O(entries).
+  template <class F>
+  void for_each_lru(F&& f) const {
+    for (const Entry* entry = lru_.oldest(); entry != nullptr; entry = Lru::newer(entry)) {
+      f(*entry);
+    }
+  }
+
+  // Stores a reply as the most recently used, in place of the same variant if there is one, and
+  // evicts until the limits hold. Beyond max_variants under one hash the least recently used of
+  // these goes. Null, and the same variant is gone, if the entry cannot be kept: alone too large,
+  // over a limit of Entry's, expired already, or meta.generation != generation. REQUIRES: meta.seq
+  // <= kMaxSeq, variant.command < 4096, variant.resp <= 3; the views do not point into this store.
+  Entry* put(const Key& key, const Variant& variant, std::string_view reply, const Meta& meta,
+             Time now, std::uint64_t generation);
+
+  // Frees every variant of every key with that hash; returns how many. (Keys that collide go too,
+  // which costs a miss, not the truth.)
+  std::size_t erase(KeyHash hash);
+  // Frees one. REQUIRES: it is in this store.
+  void erase(Entry* entry);
+  void clear() noexcept;
+
+  // Looks at about `look_at` residents at a moving hand and frees the dead; returns how many.
+  // put() does this too, a few at a time.
+  std::size_t sweep(Time now, std::uint64_t generation, unsigned look_at);
+  // One bounded step of a walk over all entries: looks at about `look_at` and frees those for which
+  // pred(const Entry&) is true; returns how many. Call until cursor.done().
+  template <class Pred>
+  std::size_t erase_if(Cursor& cursor, unsigned look_at, Pred&& pred) {
+    std::size_t erased = 0;
+    for (unsigned looked = 0; looked < look_at && !cursor.done();) {
+      looked += 1 + index_.visit(cursor.at_, [&](Entry* entry) {
+        if (!pred(static_cast<const Entry&>(*entry))) {
+          return true;
+        }
+        release(entry);
+        ++erased;
+        return false;
+      });
+    }
+    index_.maintain();
+    return erased;
+  }
+
+  // Real allocated bytes of entries and index.
+  std::size_t bytes() const noexcept {
+    return entry_bytes_ + index_.bytes();
+  }
+  std::size_t entries() const noexcept {
+    return index_.size();
+  }
+  // Living entries that went to make room, so far.
+  std::uint64_t evictions() const noexcept {
+    return evictions_;
+  }
+  // Entries freed because their time or their generation was over, so far.
+  std::uint64_t expired() const noexcept {
+    return expired_;
+  }
+  const Limits& limits() const noexcept {
+    return limits_;
+  }
+  // Takes effect at the next put, which then may evict many at once; call sweep or erase_if to go
+  // there in steps.
+  void set_limits(Limits limits) noexcept {
+    limits_ = limits;
+  }
+
+  bool alive(const Entry& entry, Time now, std::uint64_t generation) const noexcept {
+    return now < entry.expire_at() && generation_of(entry) == generation;
+  }
+  std::uint64_t generation_of(const Entry& entry) const noexcept {
+    return (std::uint64_t{generation_high_} << 32) | entry.generation_low();
+  }
+
+  // REQUIRES: the entry is in this store.
+  Pin pin(Entry* entry);
+
+  // For a pipelined batch: prefetch_slot for all its keys, then prefetch for all, then find.
+  // prefetch_slot reads no entry and waits for no memory.
+  void prefetch_slot(KeyHash hash) const noexcept {
+    index_.prefetch_slot(hash);
+  }
+  void prefetch(KeyHash hash) const noexcept {
+    index_.prefetch_entries(hash);
+  }
+
+ private:
+  void adopt_generation(std::uint64_t generation) noexcept;
+  void release(Entry* entry) noexcept;  // from the order and the books; not from the index
+  void drop(Entry* entry) noexcept;     // from everywhere
+  void make_room(Entry* keep, Time now, std::uint64_t generation);
+  bool over_limits() const noexcept;
+
+  Index index_;
+  mutable Lru lru_;  // notes hits, and has to settle them before it can be read
+  Limits limits_;
+  std::size_t entry_bytes_ = 0;
+  std::uint32_t generation_high_ = 0;
+  std::uint64_t sweep_hand_ = 0;
+  std::uint64_t evictions_ = 0;
+  std::uint64_t expired_ = 0;
+};
+
+}  // namespace tiercache::l1
