@@ -163,7 +163,7 @@ def run_suites(run, flavour, folder, excluded=(), multiplier=1, prefix=()):
             record = json.loads(line)
         except ValueError:
             continue  # Cut off when meson was stopped: its test is still waiting, and so counts as failed.
-        name = record["name"]
+        name = record["name"].split(" / ")[-1]  # meson may put "project:suite / " in front.
         if name in waiting:
             waiting.remove(name)
         result = record["result"]
@@ -177,7 +177,8 @@ def run_suites(run, flavour, folder, excluded=(), multiplier=1, prefix=()):
                      f"{record.get('stdout') or ''}\n{record.get('stderr') or ''}".strip())
     for name in waiting:
         failures += 1
-        run.fail(f"{flavour}/{name}", f"has no result ({reason_for(status)})", log.read_text(errors="replace"))
+        run.fail(f"{flavour}/{name}", f"has no result ({reason_for(status)})",
+                 log.read_text(errors="replace") if name is waiting[-1] else "")
     if status != 0 and failures == 0:
         run.fail(f"{flavour}/suites", reason_for(status), log.read_text(errors="replace"))
 
