@@ -76,6 +76,9 @@ class Run:
         except subprocess.TimeoutExpired:
             self.stop(child)
             return None
+        except Interrupted:
+            self.stop(child)
+            raise
         finally:
             with self.lock:
                 self.children.discard(child)
