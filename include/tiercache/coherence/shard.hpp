@@ -1,0 +1,217 @@
+// One shard of L1 with the protocol that keeps it true: entries, flights and epochs of the keys
+// whose hash falls into it. Pure: no sockets, no clock, no lock. The owner (Cache) holds the
+// shard's mutex around every call; the explorer in tests/model calls it directly.
+//
+// The idea, in four sentences. Every change of a key that the proxy can see (an event, an own
+// write from send to reply, a read that returned something newer) advances the epoch of the key's
+// stripe, and a fill commits only if the epoch is still the one its read was sent under. Epochs are
+// kept in stripes, not per key: a collision refuses a commit, never allows one, and a write to an
+// uncached key costs no memory. A flush or a lost event link is a new generation, kept by
+// LinkStatus; entries and flights remember theirs. Two replies that came over different links have
+// no order, so after one, what another link brought earlier is fenced: it waits for a PING.
+//
+// Cost: a hit is one look-up; a write or event two memory accesses if the key is not cached.
+#pragma once
+
+#include "tiercache/base/hash.hpp"
+#include "tiercache/base/time.hpp"
+#include "tiercache/coherence/link_status.hpp"
+#include "tiercache/coherence/rules.hpp"
+#include "tiercache/coherence/session.hpp"
+#include "tiercache/l1/store.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+namespace tiercache::coherence {
+
+// A data connection. A reconnected link is another link.
+using LinkId = std::uint64_t;
+// 0 is no flight.
+using FlightId = std::uint64_t;
+// Whoever asked; opaque here.
+using Waiter = std::uint64_t;
+
+// Where a read would be sent, and as the how-manieth request on that link.
+struct Place {
+  LinkId link = 0;
+  std::uint64_t seq = 0;
+  std::uint64_t source = 0;  // the server process behind it (LinkStatus::source)
+};
+
+struct ReadAsk {
+  l1::Key key;
+  // Entries that can answer, the one to be filled first. (STRLEN can be told from GET's reply.)
+  std::span<const l1::Variant> answers;
+  Reach reach;
+  // A PING sent after this read arrived and acknowledged since; 0: none was waited for. Where
+  // max_staleness is 0 each hit needs one.
+  std::uint64_t fenced_by = 0;
+  Place place;
+  Waiter waiter = 0;
+};
+
+struct ReadOutcome {
+  enum class Kind : std::uint8_t {
+    hit,     // `entry`, valid until the next call
+    joined,  // an answer will come with `flight`
+    send,    // send the read and PTTL now; the answer comes with `flight`
+    wait,    // ask again when `ping` is acknowledged, with fenced_by = ping
+    none,    // not here (on_probe)
+  };
+  Kind kind = Kind::none;
+  l1::Entry* entry = nullptr;
+  FlightId flight = 0;
+  std::uint64_t flight_seq = 0;  // joined: its number on its link
+  bool foreign = false;          // joined: a flight of another link
+  std::uint64_t ping = 0;
+};
+
+// The replies of a read and of the PTTL sent right behind it.
+struct Fill {
+  std::string_view reply;
+  bool cacheable = true;  // no error, complete, not too large
+  bool missing = false;   // the reply says that the key does not exist
+  std::int64_t pttl_ms = -1;
+};
+
+struct ShardConfig {
+  l1::Limits limits;
+  Duration max_ttl = std::chrono::hours(1);
+  Duration negative_ttl = std::chrono::seconds(1);
+  Duration max_staleness = std::chrono::seconds(1);  // 0: a fence before each hit
+  // PTTL is answered from memory if the fill's round trip was at most its own unit.
+  Duration exact_within = std::chrono::milliseconds(1);
+  std::uint32_t stripes = 1024;  // a power of two
+};
+
+template <Rules R = Rules{}>
+class BasicShard {
+ public:
+  explicit BasicShard(const ShardConfig& config);
+
+  // A read of one key that may be answered from L1. A flight started here belongs to `waiter`.
+  ReadOutcome on_read(const ReadAsk& ask, const View& view, Time now);
+
+  // The first half of on_read: hit, wait or none; nothing is sent.
+  ReadOutcome on_probe(const ReadAsk& ask, const View& view, Time now);
+
+  // One key of a read of several. The caller takes one View for all keys and may answer from L1
+  // only if it is fresh, each key has an entry, and no entry's seq() is above view.acked: then
+  // all are as of that PING. Null: not here.
+  l1::Entry* on_multi_part(const l1::Key& key, std::span<const l1::Variant> answers,
+                           const View& view, Time now);
+  bool fresh(const View& view, Time now) const noexcept;
+
+  // A read that is sent upstream whatever L1 holds and whose reply may fill it; nobody joins it.
+  // For MGET's parts and for warming.
+  FlightId begin_fill(const l1::Key& key, const l1::Variant& variant, const Place& place,
+                      const View& view, Time now);
+
+  // The flight's reply. Appends its waiters, whom the caller answers after this call with the
+  // same bytes. Returns whether L1 has it now.
+  bool on_reply(KeyHash hash, FlightId flight, const Fill& fill, const View& view, Time now,
+                std::vector<Waiter>& waiters);
+  // The flight's link is gone: nothing was delivered. Appends its waiters, who get an error.
+  void on_flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters);
+
+  // Redis says that the key changed.
+  void on_event(KeyHash hash);
+  // A write through the proxy: before it is sent, and at its reply, error or loss before that is
+  // forwarded. A blocking command has no begin: its session reads upstream, and nobody can know
+  // of the write before the reply.
+  void on_write_begin(KeyHash hash);
+  void on_write_end(KeyHash hash);
+  void on_blocking_write_reply(KeyHash hash);
+  // A read that went past L1 is about to be delivered.
+  void on_pass_read(KeyHash hash);
+
+  l1::Store& store() noexcept {
+    return store_;
+  }
+  const l1::Store& store() const noexcept {
+    return store_;
+  }
+  ShardConfig& config() noexcept {
+    return config_;
+  }
+  std::size_t flights() const noexcept {
+    return flight_count_;
+  }
+  std::uint64_t refused() const noexcept {
+    return refused_;
+  }
+
+  // For the explorer: whether an entry would be served, and a digest of everything that decides
+  // about the future, with unbounded counters reduced to what is compared.
+  template <class Sink>
+  void digest(Sink&& sink, const View& view) const;
+
+ private:
+  struct Stripe {
+    std::uint64_t epoch = 0;
+    std::uint32_t writes_pending = 0;
+  };
+  struct Flight {
+    FlightId id = 0;
+    Place place;
+    std::uint64_t epoch = 0;
+    std::uint64_t generation = 0;
+    Time sent_at{};
+    std::uint32_t db = 0;
+    std::uint16_t command = 0;
+    std::uint8_t resp = 0;
+    bool joinable = true;
+    bool fenced = false;  // a reply of another link was delivered since it was sent
+    std::string key;
+    std::string args;
+    boost::container::small_vector<Waiter, 2> waiters;
+  };
+  using Flights = boost::container::small_vector<Flight, 1>;
+
+  Stripe& stripe(KeyHash hash) noexcept {
+    return stripes_[(hash >> 16) & (stripes_.size() - 1)];
+  }
+  const Stripe& stripe(KeyHash hash) const noexcept {
+    return stripes_[(hash >> 16) & (stripes_.size() - 1)];
+  }
+  void advance(KeyHash hash) {
+    stripe(hash).epoch++;
+    store_.erase(hash);
+  }
+  std::uint64_t generation(const View& view) const noexcept {
+    return R.check_generation ? view.generation : 0;
+  }
+  bool unchanged(const Flight& flight, const Stripe& at) const noexcept {
+    return flight.epoch == at.epoch && at.writes_pending == 0;
+  }
+  bool may_join(const Flight& flight, const ReadAsk& ask, const View& view) const noexcept;
+  bool may_commit(KeyHash hash, const Flight& flight, const Fill& fill,
+                  const View& view) const noexcept;
+  void commit(KeyHash hash, const Flight& flight, const Fill& fill, const View& view, Time now);
+  void fence_others(KeyHash hash, const Flight& delivered, const View& view);
+  Flight& start(const l1::Key& key, const l1::Variant& variant, const Place& place,
+                const View& view, Time now);
+  bool take(KeyHash hash, FlightId id, Flight& out);
+
+  ShardConfig config_;
+  l1::Store store_;
+  std::vector<Stripe> stripes_;
+  boost::unordered_flat_map<KeyHash, Flights> flights_;
+  std::size_t flight_count_ = 0;
+  FlightId next_flight_ = 1;
+  std::uint64_t refused_ = 0;
+};
+
+using Shard = BasicShard<>;
+extern template class BasicShard<Rules{}>;
+
+}  // namespace tiercache::coherence
+
+#include "tiercache/coherence/shard_impl.hpp"

@@ -1,0 +1,324 @@
+// The bodies of BasicShard, apart from its contract. Included by shard.hpp only; the product uses
+// the one instantiation in src/coherence/shard.cpp.
+#pragma once
+
+#include "tiercache/base/check.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tiercache::coherence {
+
+template <Rules R>
+BasicShard<R>::BasicShard(const ShardConfig& config)
+    : config_(config), store_(config.limits), stripes_(config.stripes) {
+  TC_CHECK(config.stripes > 0 && (config.stripes & (config.stripes - 1)) == 0);
+}
+
+template <Rules R>
+bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask,
+                             const View& view) const noexcept {
+  if (!flight.joinable || flight.fenced ||
+      (R.check_generation && flight.generation != view.generation)) {
+    return false;
+  }
+  if (R.epoch_join && !unchanged(flight, stripe(ask.key.hash))) {
+    return false;
+  }
+  if (ask.reach.look == Look::own &&
+      (flight.place.link != ask.place.link || flight.place.seq < ask.reach.newest_read)) {
+    return false;
+  }
+  return flight.db == ask.key.db && flight.command == ask.answers.front().command &&
+         flight.resp == ask.answers.front().resp && flight.key == ask.key.bytes &&
+         flight.args == ask.answers.front().args;
+}
+
+template <Rules R>
+bool BasicShard<R>::fresh(const View& view, Time now) const noexcept {
+  return view.state == LinkState::live && (config_.max_staleness == Duration::zero() ||
+                                           now - view.acked_at <= config_.max_staleness);
+}
+
+template <Rules R>
+ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time now) {
+  ReadOutcome outcome;
+  if (ask.reach.look != Look::all || !fresh(view, now)) {
+    return outcome;
+  }
+  l1::Entry* entry = on_multi_part(ask.key, ask.answers, view, now);
+  if (entry == nullptr) {
+    return outcome;
+  }
+  if (entry->fenced() && entry->seq() > view.acked) {
+    // Waited once and fenced anew meanwhile: go upstream, do not wait for ever.
+    if (ask.fenced_by == 0) {
+      outcome.kind = ReadOutcome::Kind::wait;
+      outcome.ping = entry->seq();
+    }
+  } else if (config_.max_staleness == Duration::zero() && ask.fenced_by == 0) {
+    outcome.kind = ReadOutcome::Kind::wait;
+    outcome.ping = view.next_ping();
+  } else {
+    outcome.kind = ReadOutcome::Kind::hit;
+    outcome.entry = entry;
+  }
+  return outcome;
+}
+
+template <Rules R>
+ReadOutcome BasicShard<R>::on_read(const ReadAsk& ask, const View& view, Time now) {
+  ReadOutcome outcome = on_probe(ask, view, now);
+  if (outcome.kind != ReadOutcome::Kind::none) {
+    return outcome;
+  }
+  if (ask.reach.look != Look::none) {
+    const auto found = flights_.find(ask.key.hash);
+    if (found != flights_.end()) {
+      // The newest first: with Look::own only the latest may be new enough.
+      for (std::size_t i = found->second.size(); i-- > 0;) {
+        Flight& flight = found->second[i];
+        if (may_join(flight, ask, view)) {
+          flight.waiters.push_back(ask.waiter);
+          outcome.kind = ReadOutcome::Kind::joined;
+          outcome.flight = flight.id;
+          outcome.flight_seq = flight.place.seq;
+          outcome.foreign = flight.place.link != ask.place.link;
+          return outcome;
+        }
+      }
+    }
+  }
+  Flight& flight = start(ask.key, ask.answers.front(), ask.place, view, now);
+  flight.waiters.push_back(ask.waiter);
+  outcome.kind = ReadOutcome::Kind::send;
+  outcome.flight = flight.id;
+  outcome.flight_seq = ask.place.seq;
+  return outcome;
+}
+
+template <Rules R>
+l1::Entry* BasicShard<R>::on_multi_part(const l1::Key& key, std::span<const l1::Variant> answers,
+                                        const View& view, Time now) {
+  for (const l1::Variant& variant : answers) {
+    if (l1::Entry* entry = store_.find(key, variant, now, generation(view))) {
+      return entry;
+    }
+  }
+  return nullptr;
+}
+
+template <Rules R>
+typename BasicShard<R>::Flight& BasicShard<R>::start(const l1::Key& key, const l1::Variant& variant,
+                                                     const Place& place, const View& view,
+                                                     Time now) {
+  Flights& flights = flights_[key.hash];
+  Flight& flight = flights.emplace_back();
+  flight.id = next_flight_++;
+  flight.place = place;
+  flight.epoch = stripe(key.hash).epoch;
+  flight.generation = generation(view);
+  flight.sent_at = now;
+  flight.db = key.db;
+  flight.command = variant.command;
+  flight.resp = variant.resp;
+  flight.key = key.bytes;
+  flight.args = variant.args;
+  flight_count_++;
+  return flight;
+}
+
+template <Rules R>
+FlightId BasicShard<R>::begin_fill(const l1::Key& key, const l1::Variant& variant,
+                                   const Place& place, const View& view, Time now) {
+  Flight& flight = start(key, variant, place, view, now);
+  flight.joinable = false;
+  return flight.id;
+}
+
+template <Rules R>
+bool BasicShard<R>::take(KeyHash hash, FlightId id, Flight& out) {
+  const auto found = flights_.find(hash);
+  if (found == flights_.end()) {
+    return false;
+  }
+  Flights& flights = found->second;
+  const auto at = std::find_if(flights.begin(), flights.end(),
+                               [id](const Flight& flight) { return flight.id == id; });
+  if (at == flights.end()) {
+    return false;
+  }
+  out = std::move(*at);
+  flights.erase(at);
+  if (flights.empty()) {
+    flights_.erase(found);
+  }
+  flight_count_--;
+  return true;
+}
+
+template <Rules R>
+bool BasicShard<R>::may_commit(KeyHash hash, const Flight& flight, const Fill& fill,
+                               const View& view) const noexcept {
+  if (!fill.cacheable || view.state != LinkState::live) {
+    return false;
+  }
+  if (R.flight_identity && !unchanged(flight, stripe(hash))) {
+    return false;
+  }
+  if (R.check_generation && flight.generation != view.generation) {
+    return false;
+  }
+  if (flight.place.source != view.source) {
+    return false;  // another server process than the one whose events we hear
+  }
+  // The key came or went between the read and its PTTL.
+  return fill.missing == (fill.pttl_ms == -2);
+}
+
+template <Rules R>
+void BasicShard<R>::commit(KeyHash hash, const Flight& flight, const Fill& fill, const View& view,
+                           Time now) {
+  // Redis evaluated PTTL after the send, so counting from there the entry dies early, never late.
+  const Time from = R.ttl_from_send ? flight.sent_at : now;
+  l1::Meta meta;
+  meta.generation = flight.generation;
+  meta.seq = view.next_ping();
+  meta.fenced = flight.fenced;
+  meta.negative = fill.missing;
+  if (fill.missing) {
+    meta.ttl = l1::Ttl::missing;
+    meta.expire_at = from + config_.negative_ttl;
+  } else if (fill.pttl_ms < 0) {
+    meta.ttl = l1::Ttl::none;
+    meta.expire_at = from + config_.max_ttl;
+  } else {
+    const Duration left = fill.pttl_ms < config_.max_ttl / std::chrono::milliseconds(1)
+                              ? Duration(std::chrono::milliseconds(fill.pttl_ms))
+                              : config_.max_ttl;
+    const bool exact = left < config_.max_ttl && now - flight.sent_at <= config_.exact_within;
+    meta.ttl = exact ? l1::Ttl::exact : l1::Ttl::capped;
+    meta.expire_at = from + left;
+  }
+  const l1::Key key{hash, flight.db, flight.key};
+  const l1::Variant variant{flight.command, flight.resp, flight.args};
+  store_.put(key, variant, fill.reply, meta, now, generation(view));
+}
+
+// What other links brought, or will bring, of this key may be older than the reply now delivered.
+// A PING sent from here on is answered after the events of every write the reply can show.
+template <Rules R>
+void BasicShard<R>::fence_others(KeyHash hash, const Flight& delivered, const View& view) {
+  if (!R.fence_other_links) {
+    return;
+  }
+  store_.for_each_variant(l1::Key{hash, delivered.db, delivered.key},
+                          [&](l1::Entry& entry) { entry.set_fence(view.next_ping()); });
+  const auto found = flights_.find(hash);
+  if (found != flights_.end()) {
+    for (Flight& flight : found->second) {
+      flight.fenced = flight.fenced || flight.place.link != delivered.place.link;
+    }
+  }
+}
+
+template <Rules R>
+bool BasicShard<R>::on_reply(KeyHash hash, FlightId id, const Fill& fill, const View& view,
+                             Time now, std::vector<Waiter>& waiters) {
+  Flight flight;
+  TC_CHECK(take(hash, id, flight));
+  waiters.insert(waiters.end(), flight.waiters.begin(), flight.waiters.end());
+  if (!may_commit(hash, flight, fill, view)) {
+    refused_++;
+    if (R.drop_uncommitted) {
+      advance(hash);
+    }
+    return false;
+  }
+  fence_others(hash, flight, view);
+  commit(hash, flight, fill, view, now);
+  return true;
+}
+
+template <Rules R>
+void BasicShard<R>::on_flight_lost(KeyHash hash, FlightId id, std::vector<Waiter>& waiters) {
+  Flight flight;
+  TC_CHECK(take(hash, id, flight));
+  waiters.insert(waiters.end(), flight.waiters.begin(), flight.waiters.end());
+}
+
+template <Rules R>
+void BasicShard<R>::on_event(KeyHash hash) {
+  advance(hash);
+}
+
+template <Rules R>
+void BasicShard<R>::on_write_begin(KeyHash hash) {
+  if (R.bar_at_send) {
+    stripe(hash).writes_pending++;
+    advance(hash);
+  }
+}
+
+template <Rules R>
+void BasicShard<R>::on_write_end(KeyHash hash) {
+  if (R.bar_at_send) {
+    Stripe& at = stripe(hash);
+    TC_CHECK(at.writes_pending > 0);
+    at.writes_pending--;
+  }
+  if (R.bar_at_reply) {
+    advance(hash);
+  }
+}
+
+template <Rules R>
+void BasicShard<R>::on_blocking_write_reply(KeyHash hash) {
+  advance(hash);
+}
+
+template <Rules R>
+void BasicShard<R>::on_pass_read(KeyHash hash) {
+  if (R.drop_pass_read) {
+    advance(hash);
+  }
+}
+
+template <Rules R>
+template <class Sink>
+void BasicShard<R>::digest(Sink&& sink, const View& view) const {
+  for (const Stripe& at : stripes_) {
+    sink(at.writes_pending);
+  }
+  store_.for_each_lru([&](const l1::Entry& entry) {
+    sink(entry.key());
+    sink(entry.reply());
+    sink(entry.variant().command);
+    sink(std::uint64_t{store_.generation_of(entry) == generation(view)});
+    sink(std::uint64_t{entry.fenced()});
+    sink(entry.seq() > view.acked ? entry.seq() - view.acked : 0);
+  });
+  // Flights in the order they were started: their ids grow.
+  std::vector<std::pair<KeyHash, const Flight*>> all;
+  for (const auto& [hash, flights] : flights_) {
+    for (const Flight& flight : flights) {
+      all.emplace_back(hash, &flight);
+    }
+  }
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.second->id < b.second->id; });
+  for (const auto& [hash, flight] : all) {
+    sink(hash);
+    sink(std::uint64_t{flight->command});
+    sink(flight->place.link);
+    sink(std::uint64_t{flight->epoch == stripe(hash).epoch});
+    sink(std::uint64_t{flight->generation == generation(view)});
+    sink(std::uint64_t{flight->fenced});
+    sink(std::uint64_t{flight->joinable});
+    for (const Waiter waiter : flight->waiters) {
+      sink(waiter);
+    }
+  }
+}
+
+}  // namespace tiercache::coherence

@@ -1,0 +1,7 @@
+#include "tiercache/coherence/shard.hpp"
+
+namespace tiercache::coherence {
+
+template class BasicShard<Rules{}>;
+
+}  // namespace tiercache::coherence
