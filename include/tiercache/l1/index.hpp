@@ -36,10 +36,11 @@ class Index {
   static constexpr std::uint64_t kCursorEnd = std::uint64_t{1} << 32;
 
   Index() = default;
+  Index(Index&& other) noexcept;
+  Index& operator=(Index&& other) noexcept;
   ~Index();
-  Index(Index&&) noexcept;
-  Index& operator=(Index&&) noexcept;
 
+  // Entries in it.
   std::size_t size() const noexcept {
     return size_;
   }
@@ -56,45 +57,236 @@ class Index {
   // index.
   template <class F>
   void for_each(KeyHash hash, F&& f) const;
-  std::size_t count(KeyHash hash) const noexcept;
   // The least recently used entry under that hash, or null.
   Entry* oldest(KeyHash hash) const noexcept;
 
-  // REQUIRES: not there. May move up to two chunks of a resizing in progress.
-  void add(KeyHash hash, Entry* entry);
-  // REQUIRES: there. Never allocates and never moves other slots than its own bundle's.
+  // Returns how many entries are under that hash now. Moves a resizing in progress on.
+  // REQUIRES: not there.
+  std::size_t add(KeyHash hash, Entry* entry);
+  // Moves no slots. REQUIRES: there.
   void remove(Entry* entry) noexcept;
-  // `by` (same key) takes the place of `entry`, as the most recent of its bundle.
-  void replace(Entry* entry, Entry* by) noexcept;
-  // Takes all entries under that hash out, and calls f(Entry*) on each, which may free it.
+  // Takes all entries under that hash out and calls f(Entry*) on each, which may free it.
   template <class F>
   std::size_t remove_all(KeyHash hash, F&& f);
 
   // Visits the entries of one home chunk whose hash is at the cursor or beyond, and advances the
   // cursor behind them; keep(Entry*) returns false to have the entry taken out (and may free it).
-  // Each entry that is present from a cursor of 0 to kCursorEnd is visited exactly once, whatever
-  // is added, removed or resized in between.
+  // Returns how many were visited. Each entry that is present from a cursor of 0 to kCursorEnd is
+  // visited exactly once, whatever is added, removed or resized between two calls.
   template <class F>
   unsigned visit(std::uint64_t& cursor, F&& keep);
 
-  // The bits of the hash that a slot keeps beside the home hash (for copying an index).
+  // As much of the hash as the index knows (to copy an index). REQUIRES: there.
   KeyHash hash_of(const Entry* entry) const noexcept;
 
-  // Starts to shrink a table that is much too large, or moves a resizing in progress on.
+  // Moves a resizing in progress on, or starts to shrink a table that is much too large.
   void maintain();
-  // Fits the table to its size at once: O(table).
+  // Fits the table to its content at once: O(table).
   void compact();
+  // Forgets the entries, frees the tables.
   void clear() noexcept;
 
+  // Starts to load the home chunk; waits for nothing.
   void prefetch_slot(KeyHash hash) const noexcept;
+  // Reads the home chunk and starts to load the entries that it has for that hash.
   void prefetch_entries(KeyHash hash) const noexcept;
-  void prefetch_chunk_of(std::uint64_t cursor) const noexcept;
+  void prefetch_visit(std::uint64_t cursor) const noexcept;
 
  private:
-  using Slot = std::uint64_t;  // 0 = free; pointer (bit 0: a bundle), 16 bits of hash above
-  struct Bundle;
-  struct Chunk;
-  struct Table;
+  // 0 = free; else a pointer to an Entry, or to a Bundle with bit 0 set, and 16 bits of the hash
+  // above.
+  using Slot = std::uint64_t;
+  static constexpr unsigned kSlots = 7;
+  static constexpr std::uint64_t kIsBundle = 1;
+  static constexpr std::uint64_t kTagMask = ~Entry::kPointerMask;
+
+  struct alignas(64) Chunk {
+    std::array<Slot, kSlots> slots;
+    std::uint32_t passed;  // slots whose home is here or before and that went further on
+    std::uint32_t unused;
+  };
+  static_assert(sizeof(Chunk) == 64);
+
+  struct Bundle {
+    std::uint32_t home_hash;
+    std::uint32_t count;
+    std::uint32_t capacity;
+    std::uint32_t unused;
+    // Entries with 16 bits of a hash of their variant above, the most recent first.
+    Slot* items() noexcept {
+      return reinterpret_cast<Slot*>(this + 1);
+    }
+  };
+
+  struct Table {
+    std::vector<Chunk*> pages;
+    std::size_t homes = 0;    // 0 = no table
+    unsigned page_shift = 0;  // log2 of chunks in a page
+
+    std::size_t home(std::uint32_t hash) const noexcept {
+      return static_cast<std::size_t>((std::uint64_t{hash} * homes) >> 32);
+    }
+    // The lowest hash at home in chunk `i`, or kCursorEnd if there is none.
+    std::uint64_t first_hash(std::size_t i) const noexcept {
+      return ((std::uint64_t{i} << 32) + homes - 1) / homes;
+    }
+    // Null where nothing was ever put.
+    Chunk* chunk(std::size_t i) const noexcept {
+      const std::size_t page = i >> page_shift;
+      if (page >= pages.size() || pages[page] == nullptr) [[unlikely]] {
+        return nullptr;
+      }
+      return pages[page] + (i & ((std::size_t{1} << page_shift) - 1));
+    }
+  };
+
+  struct Position {
+    const Table* table = nullptr;
+    std::size_t home = 0;
+    std::size_t at = 0;
+    Slot* slot = nullptr;
+  };
+
+  static Slot tag_of(KeyHash hash) noexcept {
+    return (hash << 16) & kTagMask;
+  }
+  static bool is_bundle(Slot slot) noexcept {
+    return (slot & kIsBundle) != 0;
+  }
+  static Entry* entry_of(Slot slot) noexcept {
+    return reinterpret_cast<Entry*>(slot & Entry::kPointerMask);
+  }
+  static Bundle* bundle_of(Slot slot) noexcept {
+    return reinterpret_cast<Bundle*>(slot & Entry::kPointerMask & ~kIsBundle);
+  }
+  static std::uint32_t home_hash_of(Slot slot) noexcept {
+    return is_bundle(slot) ? bundle_of(slot)->home_hash : entry_of(slot)->home_hash();
+  }
+
+  // The one table where that hash lives now.
+  const Table& table_of(std::uint32_t hash) const noexcept {
+    return old_.homes != 0 && old_.home(hash) >= moved_ ? old_ : table_;
+  }
+  // Where [cursor, ...) of one home chunk of one table ends.
+  std::uint64_t visit_end(const Table& table, std::size_t home) const noexcept;
+
+  Position locate(KeyHash hash) const noexcept;
+  Position locate(const Entry* entry) const noexcept;
+  static Entry* find_in(Bundle* bundle, const Key& key, const Variant& variant, Use use) noexcept;
+  void place(Table& table, std::uint32_t hash, Slot slot);
+  void vacate(const Position& position) noexcept;
+  void add_to_bundle(Slot& slot, Entry* entry);
+  // Takes the `i`th out of the slot's bundle. A bundle has at least two entries: with one left the
+  // slot becomes a plain one.
+  void remove_from_bundle(Slot& slot, std::uint32_t i) noexcept;
+  void free_bundle(Bundle* bundle) noexcept;
+
+  Chunk& make_chunk(Table& table, std::size_t i);
+  void free_page(Table& table, std::size_t page) noexcept;
+  void free_table(Table& table) noexcept;
+  void start_resize(std::size_t homes);
+  void move_chunk();
+  void swap(Index& other) noexcept;
+
+  Table table_;
+  Table old_;              // while a resizing is in progress: home chunks from moved_ on
+  std::size_t moved_ = 0;  // home chunks of old_ that are in table_ already
+  std::size_t slots_ = 0;  // in use
+  std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
 };
+
+template <class F>
+void Index::for_each(KeyHash hash, F&& f) const {
+  const Position found = locate(hash);
+  if (found.slot == nullptr) {
+    return;
+  }
+  if (!is_bundle(*found.slot)) {
+    f(*entry_of(*found.slot));
+    return;
+  }
+  Bundle* bundle = bundle_of(*found.slot);
+  for (std::uint32_t i = 0; i < bundle->count; ++i) {
+    f(*entry_of(bundle->items()[i]));
+  }
+}
+
+template <class F>
+std::size_t Index::remove_all(KeyHash hash, F&& f) {
+  const Position found = locate(hash);
+  if (found.slot == nullptr) {
+    return 0;
+  }
+  const Slot slot = *found.slot;
+  vacate(found);
+  if (!is_bundle(slot)) {
+    --size_;
+    f(entry_of(slot));
+    return 1;
+  }
+  Bundle* bundle = bundle_of(slot);
+  const std::size_t count = bundle->count;
+  size_ -= count;
+  for (std::size_t i = 0; i < count; ++i) {
+    f(entry_of(bundle->items()[i]));
+  }
+  free_bundle(bundle);
+  return count;
+}
+
+template <class F>
+unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
+  if (table_.homes == 0 || cursor >= kCursorEnd) {
+    cursor = kCursorEnd;
+    return 0;
+  }
+  const Table& table = table_of(static_cast<std::uint32_t>(cursor));
+  Position at{&table, table.home(static_cast<std::uint32_t>(cursor)), 0, nullptr};
+  const std::uint64_t end = visit_end(table, at.home);
+  unsigned visited = 0;
+  for (at.at = at.home;; ++at.at) {
+    Chunk* chunk = table.chunk(at.at);
+    if (chunk == nullptr) {
+      break;
+    }
+    for (Slot& slot : chunk->slots) {
+      if (slot == 0) {
+        continue;
+      }
+      const std::uint32_t hash = home_hash_of(slot);
+      if (hash < cursor || hash >= end) {
+        continue;
+      }
+      at.slot = &slot;
+      if (!is_bundle(slot)) {
+        ++visited;
+        if (!keep(entry_of(slot))) {
+          --size_;
+          vacate(at);
+        }
+        continue;
+      }
+      // From the back, because taking out the last but one turns the bundle into a plain slot.
+      for (std::uint32_t i = bundle_of(slot)->count; i-- > 0;) {
+        ++visited;
+        if (keep(is_bundle(slot) ? entry_of(bundle_of(slot)->items()[i]) : entry_of(slot))) {
+          continue;
+        }
+        --size_;
+        if (!is_bundle(slot)) {
+          vacate(at);
+        } else {
+          remove_from_bundle(slot, i);
+        }
+      }
+    }
+    if (chunk->passed == 0) {
+      break;
+    }
+  }
+  cursor = end;
+  return visited;
+}
 
 }  // namespace tiercache::l1

@@ -18,7 +18,7 @@ namespace tiercache::l1 {
 class Lru {
  public:
   void hit(Entry* entry) noexcept {
-    if (entry == newest_ && noted_count_ == 0) {
+    if (entry == (noted_count_ == 0 ? newest_ : noted_[noted_count_ - 1])) {
       return;
     }
     if (noted_count_ == kNoted) {
@@ -32,8 +32,6 @@ class Lru {
 
   void insert(Entry* entry) noexcept;
   void remove(Entry* entry) noexcept;
-  // `by` takes the place of `entry`.
-  void replace(Entry* entry, Entry* by) noexcept;
   // The entry to evict next, or null.
   Entry* victim() noexcept {
     settle();

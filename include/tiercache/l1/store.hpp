@@ -167,7 +167,8 @@ class Store {
   void adopt_generation(std::uint64_t generation) noexcept;
   void release(Entry* entry) noexcept;  // from the order and the books; not from the index
   void drop(Entry* entry) noexcept;     // from everywhere
-  void make_room(Entry* keep, Time now, std::uint64_t generation);
+  void evict(Entry* entry, Time now, std::uint64_t generation) noexcept;
+  bool make_room(Entry* kept, Time now, std::uint64_t generation);
   bool over_limits() const noexcept;
 
   Index index_;
