@@ -279,7 +279,7 @@ std::uint64_t Index::visit_end(const Table& table, std::size_t home) const noexc
 }
 
 void Index::maintain() {
-  if (slots_ == 0) {
+  if (size_ == 0) {
     clear();
     return;
   }
