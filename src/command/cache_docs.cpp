@@ -1,0 +1,121 @@
+#include "tiercache/command/cache_docs.hpp"
+
+namespace tiercache::command {
+namespace {
+
+using Type = ArgDoc::Type;
+
+constexpr std::string_view kSince = "0.1.0";
+
+constexpr ArgDoc kKeyArgs[] = {{.name = "key", .type = Type::key}};
+
+constexpr ArgDoc kWarmActions[] = {
+    {.name = "start", .type = Type::pure_token, .token = "START"},
+    {.name = "status", .type = Type::pure_token, .token = "STATUS"},
+    {.name = "stop", .type = Type::pure_token, .token = "STOP"},
+};
+constexpr ArgDoc kWarmArgs[] = {{.name = "action", .type = Type::oneof, .arguments = kWarmActions}};
+
+constexpr ArgDoc kSettingArgs[] = {{.name = "name"}, {.name = "value"}};
+constexpr ArgDoc kGetArgs[] = {
+    {.name = "get", .type = Type::pure_token, .token = "GET"},
+    {.name = "pattern", .type = Type::pattern, .multiple = true},
+};
+constexpr ArgDoc kSetArgs[] = {
+    {.name = "set", .type = Type::pure_token, .token = "SET"},
+    {.name = "setting", .type = Type::block, .multiple = true, .arguments = kSettingArgs},
+};
+constexpr ArgDoc kConfigActions[] = {
+    {.name = "get-block", .type = Type::block, .arguments = kGetArgs},
+    {.name = "set-block", .type = Type::block, .arguments = kSetArgs},
+};
+constexpr ArgDoc kConfigArgs[] = {
+    {.name = "action", .type = Type::oneof, .arguments = kConfigActions}};
+
+constexpr CommandDoc kContainer{
+    .name = "cache",
+    .summary = "A container for the commands of the caching proxy.",
+    .syntax = "CACHE <subcommand> [<arg> ...]",
+    .since = kSince,
+};
+
+constexpr CommandDoc kSubcommands[] = {
+    {
+        .name = "cache|clients",
+        .summary = "Lists the clients that are connected to the proxy.",
+        .syntax = "CACHE CLIENTS",
+        .since = kSince,
+    },
+    {
+        .name = "cache|config",
+        .summary = "Reads or changes settings of the proxy.",
+        .syntax = "CACHE CONFIG GET <pattern> [<pattern> ...] | SET <name> <value> "
+                  "[<name> <value> ...]",
+        .since = kSince,
+        .arguments = kConfigArgs,
+    },
+    {
+        .name = "cache|flush",
+        .summary = "Empties the proxy's own memory; Redis keeps its data.",
+        .syntax = "CACHE FLUSH",
+        .since = kSince,
+    },
+    {
+        .name = "cache|help",
+        .summary = "Shows the subcommands of CACHE.",
+        .syntax = "CACHE HELP",
+        .since = kSince,
+    },
+    {
+        .name = "cache|key",
+        .summary = "Shows what the proxy holds and knows of a key.",
+        .syntax = "CACHE KEY <key>",
+        .since = kSince,
+        .arguments = kKeyArgs,
+    },
+    {
+        .name = "cache|stats",
+        .summary = "Returns the counters of the proxy as fields and values.",
+        .syntax = "CACHE STATS",
+        .since = kSince,
+    },
+    {
+        .name = "cache|warm",
+        .summary = "Starts, stops or shows the warmup of the proxy's memory.",
+        .syntax = "CACHE WARM START|STATUS|STOP",
+        .since = kSince,
+        .arguments = kWarmArgs,
+    },
+};
+
+}  // namespace
+
+std::string_view arg_type_name(ArgDoc::Type type) {
+  switch (type) {
+    case Type::string:
+      return "string";
+    case Type::integer:
+      return "integer";
+    case Type::key:
+      return "key";
+    case Type::pattern:
+      return "pattern";
+    case Type::pure_token:
+      return "pure-token";
+    case Type::oneof:
+      return "oneof";
+    case Type::block:
+      return "block";
+  }
+  return "string";
+}
+
+const CommandDoc& cache_doc() {
+  return kContainer;
+}
+
+std::span<const CommandDoc> cache_subcommand_docs() {
+  return kSubcommands;
+}
+
+}  // namespace tiercache::command
