@@ -196,9 +196,10 @@ def check_tree(root):
     tree = Tree(root)
     problems = [f"{name} {problem}" for name, path in sorted(tree.files.items())
                 for problem in check_file(tree, name, path)]
-    for table in (LONG_FILES, {name: why for (name, _), why in IMPURE_EXCEPTIONS.items()}):
-        problems += [f"{name} is listed as an exception and does not exist" for name in table
-                     if name not in tree.files]
+    excepted = [*LONG_FILES, *(name for name, _ in IMPURE_EXCEPTIONS)]
+    rooms = {os.path.dirname(name) for name in tree.files}
+    problems += [f"{name} is listed as an exception and does not exist" for name in excepted
+                 if name not in tree.files and os.path.dirname(name) in rooms]
     return problems, len(tree.files)
 
 
