@@ -1,0 +1,131 @@
+// The configuration as the rest of the program sees it: a plain struct with complete defaults, made
+// at start or reload and then only read (share it as `std::shared_ptr<const Config>`). The members
+// are named after the keys without the unit suffix; schema.hpp holds what is known about each key.
+#pragma once
+
+#include "tiercache/config/endpoint.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tiercache::config {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+inline constexpr std::size_t kKib = 1024;
+inline constexpr std::size_t kMib = 1024 * kKib;
+inline constexpr std::size_t kGib = 1024 * kMib;
+
+// The enumerators stand in the order of their names in the schema, counted from 0.
+enum class Eviction { lru };
+enum class Invalidation { keyspace };
+enum class CoherenceMode { strict, session };
+enum class LogLevel { trace, debug, info, warn, error, off };
+
+struct Listen {
+  std::uint16_t port = 6380;
+  std::string address = "127.0.0.1";
+  std::string unix_socket;
+  std::uint32_t unix_socket_mode = 0770;
+  std::uint32_t backlog = 511;
+  std::uint32_t max_clients = 10000;
+  seconds tcp_keepalive{300};
+  seconds timeout{0};
+
+  bool operator==(const Listen&) const = default;
+};
+
+struct Upstream {
+  Endpoint address{EndpointKind::tcp, "127.0.0.1", 6379, ""};
+  std::string user;
+  std::string password;
+  std::string password_file;
+  milliseconds connect_timeout{1000};
+  milliseconds request_timeout{0};
+  milliseconds reconnect_min{50};
+  milliseconds reconnect_max{5000};
+  std::uint32_t max_pending = 65536;
+
+  bool operator==(const Upstream&) const = default;
+};
+
+struct L1 {
+  bool enabled = true;
+  std::size_t max_memory = 256 * kMib;
+  std::size_t max_entries = 0;
+  std::uint32_t shards = 0;
+  milliseconds max_ttl{3'600'000};
+  milliseconds negative_ttl{1000};
+  std::size_t max_value = 1 * kMib;
+  std::uint32_t max_variants = 64;
+  Eviction eviction = Eviction::lru;
+
+  bool operator==(const L1&) const = default;
+};
+
+struct Coherence {
+  Invalidation invalidation = Invalidation::keyspace;
+  CoherenceMode mode = CoherenceMode::strict;
+  milliseconds max_staleness{1000};
+  milliseconds heartbeat{20};
+  bool canary = true;
+  milliseconds canary_interval{1000};
+  std::string canary_prefix = "tiercache";
+  bool manage_notifications = true;
+  milliseconds hold_limit{1000};
+
+  bool operator==(const Coherence&) const = default;
+};
+
+struct Limits {
+  std::size_t max_request = 512 * kMib;
+  std::size_t max_inline = 64 * kKib;
+  std::uint32_t client_pending = 1024;
+  std::size_t client_output = 64 * kMib;
+  std::size_t client_output_pause = 1 * kMib;
+  milliseconds drain_timeout{10'000};
+
+  bool operator==(const Limits&) const = default;
+};
+
+struct Commands {
+  std::vector<std::string> deny = {"SHUTDOWN", "REPLICAOF", "SLAVEOF", "FAILOVER", "SYNC", "PSYNC"};
+
+  bool operator==(const Commands&) const = default;
+};
+
+struct Warm {
+  std::uint32_t rate = 10'000;
+  std::uint32_t batch = 64;
+
+  bool operator==(const Warm&) const = default;
+};
+
+struct Log {
+  LogLevel level = LogLevel::info;
+  std::string file;
+
+  bool operator==(const Log&) const = default;
+};
+
+struct Config {
+  Config();  // out of line: all these defaults need not be inlined wherever one is made
+
+  std::uint32_t threads = 0;
+  Listen listen;
+  Upstream upstream;
+  L1 l1;
+  Coherence coherence;
+  Limits limits;
+  Commands commands;
+  Warm warm;
+  Log log;
+
+  bool operator==(const Config&) const = default;
+};
+
+}  // namespace tiercache::config

@@ -1,0 +1,35 @@
+// The shell of this room: the only code in it that touches the world.
+#include "tiercache/config/load.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace tiercache::config {
+
+Result<std::string> load_file(const std::string& path) {
+  struct Close {
+    void operator()(std::FILE* file) const noexcept {
+      std::fclose(file);
+    }
+  };
+  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rbe"));
+  if (!file) {
+    return Error{ErrorCode::unavailable, path + ": " + std::strerror(errno)};
+  }
+  // One byte more than allowed, to tell a full file from one that is too large.
+  std::string text(kMaxText + 1, '\0');
+  errno = 0;
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (std::ferror(file.get()) != 0) {
+    return Error{ErrorCode::unavailable, path + ": " + std::strerror(errno)};
+  }
+  if (text.size() > kMaxText) {
+    return Error{ErrorCode::limit,
+                 path + ": more than " + std::to_string(kMaxText) + " bytes are no configuration"};
+  }
+  return text;
+}
+
+}  // namespace tiercache::config

@@ -1,0 +1,58 @@
+#include "rules.hpp"
+
+#include "literal.hpp"
+
+namespace tiercache::config {
+namespace {
+
+constexpr Rule kRules[] = {
+    {"listen.port", "leaves nothing to listen on with", "listen.unix_socket",
+     [](const Config& c) {
+       return c.listen.port != 0 || !c.listen.unix_socket.empty();
+     }},
+    {"upstream.password", "cannot be set together with", "upstream.password_file",
+     [](const Config& c) {
+       return c.upstream.password.empty() || c.upstream.password_file.empty();
+     }},
+    {"upstream.reconnect_min_ms", "must not exceed", "upstream.reconnect_max_ms",
+     [](const Config& c) {
+       return c.upstream.reconnect_min <= c.upstream.reconnect_max;
+     }},
+    // 0 fences each hit, the heartbeat then only watches the link.
+    {"coherence.heartbeat_ms", "must be smaller than", "coherence.max_staleness_ms",
+     [](const Config& c) {
+       return c.coherence.max_staleness.count() == 0 ||
+              c.coherence.heartbeat < c.coherence.max_staleness;
+     }},
+    {"limits.client_output_pause", "must not exceed", "limits.client_output",
+     [](const Config& c) {
+       return c.limits.client_output_pause <= c.limits.client_output;
+     }},
+};
+
+std::string shown(std::string_view name, const Config& config) {
+  const Key* key = find_key(name);
+  TC_CHECK(key != nullptr);
+  const Value value = key->get(config);
+  std::string result(name);
+  if (must_hide(*key, value)) {
+    return result;
+  }
+  return result.append(" (").append(toml_of(*key, value)).append(")");
+}
+
+}  // namespace
+
+std::span<const Rule> rules() noexcept {
+  return kRules;
+}
+
+std::string broken(const Rule& rule, const Config& config) {
+  return shown(rule.first, config)
+      .append(" ")
+      .append(rule.relation)
+      .append(" ")
+      .append(shown(rule.second, config));
+}
+
+}  // namespace tiercache::config

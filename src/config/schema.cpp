@@ -1,0 +1,253 @@
+#include "tiercache/config/schema.hpp"
+
+#include <type_traits>
+
+namespace tiercache::config {
+namespace {
+
+constexpr std::string_view kEvictions[] = {"lru"};
+constexpr std::string_view kInvalidations[] = {"keyspace"};
+constexpr std::string_view kModes[] = {"strict", "session"};
+constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
+
+constexpr auto kStart = Reload::at_start;
+constexpr auto kLive = Reload::live;
+
+constexpr std::int64_t kTib = std::int64_t{1} << 40;
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kManyU32 = 0xffff'ffff;
+
+// The field at the end of a path of member pointers, <&Config::listen, &Listen::port>.
+template <auto Member>
+constexpr auto& field(auto& object) {
+  return object.*Member;
+}
+template <auto Section, auto Member>
+constexpr auto& field(auto& object) {
+  return object.*Section.*Member;
+}
+
+template <class T>
+concept IsDuration = std::same_as<T, milliseconds> || std::same_as<T, seconds>;
+
+template <auto... Path>
+Value get_field(const Config& config) {
+  const auto& value = field<Path...>(config);
+  using T = std::remove_cvref_t<decltype(value)>;
+  if constexpr (std::same_as<T, Endpoint>) {
+    return to_string(value);
+  } else if constexpr (IsDuration<T>) {
+    return std::int64_t{value.count()};
+  } else if constexpr (std::is_enum_v<T> || (std::integral<T> && !std::same_as<T, bool>)) {
+    return static_cast<std::int64_t>(value);
+  } else {
+    return value;
+  }
+}
+
+template <auto... Path>
+void set_field(Config& config, const Value& value) {
+  auto& target = field<Path...>(config);
+  using T = std::remove_cvref_t<decltype(target)>;
+  if constexpr (std::same_as<T, Endpoint>) {
+    target = parse_endpoint(std::get<std::string>(value)).value();
+  } else if constexpr (IsDuration<T>) {
+    target = T{std::get<std::int64_t>(value)};
+  } else if constexpr (std::is_enum_v<T> || (std::integral<T> && !std::same_as<T, bool>)) {
+    target = static_cast<T>(std::get<std::int64_t>(value));
+  } else {
+    target = std::get<T>(value);
+  }
+}
+
+template <auto... Path>
+constexpr Key key(std::string_view name, Kind kind, std::int64_t min, std::int64_t max,
+                  Reload reload, std::string_view doc) {
+  return {name, kind, min, max, {}, reload, {}, doc, &get_field<Path...>, &set_field<Path...>};
+}
+
+template <auto... Path>
+constexpr Key boolean(std::string_view name, Reload reload, std::string_view doc) {
+  return key<Path...>(name, Kind::boolean, 0, 1, reload, doc);
+}
+
+template <auto... Path>
+constexpr Key integer(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
+                      std::string_view doc) {
+  return key<Path...>(name, Kind::integer, min, max, reload, doc);
+}
+
+template <auto... Path>
+constexpr Key duration(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
+                       std::string_view doc) {
+  return key<Path...>(name, Kind::duration, min, max, reload, doc);
+}
+
+template <auto... Path>
+constexpr Key size(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
+                   std::string_view doc) {
+  return key<Path...>(name, Kind::size, min, max, reload, doc);
+}
+
+template <auto... Path>
+constexpr Key text(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
+                   std::string_view doc) {
+  return key<Path...>(name, Kind::text, min, max, reload, doc);
+}
+
+template <auto... Path>
+constexpr Key choice(std::string_view name, std::span<const std::string_view> choices,
+                     Reload reload, std::string_view doc) {
+  Key made = key<Path...>(name, Kind::choice, 0, 0, reload, doc);
+  made.choices = choices;
+  return made;
+}
+
+constexpr Key secret(Key made) {
+  made.secrecy = Secrecy::secret;
+  return made;
+}
+
+using C = Config;
+
+// A key is live only where every use reads the current Config; commands.deny is not, although it
+// could be: a client that may lift the list is not kept from anything by it.
+constexpr Key kSchema[] = {
+    integer<&C::threads>("threads", 0, 256, kStart, "I/O threads; 0 = one per core"),
+
+    integer<&C::listen, &Listen::port>("listen.port", 0, 65535, kStart,
+                                       "TCP port for clients; 0 = none"),
+    text<&C::listen, &Listen::address>("listen.address", 1, kMaxHost, kStart,
+                                       "Address to bind the TCP port to"),
+    text<&C::listen, &Listen::unix_socket>("listen.unix_socket", 0, kMaxSocketPath, kStart,
+                                           "Path of a unix socket for clients; empty = none"),
+    key<&C::listen, &Listen::unix_socket_mode>("listen.unix_socket_mode", Kind::mode, 0, 0777,
+                                               kStart, "Permissions of the unix socket"),
+    integer<&C::listen, &Listen::backlog>("listen.backlog", 1, 65535, kStart,
+                                          "Connections the kernel queues before they are accepted"),
+    integer<&C::listen, &Listen::max_clients>("listen.max_clients", 1, 1'000'000, kLive,
+                                              "Clients at a time; further ones are turned away"),
+    duration<&C::listen, &Listen::tcp_keepalive>(
+        "listen.tcp_keepalive_s", 0, 86'400, kLive,
+        "TCP keepalive interval of new client connections; 0 = off"),
+    duration<&C::listen, &Listen::timeout>("listen.timeout_s", 0, 31'536'000, kLive,
+                                           "Close a client idle for so long; 0 = never"),
+
+    key<&C::upstream, &Upstream::address>("upstream.address", Kind::endpoint, 0, 0, kStart,
+                                          "The Redis behind the proxy"),
+    text<&C::upstream, &Upstream::user>("upstream.user", 0, 1024, kStart,
+                                        "ACL user for the proxy's own links; empty = default"),
+    secret(text<&C::upstream, &Upstream::password>(
+        "upstream.password", 0, 4096, kStart,
+        "Password of that user; empty = none (prefer password_file)")),
+    text<&C::upstream, &Upstream::password_file>(
+        "upstream.password_file", 0, 4095, kStart,
+        "File whose first line is the password; empty = none"),
+    duration<&C::upstream, &Upstream::connect_timeout>(
+        "upstream.connect_timeout_ms", 1, kDayMs, kLive,
+        "Give up a connection attempt, handshake included, after this time"),
+    duration<&C::upstream, &Upstream::request_timeout>(
+        "upstream.request_timeout_ms", 0, kDayMs, kLive,
+        "Close a link whose oldest reply is overdue by this time; 0 = wait"),
+    duration<&C::upstream, &Upstream::reconnect_min>("upstream.reconnect_min_ms", 1, kDayMs, kLive,
+                                                     "First delay before connecting again"),
+    duration<&C::upstream, &Upstream::reconnect_max>("upstream.reconnect_max_ms", 1, kDayMs, kLive,
+                                                     "The delay doubles up to this"),
+    integer<&C::upstream, &Upstream::max_pending>(
+        "upstream.max_pending", 1, 16'777'216, kLive,
+        "Requests outstanding on one link; beyond it clients are not read"),
+
+    boolean<&C::l1, &L1::enabled>("l1.enabled", kStart, "Keep replies in the proxy's own memory"),
+    size<&C::l1, &L1::max_memory>("l1.max_memory", 64 * 1024, kTib, kLive,
+                                  "Memory for cached replies, bookkeeping included"),
+    integer<&C::l1, &L1::max_entries>("l1.max_entries", 0, kTib, kLive,
+                                      "Cached replies; 0 = only memory limits them"),
+    integer<&C::l1, &L1::shards>("l1.shards", 0, 4096, kStart,
+                                 "Parts with a lock of their own; 0 = several per thread"),
+    duration<&C::l1, &L1::max_ttl>("l1.max_ttl_ms", 1, 365 * kDayMs, kLive,
+                                   "The longest a reply is kept, whatever its key's TTL"),
+    duration<&C::l1, &L1::negative_ttl>("l1.negative_ttl_ms", 0, kDayMs, kLive,
+                                        "How long a missing key is remembered; 0 = not at all"),
+    size<&C::l1, &L1::max_value>("l1.max_value", 0, kTib, kLive,
+                                 "Larger replies are passed on but not kept"),
+    integer<&C::l1, &L1::max_variants>("l1.max_variants", 1, 65536, kLive,
+                                       "Replies to different commands kept under one key"),
+    choice<&C::l1, &L1::eviction>("l1.eviction", kEvictions, kStart, "What leaves when L1 is full"),
+
+    choice<&C::coherence, &Coherence::invalidation>("coherence.invalidation", kInvalidations,
+                                                    kStart,
+                                                    "How Redis reports that a key has changed"),
+    choice<&C::coherence, &Coherence::mode>(
+        "coherence.mode", kModes, kStart,
+        "After a script's write: hold the reply (strict) or fence only its session"),
+    duration<&C::coherence, &Coherence::max_staleness>(
+        "coherence.max_staleness_ms", 0, kDayMs, kLive,
+        "No hits once Redis has been silent so long; 0 = a fence before each hit"),
+    duration<&C::coherence, &Coherence::heartbeat>("coherence.heartbeat_ms", 1, kDayMs, kLive,
+                                                   "Interval of PINGs on the event link"),
+    boolean<&C::coherence, &Coherence::canary>(
+        "coherence.canary", kStart, "Write a canary key to detect flushes and lost notifications"),
+    duration<&C::coherence, &Coherence::canary_interval>("coherence.canary_interval_ms", 1, 30'000,
+                                                         kLive, "Interval of canary writes per db"),
+    text<&C::coherence, &Coherence::canary_prefix>("coherence.canary_prefix", 1, 128, kStart,
+                                                   "What the names of canary keys begin with"),
+    boolean<&C::coherence, &Coherence::manage_notifications>(
+        "coherence.manage_notifications", kStart,
+        "Set notify-keyspace-events on Redis if it does not suffice"),
+    duration<&C::coherence, &Coherence::hold_limit>(
+        "coherence.hold_limit_ms", 1, kDayMs, kLive,
+        "The longest a reply is held back for its invalidations"),
+
+    size<&C::limits, &Limits::max_request>("limits.max_request", 1024, kTib, kLive,
+                                           "A whole request; the client is closed beyond it"),
+    size<&C::limits, &Limits::max_inline>("limits.max_inline", 64, 1 << 30, kLive,
+                                          "An inline request or a protocol header line"),
+    integer<&C::limits, &Limits::client_pending>(
+        "limits.client_pending", 1, 1'048'576, kLive,
+        "Requests outstanding per client before it is not read any more"),
+    size<&C::limits, &Limits::client_output>(
+        "limits.client_output", 1024, kTib, kLive,
+        "Replies buffered for a client; beyond it the client is closed"),
+    size<&C::limits, &Limits::client_output_pause>(
+        "limits.client_output_pause", 1024, kTib, kLive,
+        "Replies buffered for a client before it is not read any more"),
+    duration<&C::limits, &Limits::drain_timeout>("limits.drain_timeout_ms", 0, kDayMs, kLive,
+                                                 "How long a stop waits for requests under way"),
+
+    key<&C::commands, &Commands::deny>("commands.deny", Kind::words, 0, 1024, kStart,
+                                       "Commands that clients may not send"),
+
+    integer<&C::warm, &Warm::rate>("warm.rate", 1, kManyU32, kLive,
+                                   "Keys per second while warming up"),
+    integer<&C::warm, &Warm::batch>("warm.batch", 1, 65536, kLive,
+                                    "Keys per round trip while warming up"),
+
+    choice<&C::log, &Log::level>("log.level", kLevels, kLive, "What is logged at least"),
+    text<&C::log, &Log::file>("log.file", 0, 4095, kStart, "File to log to; empty = stderr"),
+};
+
+}  // namespace
+
+std::string_view Key::section() const noexcept {
+  const auto dot = name.find('.');
+  return dot == name.npos ? std::string_view{} : name.substr(0, dot);
+}
+
+std::string_view Key::leaf() const noexcept {
+  return name.substr(name.find('.') + 1);  // npos + 1 is 0
+}
+
+std::span<const Key> schema() noexcept {
+  return kSchema;
+}
+
+const Key* find_key(std::string_view name) noexcept {
+  for (const Key& candidate : kSchema) {
+    if (candidate.name == name) {
+      return &candidate;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace tiercache::config

@@ -1,0 +1,111 @@
+#include "toml_reader.hpp"
+
+#include "depth_guard.hpp"
+
+#include "tiercache/config/load.hpp"
+
+#include <algorithm>
+
+// Compiled into this file alone, so that the limits below and the sanitizers' instrumentation apply
+// to it; nothing else may include it.
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#define TOML_MAX_NESTED_VALUES 8
+#include <toml++/toml.h>
+
+namespace tiercache::config {
+namespace {
+
+Place place_of(const toml::source_position& position) {
+  return {position.line, position.column};
+}
+
+Literal literal_of(const toml::node& node);
+
+Literal literal_of_array(const toml::array& array) {
+  std::vector<std::string> words;
+  for (const toml::node& element : array) {
+    const auto* text = element.as_string();
+    if (text == nullptr) {
+      return Unsupported{"an array that holds more than strings"};
+    }
+    words.push_back(text->get());
+  }
+  return words;
+}
+
+Literal literal_of(const toml::node& node) {
+  if (const auto* flag = node.as_boolean()) {
+    return flag->get();
+  }
+  if (const auto* number = node.as_integer()) {
+    return number->get();
+  }
+  if (const auto* text = node.as_string()) {
+    return text->get();
+  }
+  if (const auto* array = node.as_array()) {
+    return literal_of_array(*array);
+  }
+  if (node.is_table()) {
+    return Unsupported{"a table"};
+  }
+  if (node.is_floating_point()) {
+    return Unsupported{"a floating-point number"};
+  }
+  return Unsupported{"a date or time"};
+}
+
+std::vector<Node> nodes_of(const toml::table& table, int levels) {
+  std::vector<Node> nodes;
+  for (auto&& [key, node] : table) {
+    Node made{std::string(key.str()),
+              place_of(key.source().begin),
+              place_of(node.source().begin),
+              literal_of(node),
+              {},
+              node.is_table()};
+    if (made.is_table && levels > 1) {
+      made.children = nodes_of(*node.as_table(), levels - 1);
+    }
+    nodes.push_back(std::move(made));
+  }
+  std::ranges::sort(nodes, {}, &Node::name_at);
+  return nodes;
+}
+
+std::string one_line(std::string_view text) {
+  std::string result(text);
+  std::ranges::replace_if(
+      result, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
+  return result;
+}
+
+}  // namespace
+
+Document read_toml(std::string_view text) {
+  if (text.size() > kMaxText) {
+    return SyntaxError{{}, "the text has more than " + std::to_string(kMaxText) + " bytes"};
+  }
+  if (const auto line = first_line_too_deep(text)) {
+    return SyntaxError{{*line, 1}, "too many dots in one line"};
+  }
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    return SyntaxError{place_of(parsed.error().source().begin),
+                       one_line(parsed.error().description())};
+  }
+  return nodes_of(parsed.table(), 2);
+}
+
+std::optional<Literal> read_toml_value(std::string_view text) {
+  Document document = read_toml("v = " + std::string(text));
+  auto* nodes = std::get_if<std::vector<Node>>(&document);
+  if (nodes == nullptr || nodes->size() != 1) {
+    return std::nullopt;
+  }
+  return std::move(nodes->front().value);
+}
+
+}  // namespace tiercache::config

@@ -1,0 +1,44 @@
+// The one place that knows toml++: text to a flat, small tree of our own with places. Knows no key.
+// Safe on hostile text: size, nesting and the dots of keys are limited before a tree is built.
+#pragma once
+
+#include "literal.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tiercache::config {
+
+struct Place {
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;
+
+  auto operator<=>(const Place&) const = default;
+};
+
+struct Node {
+  std::string name;
+  Place name_at;
+  Place value_at;
+  Literal value;               // Unsupported when it is a table
+  std::vector<Node> children;  // of a table at the top level; deeper ones are not entered
+  bool is_table = false;
+};
+
+struct SyntaxError {
+  Place at;
+  std::string what;  // one line
+};
+
+// The nodes stand in the order of the text.
+using Document = std::variant<std::vector<Node>, SyntaxError>;
+Document read_toml(std::string_view text);
+
+// A single value, as it stands right of `=`; nothing when the text is not exactly one.
+std::optional<Literal> read_toml_value(std::string_view text);
+
+}  // namespace tiercache::config

@@ -1,0 +1,75 @@
+#include "depth_guard.hpp"
+
+#include "concat.hpp"
+#include "toml_reader.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <doctest/doctest.h>
+
+using namespace tiercache::config;
+
+namespace {
+
+std::string repeated(std::string_view piece, std::size_t times) {
+  std::string text;
+  for (std::size_t i = 0; i < times; ++i) {
+    text += piece;
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("the dots of a key are counted line by line") {
+  const std::string allowed = repeated("a.", kMaxDots) + "a = 1\n";
+  CHECK_FALSE(first_line_too_deep(allowed));
+  CHECK_FALSE(first_line_too_deep(allowed + allowed));
+  CHECK(first_line_too_deep(allowed + repeated("a.", kMaxDots + 1)) == 2u);
+  CHECK(first_line_too_deep(repeated("\"a\" . ", kMaxDots + 1)) == 1u);
+}
+
+TEST_CASE("dots in strings and comments do not count") {
+  const std::string dots(100, '.');
+  const std::string texts[] = {
+      "# " + dots + "\n",
+      "a = \"" + dots + "\"\n",
+      "a = '" + dots + "'\n",
+      "a = \"\\\"" + dots + "\"\n",
+      "a = '\\'\nb = '" + dots + "'\n",
+      "a = \"\"\nb = '" + dots + "'\n",
+      "a = \"\"\"\n" + dots + "\"" + dots + "\"\"\"\"\"\nb = '" + dots + "'\n",
+      "a = '''\n" + dots + "\n'''\n",
+  };
+  for (const std::string& text : texts) {
+    CAPTURE(text);
+    CHECK_FALSE(first_line_too_deep(text));
+    CHECK(std::holds_alternative<std::vector<Node>>(read_toml(text)));
+    // What follows is still seen, at its line.
+    const auto lines = static_cast<std::uint32_t>(std::count(text.begin(), text.end(), '\n'));
+    CHECK(first_line_too_deep(text + dots) == lines + 1);
+  }
+}
+
+TEST_CASE("hostile depth is an error, not a crash") {
+  const std::string texts[] = {
+      concat({"[a", repeated(".a", 500'000), "]"}),
+      concat({repeated("a.", 500'000), "a = 1"}),
+      concat({"a = ", repeated("[", 500'000)}),
+      concat({"a = ", repeated("{a=", 300'000)}),
+      concat({"a = ", repeated("[{a.a=", 100'000)}),
+      concat({"a = ", repeated("[", 9), repeated("]", 9)}),
+  };
+  for (const std::string& text : texts) {
+    const auto document = read_toml(text);
+    REQUIRE(std::holds_alternative<SyntaxError>(document));
+    CHECK_FALSE(std::get<SyntaxError>(document).what.empty());
+  }
+}
+
+TEST_CASE("a text that is too long is not even looked at") {
+  const auto document = read_toml(std::string(1024 * 1024 + 1, '\n'));
+  REQUIRE(std::holds_alternative<SyntaxError>(document));
+  CHECK(std::get<SyntaxError>(document).what == "the text has more than 1048576 bytes");
+}
