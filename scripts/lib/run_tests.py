@@ -194,12 +194,8 @@ def fuzz_targets(folder):
 
 
 def corpus_of(target):
-    """tests/fuzz/corpus/<target>, with or without the program's fuzz_ in front."""
-    for name in (target.name, target.name.removeprefix("fuzz_")):
-        corpus = ROOT / "tests" / "fuzz" / "corpus" / name
-        if corpus.is_dir():
-            return corpus
-    return None
+    """The seeds of <name>_fuzz lie in tests/fuzz/corpus/<name>."""
+    return ROOT / "tests" / "fuzz" / "corpus" / target.name.removesuffix("_fuzz")
 
 
 def fuzz_one(run, target, seconds, folder, prefix):
@@ -209,7 +205,7 @@ def fuzz_one(run, target, seconds, folder, prefix):
     with tempfile.TemporaryDirectory(prefix="tiercache-fuzz.") as scratch:
         corpus = Path(scratch) / "corpus"
         seed = corpus_of(target)
-        if seed:
+        if seed.is_dir():
             shutil.copytree(seed, corpus)
         else:
             corpus.mkdir()
