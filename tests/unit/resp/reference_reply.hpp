@@ -86,6 +86,10 @@ class Parser {
     if (header.verdict != Verdict::complete) {
       return header.verdict;
     }
+    if (elements_left_ == 0) {
+      return Verdict::error;
+    }
+    --elements_left_;
     if (top_level) {
       const Verdict verdict = aggregate(header.text, 2);
       return verdict == Verdict::complete ? value(true, type) : verdict;
@@ -95,13 +99,14 @@ class Parser {
 
   Verdict aggregate(std::string_view count_text, std::uint64_t factor, std::uint64_t extra = 0) {
     const auto count = integer(count_text, false);
-    if (!count || *count < 0 || *count > (std::int64_t{1} << 31)) {
+    if (!count || *count < 0) {
       return Verdict::error;
     }
     const std::uint64_t values = static_cast<std::uint64_t>(*count) * factor + extra;
-    if (values > 0 && depth_left_ == 0) {
+    if (values > elements_left_ || (values > 0 && depth_left_ == 0)) {
       return Verdict::error;
     }
+    elements_left_ -= values;
     --depth_left_;
     for (std::uint64_t i = 0; i < values; ++i) {
       char type = '\0';
@@ -193,6 +198,7 @@ class Parser {
   std::string_view input_;
   std::size_t pos_ = 0;
   int depth_left_;
+  std::uint64_t elements_left_ = std::uint64_t{1} << 32;
 };
 
 inline Scan scan(std::string_view input, int max_depth) {
