@@ -11,6 +11,7 @@ namespace tiercache::config {
 namespace {
 
 constexpr std::size_t kBrief = 40;
+constexpr std::string_view kNotUtf8 = "it is not valid UTF-8";
 
 struct Unit {
   std::string_view suffix;
@@ -109,6 +110,12 @@ Result<Value> number_value(const Key& key, const Literal& literal,
   return Value{*number};
 }
 
+// Texts from the environment and command lines are any bytes. What the parser takes back is the one
+// judgement that lets every accepted value be printed and read again.
+bool is_printable_as_toml(std::string_view text) {
+  return read_toml_value(quoted(text)).has_value();
+}
+
 Result<Value> text_value(const Key& key, const Literal& literal, const std::string& text) {
   const auto length = static_cast<std::int64_t>(text.size());
   if (length < key.min || length > key.max) {
@@ -118,8 +125,8 @@ Result<Value> text_value(const Key& key, const Literal& literal, const std::stri
   if (std::ranges::any_of(text, is_control)) {
     return refused(key, literal, "it holds a control character");
   }
-  if (!read_toml_value(quoted(text))) {
-    return refused(key, literal, "it is not valid UTF-8");
+  if (!is_printable_as_toml(text)) {
+    return refused(key, literal, kNotUtf8);
   }
   if (key.secrecy == Secrecy::secret && text == kHidden) {
     return refused(key, literal, "it is what is printed in place of a secret");
@@ -163,6 +170,9 @@ Result<Value> value_of_string(const Key& key, const Literal& literal, const std:
       const auto endpoint = parse_endpoint(text);
       if (!endpoint) {
         return refused(key, literal, endpoint.error().detail);
+      }
+      if (!is_printable_as_toml(text)) {
+        return refused(key, literal, kNotUtf8);
       }
       return Value{to_string(endpoint.value())};
     }

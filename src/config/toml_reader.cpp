@@ -1,15 +1,28 @@
 #include "toml_reader.hpp"
 
-#include "depth_guard.hpp"
+#include "text_guard.hpp"
 
 #include "tiercache/config/load.hpp"
 
 #include <algorithm>
 
-// Compiled into this file alone, so that the limits below and the sanitizers' instrumentation apply
+// toml++ 3.3 asserts, or without assertions assumes, some things that a malformed text breaks (a
+// table header of `[` alone), so its assertions throw here and become a syntax error.
+namespace {
+struct ParserAssumptionBroken {};
+
+[[noreturn]] void break_assumption() {
+  throw ParserAssumptionBroken{};
+}
+}  // namespace
+
+// Compiled into this file alone, so that these settings and the sanitizers' instrumentation apply
 // to it; nothing else may include it.
+#undef NDEBUG
+#define TOML_ASSERT(condition) \
+  (static_cast<bool>(condition) ? static_cast<void>(0) : break_assumption())
 #define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
+#define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 8
 #include <toml++/toml.h>
@@ -82,21 +95,46 @@ std::string one_line(std::string_view text) {
   return result;
 }
 
+bool breaks_assumption(std::string_view text) {
+  try {
+    static_cast<void>(toml::parse(text));
+  } catch (const toml::parse_error&) {
+  } catch (const ParserAssumptionBroken&) {
+    return true;
+  }
+  return false;
+}
+
+// The parser reads from front to back, so the shortest run of lines that breaks it ends with the
+// line to blame. REQUIRES: the whole text breaks it.
+std::uint32_t line_of_broken_assumption(std::string_view text) {
+  std::vector<std::size_t> ends;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n') {
+      ends.push_back(i + 1);
+    }
+  }
+  const auto line = std::ranges::partition_point(
+      ends, [text](std::size_t end) { return !breaks_assumption(text.substr(0, end)); });
+  return static_cast<std::uint32_t>(line - ends.begin()) + 1;
+}
+
 }  // namespace
 
 Document read_toml(std::string_view text) {
   if (text.size() > kMaxText) {
     return SyntaxError{{}, "the text has more than " + std::to_string(kMaxText) + " bytes"};
   }
-  if (const auto line = first_line_too_deep(text)) {
-    return SyntaxError{{*line, 1}, "too many dots in one line"};
+  if (auto hazard = find_hazard(text)) {
+    return *std::move(hazard);
   }
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return SyntaxError{place_of(parsed.error().source().begin),
-                       one_line(parsed.error().description())};
+  try {
+    return nodes_of(toml::parse(text), 2);
+  } catch (const toml::parse_error& error) {
+    return SyntaxError{place_of(error.source().begin), one_line(error.description())};
+  } catch (const ParserAssumptionBroken&) {
+    return SyntaxError{{line_of_broken_assumption(text), 1}, "this line is not valid TOML"};
   }
-  return nodes_of(parsed.table(), 2);
 }
 
 std::optional<Literal> read_toml_value(std::string_view text) {

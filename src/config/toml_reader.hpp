@@ -1,5 +1,6 @@
 // The one place that knows toml++: text to a flat, small tree of our own with places. Knows no key.
-// Safe on hostile text: size, nesting and the dots of keys are limited before a tree is built.
+// Safe on hostile text: size, nesting and the dots of keys are limited before a tree is built,
+// and what the library itself trips over is an error.
 #pragma once
 
 #include "literal.hpp"

@@ -124,6 +124,7 @@ TEST_CASE("bytes that are not UTF-8 are refused from every layer") {
   Config config;
   CHECK_FALSE(apply_set(config, "upstream.password=\xff\xfe"));
   CHECK_FALSE(apply_set(config, "upstream.user=\xc0\x80"));
+  CHECK_FALSE(apply_set(config, "upstream.address=unix:/\xff"));
   CHECK_FALSE(parse("[upstream]\nuser = \"\xff\"\n", "f"));
   CHECK(apply_set(config, "upstream.password=p\xc3\xa4ss"));
 }

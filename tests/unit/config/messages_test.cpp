@@ -163,6 +163,14 @@ TEST_CASE("very many mistakes are counted, not listed") {
   CHECK(message.ends_with("\nand 5 more"));
 }
 
+TEST_CASE("a malformed table header is an error, not a crash") {
+  check({
+      {"[\n", "f.toml:1:1: this line is not valid TOML"},
+      {"[l1]\nshards = 1\n[[[l1]]]\nthreads = 1\n", "f.toml:3:1: this line is not valid TOML"},
+      {"# a\n[=]", "f.toml:2:1: this line is not valid TOML"},
+  });
+}
+
 TEST_CASE("broken TOML is reported at its place") {
   const auto starts = [](std::string_view text, std::string_view prefix) {
     const std::string message = message_for(text);
@@ -177,5 +185,5 @@ TEST_CASE("broken TOML is reported at its place") {
   starts("[l1]\nshards = 1\n\"sh\\u0061rds\" = 1\n", "f.toml:3:");
   starts("[l1]\nshards = 99999999999999999999\n", "f.toml:2:");
   CHECK(message_for("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = 1") ==
-        "f.toml:1:1: too many dots in one line");
+        "f.toml:1:66: too many dots in one line");
 }

@@ -1,4 +1,4 @@
-#include "depth_guard.hpp"
+#include "text_guard.hpp"
 
 #include "concat.hpp"
 #include "toml_reader.hpp"
@@ -12,6 +12,12 @@ using namespace tiercache::config;
 
 namespace {
 
+// The line of the first hazard; 0 = none.
+std::uint32_t hazard_line(std::string_view text) {
+  const auto hazard = find_hazard(text);
+  return hazard ? hazard->at.line : 0;
+}
+
 std::string repeated(std::string_view piece, std::size_t times) {
   std::string text;
   for (std::size_t i = 0; i < times; ++i) {
@@ -24,10 +30,10 @@ std::string repeated(std::string_view piece, std::size_t times) {
 
 TEST_CASE("the dots of a key are counted line by line") {
   const std::string allowed = repeated("a.", kMaxDots) + "a = 1\n";
-  CHECK_FALSE(first_line_too_deep(allowed));
-  CHECK_FALSE(first_line_too_deep(allowed + allowed));
-  CHECK(first_line_too_deep(allowed + repeated("a.", kMaxDots + 1)) == 2u);
-  CHECK(first_line_too_deep(repeated("\"a\" . ", kMaxDots + 1)) == 1u);
+  CHECK(hazard_line(allowed) == 0);
+  CHECK(hazard_line(allowed + allowed) == 0);
+  CHECK(hazard_line(allowed + repeated("a.", kMaxDots + 1)) == 2);
+  CHECK(hazard_line(repeated("\"a\" . ", kMaxDots + 1)) == 1);
 }
 
 TEST_CASE("dots in strings and comments do not count") {
@@ -44,12 +50,20 @@ TEST_CASE("dots in strings and comments do not count") {
   };
   for (const std::string& text : texts) {
     CAPTURE(text);
-    CHECK_FALSE(first_line_too_deep(text));
+    CHECK(hazard_line(text) == 0);
     CHECK(std::holds_alternative<std::vector<Node>>(read_toml(text)));
     // What follows is still seen, at its line.
     const auto lines = static_cast<std::uint32_t>(std::count(text.begin(), text.end(), '\n'));
-    CHECK(first_line_too_deep(text + dots) == lines + 1);
+    CHECK(hazard_line(text + dots) == lines + 1);
   }
+}
+
+TEST_CASE("beyond ASCII stands in quotes and comments only, and behind a byte order mark") {
+  CHECK(hazard_line("\xef\xbb\xbf# \xc3\xa4\na = '\xc3\xa4' # \xc3\xa4\n\"\xc3\xa4\" = 1\n") == 0);
+  const auto hazard = find_hazard("a = 1\n  \xef\xbb\xbd = 1\n");
+  REQUIRE(hazard);
+  CHECK(hazard->at == Place{2, 3});
+  CHECK(hazard->what == "outside quotes and comments only ASCII characters may stand");
 }
 
 TEST_CASE("hostile depth is an error, not a crash") {

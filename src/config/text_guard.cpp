@@ -1,9 +1,11 @@
-#include "depth_guard.hpp"
+#include "text_guard.hpp"
 
 #include <algorithm>
 
 namespace tiercache::config {
 namespace {
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 // The index behind the string that begins at `begin` with a quote.
 std::size_t end_of_string(std::string_view text, std::size_t begin) noexcept {
@@ -32,17 +34,24 @@ std::size_t end_of_string(std::string_view text, std::size_t begin) noexcept {
 
 }  // namespace
 
-std::optional<std::uint32_t> first_line_too_deep(std::string_view text) noexcept {
+std::optional<SyntaxError> find_hazard(std::string_view text) {
   std::uint32_t line = 1;
+  std::size_t line_begin = 0;
   std::size_t dots = 0;
-  for (std::size_t i = 0; i < text.size();) {
+  std::size_t i = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  const auto here = [&] {
+    return Place{line, static_cast<std::uint32_t>(i - line_begin) + 1};
+  };
+  while (i < text.size()) {
     const char c = text[i];
     if (c == '"' || c == '\'') {
       const std::size_t end = end_of_string(text, i);
-      const auto breaks = std::count(text.begin() + static_cast<std::ptrdiff_t>(i),
-                                     text.begin() + static_cast<std::ptrdiff_t>(end), '\n');
-      line += static_cast<std::uint32_t>(breaks);
-      i = end;
+      for (; i < end; ++i) {
+        if (text[i] == '\n') {
+          ++line;
+          line_begin = i + 1;
+        }
+      }
       continue;
     }
     if (c == '#') {
@@ -51,9 +60,12 @@ std::optional<std::uint32_t> first_line_too_deep(std::string_view text) noexcept
     }
     if (c == '\n') {
       ++line;
+      line_begin = i + 1;
       dots = 0;
     } else if (c == '.' && ++dots > kMaxDots) {
-      return line;
+      return SyntaxError{here(), "too many dots in one line"};
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      return SyntaxError{here(), "outside quotes and comments only ASCII characters may stand"};
     }
     ++i;
   }
