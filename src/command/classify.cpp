@@ -106,9 +106,9 @@ Classified classify(const Command& command, Args args) {
     case Syntax::sort:
       return write_if(sort_destination(args) != 0);
     case Syntax::georadius:
-      return write_if(georadius_destination(args, 6) != 0);
+      return write_if(georadius_destination(args, kGeoradiusOptions) != 0);
     case Syntax::georadius_member:
-      return write_if(georadius_destination(args, 5) != 0);
+      return write_if(georadius_destination(args, kGeoradiusMemberOptions) != 0);
     case Syntax::streams:
       return {command.kind, parse_streams(args).block ? Route::blocking : command.route};
     case Syntax::ping:

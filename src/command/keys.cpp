@@ -41,11 +41,11 @@ class Collector {
       case Syntax::bitfield:
         return add(1, bitfield_writes(args_) ? Access::write : Access::read);
       case Syntax::sort:
-        return specs() && add_destination(sort_destination(args_));
+        return specs() && sort();
       case Syntax::georadius:
-        return specs() && add_destination(georadius_destination(args_, 6));
+        return specs() && georadius(kGeoradiusOptions);
       case Syntax::georadius_member:
-        return specs() && add_destination(georadius_destination(args_, 5));
+        return specs() && georadius(kGeoradiusMemberOptions);
       case Syntax::copy:
         return copy();
       case Syntax::move:
@@ -107,6 +107,19 @@ class Collector {
     return true;
   }
 
+  bool sort() {
+    const std::size_t destination = sort_destination(args_);
+    return destination == 0 || add(destination, Access::write);
+  }
+
+  bool georadius(std::size_t options) {
+    while (const std::size_t destination = georadius_destination(args_, options)) {
+      add(destination, Access::write);
+      options = destination + 1;
+    }
+    return true;
+  }
+
   bool copy() {
     const CopyOptions options = parse_copy(args_);
     return !options.malformed && add(1, Access::read) && add(2, Access::write, options.db);
@@ -118,14 +131,13 @@ class Collector {
   }
 
   bool migrate() {
-    const std::size_t first = migrate_first_key(args_);
-    if (first == 0) {
-      return add(3, Access::write);
+    const MigrateKeys found = parse_migrate(args_);
+    for (std::size_t i = found.first; i < found.end; ++i) {
+      if (found.malformed || !add(i, Access::write)) {
+        return false;
+      }
     }
-    for (std::size_t i = first; i < args_.size(); ++i) {
-      add(i, Access::write);
-    }
-    return true;
+    return !found.malformed;
   }
 
   bool streams() {
@@ -135,10 +147,6 @@ class Collector {
       add(found.first_key + i, access);
     }
     return found.count > 0;
-  }
-
-  bool add_destination(std::size_t index) {
-    return index == 0 || add(index, Access::write);
   }
 
   // A learnt arity may be shorter than our rules suppose, so every index is checked.

@@ -44,17 +44,15 @@ std::size_t sort_destination(Args args) {
   return destination;
 }
 
-std::size_t georadius_destination(Args args, std::size_t options_from) {
-  std::size_t destination = 0;
-  for (std::size_t i = options_from; i < args.size(); ++i) {
+std::size_t georadius_destination(Args args, std::size_t from) {
+  for (std::size_t i = from; i + 1 < args.size(); ++i) {
     if (is_word(args[i], "count")) {
       ++i;
-    } else if ((is_word(args[i], "store") || is_word(args[i], "storedist")) &&
-               i + 1 < args.size()) {
-      destination = ++i;
+    } else if (is_word(args[i], "store") || is_word(args[i], "storedist")) {
+      return i + 1;
     }
   }
-  return destination;
+  return 0;
 }
 
 CopyOptions parse_copy(Args args) {
@@ -69,7 +67,7 @@ CopyOptions parse_copy(Args args) {
   return out;
 }
 
-std::size_t migrate_first_key(Args args) {
+MigrateKeys parse_migrate(Args args) {
   constexpr std::size_t kKey = 3;
   constexpr std::size_t kOptions = 6;
   for (std::size_t i = kOptions; i < args.size(); ++i) {
@@ -78,10 +76,10 @@ std::size_t migrate_first_key(Args args) {
     } else if (is_word(args[i], "auth2")) {
       i += 2;
     } else if (is_word(args[i], "keys")) {
-      return args[kKey].empty() && i + 1 < args.size() ? i + 1 : 0;
+      return {!args[kKey].empty() || i + 1 == args.size(), i + 1, args.size()};
     }
   }
-  return 0;
+  return {false, kKey, kKey + 1};
 }
 
 bool bitfield_writes(Args args) {

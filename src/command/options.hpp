@@ -21,8 +21,11 @@ Streams parse_streams(Args args);
 
 // The destination of SORT ... STORE; the last one counts.
 std::size_t sort_destination(Args args);
-// The destination of GEORADIUS ... STORE or STOREDIST; the last one counts.
-std::size_t georadius_destination(Args args, std::size_t options_from);
+// The next destination of GEORADIUS ... STORE or STOREDIST, looking from args[from]. The server
+// writes to the last one but declares them all.
+std::size_t georadius_destination(Args args, std::size_t from);
+constexpr std::size_t kGeoradiusOptions = 6;
+constexpr std::size_t kGeoradiusMemberOptions = 5;
 
 struct CopyOptions {
   bool malformed = false;
@@ -30,8 +33,13 @@ struct CopyOptions {
 };
 CopyOptions parse_copy(Args args);
 
-// The first key behind MIGRATE's KEYS, 0 if the key stands at its usual place.
-std::size_t migrate_first_key(Args args);
+// MIGRATE names one key at its usual place, or, that one being empty, those behind KEYS.
+struct MigrateKeys {
+  bool malformed = false;
+  std::size_t first = 0;
+  std::size_t end = 0;
+};
+MigrateKeys parse_migrate(Args args);
 
 bool bitfield_writes(Args args);
 

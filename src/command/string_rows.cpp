@@ -76,7 +76,9 @@ constexpr Command kRows[] = {
     row("setnx", 3, kWrite | kDenyoom | kFast, Kind::write, {w(1)}),
     row("setrange", 4, kWrite | kDenyoom, Kind::write, {w(1)}),
     row("sort", -2, kWrite | kDenyoom | kMovablekeys, Kind::write, {r(1)}, Route::shared,
-        Syntax::sort, "a write with STORE; keys of BY and GET patterns are not declared"),
+        Syntax::sort,
+        "a write with STORE; keys of BY and GET patterns are not declared; may change the "
+        "encoding of a sorted set, which only DUMP and OBJECT show"),
     row("sort_ro", -2, kReadonly | kMovablekeys, Kind::read, {r(1)},
         "keys of BY and GET patterns are not declared"),
     row("strlen", 2, kReadonly | kFast, Kind::cacheable_read, {r(1)}),

@@ -178,8 +178,13 @@ Value Client::call(std::span<const std::string_view> args) {
 }
 
 Value Client::call(const std::vector<std::string>& args) {
+  send(args);
+  return read();
+}
+
+void Client::send(const std::vector<std::string>& args) {
   const std::vector<std::string_view> views(args.begin(), args.end());
-  return call(std::span(views));
+  send(std::span(views));
 }
 
 void Client::send(std::span<const std::string_view> args) {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -85,7 +86,8 @@ class Client {
 
   // Sends one command and reads one reply. call("SET", "k", "v")
   template <class... Args>
-  Value call(const Args&... args) {
+  requires(std::convertible_to<const Args&, std::string_view>&&...) Value
+      call(const Args&... args) {
     const std::initializer_list<std::string_view> list{std::string_view(args)...};
     return call(std::span(list.begin(), list.size()));
   }
@@ -93,11 +95,12 @@ class Client {
   Value call(const std::vector<std::string>& args);
 
   template <class... Args>
-  void send(const Args&... args) {
+  requires(std::convertible_to<const Args&, std::string_view>&&...) void send(const Args&... args) {
     const std::initializer_list<std::string_view> list{std::string_view(args)...};
     send(std::span(list.begin(), list.size()));
   }
   void send(std::span<const std::string_view> args);
+  void send(const std::vector<std::string>& args);
   // Bytes as they are: inline commands, broken frames, halves of frames.
   void send_raw(std::string_view bytes);
 

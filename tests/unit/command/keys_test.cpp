@@ -130,7 +130,7 @@ TEST_CASE("streams stand behind STREAMS, and only an option counts as one") {
   CHECK(keys_of("XREAD COUNT 1 a 0") == "malformed");
 }
 
-TEST_CASE("SORT and GEORADIUS: the last destination counts, values are not options") {
+TEST_CASE("SORT has one destination, GEORADIUS many, and values are not options") {
   CHECK(keys_of("SORT l") == "l:r");
   CHECK(keys_of("SORT l LIMIT 0 5 ASC STORE d") == "l:r d:w");
   CHECK(keys_of("SORT l BY STORE GET STORE") == "l:r");
@@ -139,7 +139,7 @@ TEST_CASE("SORT and GEORADIUS: the last destination counts, values are not optio
   CHECK(keys_of("SORT_RO l BY x") == "l:r");
   CHECK(keys_of("GEORADIUS g 1 2 3 m WITHDIST") == "g:r");
   CHECK(keys_of("GEORADIUS g 1 2 3 m COUNT 3 ANY STORE d") == "g:r d:w");
-  CHECK(keys_of("GEORADIUS g 1 2 3 m STORE c STOREDIST d") == "g:r d:w");
+  CHECK(keys_of("GEORADIUS g 1 2 3 m STORE c STOREDIST d") == "g:r c:w d:w");
   CHECK(keys_of("GEORADIUSBYMEMBER g m 3 km STOREDIST d") == "g:r d:w");
   CHECK(keys_of("GEORADIUSBYMEMBER g STORE 3 km") == "g:r");
 }
@@ -176,6 +176,9 @@ TEST_CASE("MIGRATE moves one key or many") {
   CHECK(keys_of("MIGRATE h 1 a 0 100 COPY REPLACE") == "a:w");
   CHECK(keys_of("MIGRATE h 1 \"\" 0 100 KEYS a b") == "a:w b:w");
   CHECK(keys_of("MIGRATE h 1 \"\" 0 100 AUTH KEYS KEYS a b") == "a:w b:w");
+  CHECK(keys_of("MIGRATE h 1 \"\" 0 100") == ":w");
+  CHECK(keys_of("MIGRATE h 1 a 0 100 KEYS b") == "malformed");
+  CHECK(keys_of("MIGRATE h 1 \"\" 0 100 KEYS") == "malformed");
   CHECK(keys_of("MIGRATE h 1 \"\" 0 100 COPY AUTH2 KEYS p keys a") == "a:w");
 }
 

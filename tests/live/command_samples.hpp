@@ -1,0 +1,77 @@
+// Arguments for every command of a server, made from the syntax that its own COMMAND DOCS
+// describes: optional parts come and go, alternatives take turns, lists have one to three items,
+// counts agree with what they count. Keys are drawn from a pool that populate() fills, mostly of
+// the type that the command wants; now and then a key is named like an option word.
+//
+// Owner: one test, one thread. The same seed gives the same samples for the same server.
+#pragma once
+
+#include "client.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tiercache::testing {
+
+// One entry of COMMAND, subcommands as entries of their own.
+struct ServerCommand {
+  std::string name;
+  std::int64_t arity = 0;
+  std::vector<std::string> flags{};
+  std::int64_t first_key = 0;
+  std::int64_t last_key = 0;
+  std::int64_t step = 0;
+  bool has_keys = false;  // by its key specs; channels are not keys
+};
+std::vector<ServerCommand> read_commands(Client& client);
+
+class CommandSamples {
+ public:
+  // Reads COMMAND DOCS and loads the script and the function that samples call.
+  CommandSamples(Client& client, std::uint64_t seed);
+
+  // The name and its arguments. `name` is a COMMAND name, "container|sub" for a subcommand.
+  std::vector<std::string> make(const std::string& name);
+
+  // The pool: in db 0 keys of every type, and names of nothing.
+  const std::vector<std::string>& key_pool() const {
+    return pool_;
+  }
+  // Empties all dbs and makes the pool's keys anew.
+  void populate(Client& client) const;
+
+ private:
+  struct Doc {
+    std::string group;
+    Value arguments;
+  };
+  struct Context {
+    std::string group;
+    std::string command;
+    std::uint64_t keys_to_come = 0;  // announced by numkeys
+    bool announced = false;
+    std::uint64_t run = 0;  // keys of the last list: as many ids follow
+    std::vector<std::string> out{};
+  };
+
+  void add_docs(const Value& docs);
+  void add_all(const Value& arguments, Context& context);
+  void add(const Value& argument, Context& context);
+  void add_one(const Value& argument, Context& context);
+  std::string value_of(const Value& argument, Context& context);
+  std::string string_named(std::string_view name, const Context& context);
+  std::string key_for(const Context& context);
+  std::uint64_t random(std::uint64_t bound);
+  std::string pick(std::initializer_list<std::string_view> choices);
+
+  std::uint64_t state_;
+  std::map<std::string, Doc> docs_{};
+  std::vector<std::string> pool_{};
+  std::string script_sha_{};
+  std::string payload_{};  // a DUMP, for RESTORE
+};
+
+}  // namespace tiercache::testing
