@@ -16,6 +16,7 @@ namespace {
 
 constexpr unsigned kMaxPageShift = 6;  // 64 chunks: 4 KiB
 constexpr std::size_t kFullSlots = 6;  // of the seven of a chunk, on average, before a table grows
+constexpr std::size_t kSparseSlots = 2;  // fewer than that, and it shrinks to half
 constexpr unsigned kMovesPerStep = 2;
 constexpr std::size_t kSmallTable = 8;  // chunks; not worth shrinking
 constexpr std::uint32_t kFirstBundle = 2;
@@ -278,16 +279,24 @@ std::uint64_t Index::visit_end(const Table& table, std::size_t home) const noexc
   return &table == &table_ && old_.homes != 0 ? std::min(end, old_.first_hash(moved_)) : end;
 }
 
-void Index::maintain() {
+void Index::free_if_empty() noexcept {
   if (size_ == 0) {
     clear();
-    return;
   }
+}
+
+void Index::shape_like(const Index& other) {
+  if (other.table_.homes != 0) {
+    start_resize(other.table_.homes);
+  }
+}
+
+void Index::maintain() {
   if (old_.homes == 0) {
-    if (table_.homes <= kSmallTable || slots_ >= table_.homes) {
+    if (table_.homes <= kSmallTable || slots_ >= kSparseSlots * table_.homes) {
       return;
     }
-    start_resize(table_.homes / 4);
+    start_resize(table_.homes / 2);
   }
   for (unsigned i = 0; i < kMovesPerStep && old_.homes != 0; ++i) {
     move_chunk();
@@ -345,15 +354,19 @@ void Index::move_chunk() {
   }
 }
 
+std::size_t Index::directory_bytes(const Table& table) noexcept {
+  return malloc_usable_size(const_cast<Chunk**>(table.pages.data()));
+}
+
 Index::Chunk& Index::make_chunk(Table& table, std::size_t i) {
   const std::size_t page = i >> table.page_shift;
   if (page >= table.pages.size()) {
-    bytes_ -= table.pages.capacity() * sizeof(Chunk*);
+    bytes_ -= directory_bytes(table);
     // The directory of the whole table at once (8 bytes for 4 KiB), so that it never grows in small
     // steps; beyond it only a tail is left.
     const std::size_t homes_pages = ((table.homes - 1) >> table.page_shift) + 1;
     table.pages.resize(std::max(page + 1, homes_pages));
-    bytes_ += table.pages.capacity() * sizeof(Chunk*);
+    bytes_ += directory_bytes(table);
   }
   if (table.pages[page] == nullptr) {
     const std::size_t size = sizeof(Chunk) << table.page_shift;
@@ -378,7 +391,7 @@ void Index::free_table(Table& table) noexcept {
   for (std::size_t page = 0; page < table.pages.size(); ++page) {
     free_page(table, page);
   }
-  bytes_ -= table.pages.capacity() * sizeof(Chunk*);
+  bytes_ -= directory_bytes(table);
   table = {};
 }
 

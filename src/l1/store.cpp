@@ -28,6 +28,7 @@ Store::Store(const Store& other)
       sweep_hand_(other.sweep_hand_),
       evictions_(other.evictions_),
       expired_(other.expired_) {
+  index_.shape_like(other.index_);
   // From the oldest on, so that the order of the whole and of each bundle comes out the same.
   other.for_each_lru([&](const Entry& entry) {
     Entry* copy = Blocks::copy(entry);
@@ -76,7 +77,7 @@ Entry* Store::find(const Key& key, const Variant& variant, Time now, std::uint64
   if (!alive(*entry, now, generation)) {
     ++expired_;
     drop(entry);
-    index_.maintain();
+    index_.free_if_empty();
     return nullptr;
   }
   lru_.hit(entry);
@@ -104,7 +105,7 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view reply
       Blocks::size(key, variant, reply) > limits_.max_bytes) {
     if (entry != nullptr) {
       drop(entry);
-      index_.maintain();
+      index_.free_if_empty();
     }
     return nullptr;
   }
@@ -135,13 +136,14 @@ bool Store::make_room(Entry* kept, Time now, std::uint64_t generation) {
     Entry* victim = lru_.victim();
     if (victim != kept) {
       evict(victim, now, generation);
+      index_.maintain();
       continue;
     }
     // Alone, and still too much: the index may be what is left of better days.
     index_.compact();
     if (over_limits()) {
       drop(kept);
-      index_.maintain();
+      index_.free_if_empty();
       return false;
     }
   }
@@ -161,14 +163,14 @@ void Store::evict(Entry* entry, Time now, std::uint64_t generation) noexcept {
 std::size_t Store::erase(KeyHash hash) {
   const std::size_t erased = index_.remove_all(hash, [&](Entry* entry) { release(entry); });
   if (erased != 0) {
-    index_.maintain();
+    index_.free_if_empty();
   }
   return erased;
 }
 
 void Store::erase(Entry* entry) {
   drop(entry);
-  index_.maintain();
+  index_.free_if_empty();
 }
 
 void Store::clear() noexcept {
@@ -196,7 +198,7 @@ std::size_t Store::sweep(Time now, std::uint64_t generation, unsigned look_at) {
   index_.prefetch_visit(sweep_hand_);
   expired_ += freed;
   if (freed != 0) {
-    index_.maintain();
+    index_.free_if_empty();
   }
   return freed;
 }

@@ -79,8 +79,12 @@ class Index {
   // As much of the hash as the index knows (to copy an index). REQUIRES: there.
   KeyHash hash_of(const Entry* entry) const noexcept;
 
-  // Moves a resizing in progress on, or starts to shrink a table that is much too large.
+  // Moves a resizing in progress on, or starts to shrink a table that is much too large. Allocates.
   void maintain();
+  // Frees the tables if no entry is left.
+  void free_if_empty() noexcept;
+  // Takes the other's size of table. REQUIRES: empty.
+  void shape_like(const Index& other);
   // Fits the table to its content at once: O(table).
   void compact();
   // Forgets the entries, frees the tables.
@@ -181,6 +185,7 @@ class Index {
   void remove_from_bundle(Slot& slot, std::uint32_t i) noexcept;
   void free_bundle(Bundle* bundle) noexcept;
 
+  static std::size_t directory_bytes(const Table& table) noexcept;
   Chunk& make_chunk(Table& table, std::size_t i);
   void free_page(Table& table, std::size_t page) noexcept;
   void free_table(Table& table) noexcept;

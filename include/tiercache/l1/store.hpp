@@ -14,7 +14,7 @@
 //
 // Limits: bytes() is what the allocator really gave for entries and index. put() holds it at or
 // below max_bytes by freeing dead entries that a moving hand finds, then the least recently used
-// ones. Blocks held only by pins are not counted.
+// ones; nothing else allocates. Blocks held only by pins are not counted.
 #pragma once
 
 #include "tiercache/l1/entry.hpp"
@@ -91,8 +91,8 @@ class Store {
   Entry* put(const Key& key, const Variant& variant, std::string_view reply, const Meta& meta,
              Time now, std::uint64_t generation);
 
-  // Frees every variant of every key with that hash; returns how many. (Keys that collide go too,
-  // which costs a miss, not the truth.)
+  // Frees every variant of every key with that hash; returns how many. Keys that collide with it in
+  // the low 48 bits go too, which costs a miss, not the truth.
   std::size_t erase(KeyHash hash);
   // Frees one. REQUIRES: it is in this store.
   void erase(Entry* entry);
@@ -116,7 +116,7 @@ class Store {
         return false;
       });
     }
-    index_.maintain();
+    index_.free_if_empty();
     return erased;
   }
 
