@@ -5,8 +5,6 @@
 namespace tiercache::config {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-
 // The index behind the string that begins at `begin` with a quote.
 std::size_t end_of_string(std::string_view text, std::size_t begin) noexcept {
   const char quote = text[begin];
@@ -38,10 +36,7 @@ std::optional<SyntaxError> find_hazard(std::string_view text) {
   std::uint32_t line = 1;
   std::size_t line_begin = 0;
   std::size_t dots = 0;
-  std::size_t i = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-  const auto here = [&] {
-    return Place{line, static_cast<std::uint32_t>(i - line_begin) + 1};
-  };
+  std::size_t i = 0;
   while (i < text.size()) {
     const char c = text[i];
     if (c == '"' || c == '\'') {
@@ -63,9 +58,8 @@ std::optional<SyntaxError> find_hazard(std::string_view text) {
       line_begin = i + 1;
       dots = 0;
     } else if (c == '.' && ++dots > kMaxDots) {
-      return SyntaxError{here(), "too many dots in one line"};
-    } else if (static_cast<unsigned char>(c) >= 0x80) {
-      return SyntaxError{here(), "outside quotes and comments only ASCII characters may stand"};
+      const auto column = static_cast<std::uint32_t>(i - line_begin) + 1;
+      return SyntaxError{{line, column}, "too many dots in one line"};
     }
     ++i;
   }

@@ -1,7 +1,6 @@
-// Finds what the TOML parser must not be given: keys that would build a tree too deep to destroy
-// (`a.a.a = 1` and `[a.a.a]` nest without the parser's own limit applying, a dot for each level),
-// and characters beyond ASCII outside quotes, which its tables of letters do not always survive and
-// TOML does not allow there. Pure, linear, allocates nothing but the answer.
+// Finds what the TOML parser must not be given: keys that would build a tree too deep to destroy.
+// `a.a.a = 1` and `[a.a.a]` nest without the parser's own limit applying, a dot for each level.
+// Pure, linear, allocates nothing but the answer.
 #pragma once
 
 #include "toml_reader.hpp"

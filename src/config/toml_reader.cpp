@@ -1,31 +1,11 @@
 #include "toml_reader.hpp"
 
 #include "text_guard.hpp"
+#include "tomlplusplus.hpp"
 
 #include "tiercache/config/load.hpp"
 
 #include <algorithm>
-
-// toml++ 3.3 asserts, or without assertions assumes, some things that a malformed text breaks (a
-// table header of `[` alone), so its assertions throw here and become a syntax error.
-namespace {
-struct ParserAssumptionBroken {};
-
-[[noreturn]] void break_assumption() {
-  throw ParserAssumptionBroken{};
-}
-}  // namespace
-
-// Compiled into this file alone, so that these settings and the sanitizers' instrumentation apply
-// to it; nothing else may include it.
-#undef NDEBUG
-#define TOML_ASSERT(condition) \
-  (static_cast<bool>(condition) ? static_cast<void>(0) : break_assumption())
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 1
-#define TOML_ENABLE_FORMATTERS 0
-#define TOML_MAX_NESTED_VALUES 8
-#include <toml++/toml.h>
 
 namespace tiercache::config {
 namespace {

@@ -1,7 +1,7 @@
-#include "text_guard.hpp"
+#include "toml_reader.hpp"
 
 #include "concat.hpp"
-#include "toml_reader.hpp"
+#include "text_guard.hpp"
 
 #include <algorithm>
 #include <string>
@@ -58,12 +58,26 @@ TEST_CASE("dots in strings and comments do not count") {
   }
 }
 
-TEST_CASE("beyond ASCII stands in quotes and comments only, and behind a byte order mark") {
-  CHECK(hazard_line("\xef\xbb\xbf# \xc3\xa4\na = '\xc3\xa4' # \xc3\xa4\n\"\xc3\xa4\" = 1\n") == 0);
-  const auto hazard = find_hazard("a = 1\n  \xef\xbb\xbd = 1\n");
-  REQUIRE(hazard);
-  CHECK(hazard->at == Place{2, 3});
-  CHECK(hazard->what == "outside quotes and comments only ASCII characters may stand");
+TEST_CASE("a character beyond ASCII is text in quotes and an error elsewhere") {
+  for (const char* letter : {"\xc2\xa1", "\xc3\xa4", "\xcc\x8c", "\xe2\x82\xac", "\xe3\x80\x81",
+                             "\xef\xbb\xbd", "\xef\xbd\xbd", "\xf0\x9f\x98\x80"}) {
+    CAPTURE(letter);
+    const std::string fine[] = {concat({"a = '", letter, "' # ", letter}),
+                                concat({"\"", letter, "\" = 1"}),
+                                concat({"a = \"\"\"\\\n ", letter, "\"\"\""})};
+    for (const std::string& text : fine) {
+      CAPTURE(text);
+      CHECK(std::holds_alternative<std::vector<Node>>(read_toml(text)));
+    }
+    const std::string wrong[] = {concat({"a", letter, " = 1"}),  concat({"a = 1 ", letter, "b"}),
+                                 concat({letter, "[a]"}),        concat({"[a]", letter, "x"}),
+                                 concat({"a = [", letter, "]"}), concat({"a = ", letter, "1\""}),
+                                 concat({"a = 1", letter})};
+    for (const std::string& text : wrong) {
+      CAPTURE(text);
+      CHECK(std::holds_alternative<SyntaxError>(read_toml(text)));
+    }
+  }
 }
 
 TEST_CASE("hostile depth is an error, not a crash") {
