@@ -30,7 +30,7 @@ DEPENDS = {
     "l1": ["base", "stats"],
     "writeback": ["base"],
     "coherence": ["l1", "writeback", "command"],
-    "l2": ["coherence"],
+    "l2": ["coherence", "config"],  # config: Endpoint, which says where a server is
     "l3": ["l2"],
     # From here up the configuration itself is at hand; rooms below are handed values.
     "proxy": ["l1", "writeback", "coherence", "l2", "l3", "config"],

@@ -1,0 +1,126 @@
+// A data link: one connection to Redis, its requests pipelined, its replies handed out in order.
+// Owned by one I/O thread; every call and callback happens there. Bytes are relayed as they come:
+// a reply is passed on piece by piece, never gathered here.
+//
+// A link connects and greets (AUTH, HELLO 3, SELECT, INFO server) by itself; requests given to it
+// meanwhile wait. It lives for one connection: when that ends, or never comes to be, each request
+// that still waits for a reply is told so once (on_lost) and the link is dead. The pool makes a
+// new one, with another id. No request is ever sent twice.
+//
+// Limits: `max_pending` requests, `max_output` bytes not yet written; a caller that asks
+// `saturated()` first and waits (wait_room) never meets them.
+#pragma once
+
+#include "tiercache/coherence/shard.hpp"
+#include "tiercache/resp/encoder.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/intrusive_ptr.hpp>
+
+namespace tiercache::l2 {
+
+// Who waits for replies. Counted without atomics: it stays on its thread. A consumer lives at
+// least until the last of its replies came or was lost, whatever became of its client.
+class Consumer {
+ public:
+  Consumer() = default;
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+
+  // A piece of the reply to the request sent with `tag`; `last`: the reply ends with it. Pieces
+  // of one reply follow each other. The bytes are valid during the call only.
+  virtual void on_reply(std::uint64_t tag, std::string_view piece, bool last) = 0;
+  // No (further) reply will come for `tag`: the link is gone, the outcome unknown.
+  virtual void on_lost(std::uint64_t tag, std::string_view why) = 0;
+  // Raw links only: a piece of any frame that Redis sends, push or reply; `push`: a RESP3 push.
+  virtual void on_frame(std::string_view piece, bool last, bool push);
+  // Raw links only: the link is dead.
+  virtual void on_closed(std::string_view why);
+  // The link given to wait_room has room again, or is dead.
+  virtual void on_room();
+
+ protected:
+  virtual ~Consumer() = default;
+
+ private:
+  friend void intrusive_ptr_add_ref(Consumer* consumer) noexcept {
+    consumer->references_++;
+  }
+  friend void intrusive_ptr_release(Consumer* consumer) noexcept {
+    if (--consumer->references_ == 0) {
+      delete consumer;
+    }
+  }
+  std::uint32_t references_ = 0;
+};
+using ConsumerPtr = boost::intrusive_ptr<Consumer>;
+
+// What a connection is set to; links are shared by sessions of the same spec.
+struct LinkSpec {
+  std::uint32_t db = 0;
+  resp::Version version = resp::Version::resp2;
+
+  friend auto operator<=>(const LinkSpec&, const LinkSpec&) = default;
+};
+
+class Link {
+ public:
+  enum class State : std::uint8_t { connecting, ready, dead };
+
+  virtual State state() const noexcept = 0;
+  // Where a read sent next would go: the link's id (never used again), the request's number on
+  // it, and the server process behind it (0 until known).
+  virtual coherence::Place next_place() const noexcept = 0;
+
+  // One request, one reply. REQUIRES: not dead, matched link. Written at the end of the wake-up,
+  // together with all else that this thread sends on the link.
+  virtual void send(std::string_view request, Consumer& consumer, std::uint64_t tag) = 0;
+  // Raw links: any bytes; what comes back goes to the owner's on_frame.
+  virtual void send_raw(std::string_view bytes) = 0;
+  // Raw links: the owner is done and hears nothing more. Bytes already sent may still be executed.
+  virtual void close() = 0;
+
+  virtual bool saturated() const noexcept = 0;
+  // Calls consumer.on_room() once, later.
+  virtual void wait_room(Consumer& consumer) = 0;
+  // Raw links: stop and go on reading, so that a client that does not read stops Redis too. What
+  // has been read already, one read buffer at most, is still handed out.
+  virtual void pause_reading(bool paused) = 0;
+
+ protected:
+  virtual ~Link() = default;
+
+ private:
+  friend void intrusive_ptr_add_ref(Link* link) noexcept {
+    link->references_++;
+  }
+  friend void intrusive_ptr_release(Link* link) noexcept {
+    if (--link->references_ == 0) {
+      delete link;
+    }
+  }
+  std::uint32_t references_ = 0;
+};
+using LinkPtr = boost::intrusive_ptr<Link>;
+
+// The links of one I/O thread.
+class Links {
+ public:
+  virtual ~Links() = default;
+
+  // The shared link for the spec, connecting it if need be. Null while Redis is away and the
+  // back-off runs: then `why_not()` says why, for an error to the client. A db that Redis refuses
+  // shows as a link that dies with Redis's own error as the reason.
+  virtual LinkPtr shared(const LinkSpec& spec) = 0;
+  // A raw link of its own for one session, which is kept alive by it until closed. Never null: a
+  // server that is away shows as on_closed.
+  virtual LinkPtr own(const LinkSpec& spec, Consumer& owner) = 0;
+  virtual std::string_view why_not() const noexcept = 0;
+  // Ends every link; pending requests are lost.
+  virtual void close_all() = 0;
+};
+
+}  // namespace tiercache::l2

@@ -1,0 +1,48 @@
+// Makes the links of one I/O thread.
+#pragma once
+
+#include "tiercache/base/time.hpp"
+#include "tiercache/config/endpoint.hpp"
+#include "tiercache/l2/link.hpp"
+#include "tiercache/resp/reply_scanner.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace boost::asio {
+class io_context;
+}  // namespace boost::asio
+
+namespace tiercache::l2 {
+
+struct LinksConfig {
+  config::Endpoint upstream;
+  std::string user;      // empty: Redis's default user
+  std::string password;  // empty: no AUTH
+  // Until the greeting is answered, the look-up of the name included.
+  Duration connect_timeout = std::chrono::seconds(1);
+  Duration backoff_min = std::chrono::milliseconds(50);
+  Duration backoff_max = std::chrono::seconds(5);
+  // Of one link; beyond them it is saturated().
+  std::size_t max_pending = 65536;
+  std::size_t max_output = std::size_t{64} << 20;
+  resp::ScanLimits scan;
+  // A piece of a reply is at most this long.
+  std::size_t shared_read_buffer = std::size_t{64} << 10;
+  std::size_t own_read_buffer = std::size_t{16} << 10;
+  // Specs known at once, refused ones included until their back-off is over.
+  std::size_t max_shared = 4096;
+};
+
+// Any uniformly distributed bits, for the jitter.
+using Random = std::function<std::uint64_t()>;
+
+// Used and destroyed on the thread that runs `io`, or while nobody runs it. The links may outlive
+// it; they are dead then.
+std::unique_ptr<Links> make_links(boost::asio::io_context& io, const LinksConfig& config,
+                                  Random random);
+
+}  // namespace tiercache::l2

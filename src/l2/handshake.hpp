@@ -1,0 +1,45 @@
+// The greeting of a data link: AUTH, HELLO 3, SELECT, INFO server, sent in one go, and what becomes
+// of the answers. Pure; owned by its link.
+#pragma once
+
+#include "tiercache/l2/link.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/container/static_vector.hpp>
+
+namespace tiercache::l2 {
+
+class Handshake {
+ public:
+  enum class Outcome : std::uint8_t { more, ready, refused };
+
+  // Appends the requests to `out`.
+  Handshake(std::string_view user, std::string_view password, const LinkSpec& spec,
+            std::string& out);
+
+  // The next reply, whole.
+  Outcome on_reply(std::string_view frame);
+
+  // refused: Redis's own error line ("-ERR DB index is out of range").
+  const std::string& why() const noexcept {
+    return why_;
+  }
+  // ready: the server process; 0 if Redis does not let us know.
+  std::uint64_t source() const noexcept {
+    return source_;
+  }
+
+ private:
+  enum class Step : std::uint8_t { auth, hello, select, info };
+
+  boost::container::static_vector<Step, 4> steps_;
+  std::size_t next_ = 0;
+  std::uint64_t source_ = 0;
+  std::string why_;
+};
+
+}  // namespace tiercache::l2

@@ -1,0 +1,327 @@
+#include "link_impl.hpp"
+
+#include "tiercache/base/check.hpp"
+
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+namespace tiercache::l2 {
+
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// A reply to the greeting is some kilobytes at most.
+constexpr std::size_t kMaxGreeting = std::size_t{1} << 20;
+
+}  // namespace
+
+void Consumer::on_frame(std::string_view /*piece*/, bool /*last*/, bool /*push*/) {
+}
+void Consumer::on_closed(std::string_view /*why*/) {
+}
+void Consumer::on_room() {
+}
+
+LinkImpl::LinkImpl(asio::io_context& io, std::shared_ptr<const LinksConfig> config,
+                   const LinkSpec& spec, coherence::LinkId id, ConsumerPtr owner)
+    : io_(io),
+      config_(std::move(config)),
+      spec_(spec),
+      id_(id),
+      owner_(std::move(owner)),
+      raw_(owner_ != nullptr),
+      timer_(io),
+      socket_(io),
+      scanner_(config_->scan) {
+}
+
+void LinkImpl::start() {
+  timer_.expires_after(config_->connect_timeout);
+  timer_.async_wait([self = ref()](const error_code& error) {
+    if (!error && self->state_ == State::connecting) {
+      self->die("cannot connect to " + config::to_string(self->config_->upstream) + ": timed out");
+    }
+  });
+  connector_ = Connector::start(io_, config_->upstream,
+                                [self = ref()](const std::string& error, Socket socket) {
+                                  self->on_connected(error, std::move(socket));
+                                });
+}
+
+void LinkImpl::on_connected(const std::string& error, Socket socket) {
+  connector_.reset();
+  if (!error.empty()) {
+    die(error);
+    return;
+  }
+  socket_ = std::move(socket);
+  handshake_.emplace(config_->user, config_->password, spec_, greeting_out_.tail());
+  error_code failure;
+  // A fresh socket takes these few bytes whole.
+  if (greeting_out_.flush(socket_, failure) != Output::Flush::done) {
+    die("cannot greet Redis: " + failure.message());
+    return;
+  }
+  buffer_.resize(raw_ ? config_->own_read_buffer : config_->shared_read_buffer);
+  read();
+}
+
+void LinkImpl::on_ready() {
+  source_ = handshake_->source();
+  handshake_.reset();
+  state_ = State::ready;
+  ready_at_ = Clock::now();
+  timer_.cancel();
+  if (out_.size() > 0) {
+    schedule_flush();
+  }
+}
+
+void LinkImpl::read() {
+  // The greeting is read in any case.
+  const bool paused = paused_ && state_ == State::ready;
+  if (reading_ || paused || state_ == State::dead || !socket_.is_open()) {
+    return;
+  }
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(buffer_),
+                          [self = ref()](const error_code& error, std::size_t size) {
+                            self->reading_ = false;
+                            self->on_read(error, size);
+                          });
+}
+
+void LinkImpl::on_read(const error_code& error, std::size_t size) {
+  if (state_ == State::dead) {
+    return;
+  }
+  if (error) {
+    die(error == asio::error::eof ? std::string("Redis closed the connection")
+                                  : "the connection to Redis broke: " + error.message());
+    return;
+  }
+  dispatch({buffer_.data(), size});
+  wake_waiters();
+  read();
+}
+
+void LinkImpl::dispatch(std::string_view input) {
+  // Any callback may end the link.
+  while (!input.empty() && state_ != State::dead) {
+    const auto [status, consumed] = scanner_.scan(input);
+    if (status == resp::ParseStatus::error) {
+      die("Redis broke the protocol: " + std::string(scanner_.error()));
+      return;
+    }
+    const std::string_view piece = input.substr(0, consumed);
+    const bool last = status == resp::ParseStatus::complete;
+    input.remove_prefix(consumed);
+    const bool push = scanner_.kind() == resp::FrameKind::push;
+    if (state_ == State::connecting) {
+      greet(piece, last);
+    } else if (raw_) {
+      const ConsumerPtr owner = owner_;
+      owner->on_frame(piece, last, push);
+    } else if (!push) {
+      deliver(piece, last);
+    }
+  }
+}
+
+void LinkImpl::greet(std::string_view piece, bool last) {
+  if (greeting_.size() + piece.size() > kMaxGreeting) {
+    die("Redis answers the greeting with too many bytes");
+    return;
+  }
+  greeting_.append(piece);
+  if (!last) {
+    return;
+  }
+  const Handshake::Outcome outcome = handshake_->on_reply(greeting_);
+  greeting_.clear();
+  if (outcome == Handshake::Outcome::refused) {
+    die(handshake_->why());
+  } else if (outcome == Handshake::Outcome::ready) {
+    std::string().swap(greeting_);
+    on_ready();
+  }
+}
+
+void LinkImpl::deliver(std::string_view piece, bool last) {
+  if (pending_.empty()) {
+    die("Redis sent a reply that nobody asked for");
+    return;
+  }
+  if (last) {
+    const PendingRequest request = pending_.pop();
+    request.consumer->on_reply(request.tag, piece, true);
+  } else {
+    // The callback may send, and the ring move: hold what is called.
+    const ConsumerPtr consumer = pending_.front().consumer;
+    consumer->on_reply(pending_.front().tag, piece, false);
+  }
+}
+
+void LinkImpl::send(std::string_view request, Consumer& consumer, std::uint64_t tag) {
+  TC_CHECK(!raw_);
+  next_seq_++;
+  pending_.push(consumer, tag);
+  if (state_ == State::dead) {
+    post_lost();
+    return;
+  }
+  out_.append(request);
+  schedule_flush();
+}
+
+void LinkImpl::send_raw(std::string_view bytes) {
+  TC_CHECK(raw_);
+  if (state_ == State::dead) {
+    return;
+  }
+  next_seq_++;
+  out_.append(bytes);
+  schedule_flush();
+}
+
+void LinkImpl::schedule_flush() {
+  if (flush_posted_ || write_waiting_ || state_ != State::ready) {
+    return;
+  }
+  // Behind all handlers that are ready to run: they have requests for this link too.
+  flush_posted_ = true;
+  asio::defer(io_, [self = ref()] {
+    self->flush_posted_ = false;
+    self->flush();
+  });
+}
+
+void LinkImpl::flush() {
+  if (state_ != State::ready || write_waiting_) {
+    return;
+  }
+  error_code error;
+  const Output::Flush result = out_.flush(socket_, error);
+  if (result == Output::Flush::failed) {
+    die("the connection to Redis broke: " + error.message());
+    return;
+  }
+  if (result == Output::Flush::blocked) {
+    write_waiting_ = true;
+    socket_.async_wait(Socket::wait_write, [self = ref()](const error_code& failure) {
+      self->write_waiting_ = false;
+      // A broken connection shows at the next send.
+      if (failure != asio::error::operation_aborted) {
+        self->flush();
+      }
+    });
+  }
+  wake_waiters();
+}
+
+void LinkImpl::close() {
+  TC_CHECK(raw_);
+  if (state_ == State::ready && !write_waiting_ && out_.size() > 0) {
+    // What a client sent before it left, Redis would have seen too.
+    error_code ignored;
+    out_.flush(socket_, ignored);
+  }
+  owner_.reset();
+  die("closed");
+}
+
+void LinkImpl::die(std::string why) {
+  if (state_ == State::dead) {
+    return;
+  }
+  const Self keep = ref();
+  state_ = State::dead;
+  why_ = std::move(why);
+  died_at_ = Clock::now();
+  unlink();
+  if (connector_) {
+    connector_->cancel();
+    connector_.reset();
+  }
+  timer_.cancel();
+  error_code ignored;
+  socket_.close(ignored);
+  post_lost();
+}
+
+void LinkImpl::post_lost() {
+  if (lost_posted_) {
+    return;
+  }
+  lost_posted_ = true;
+  asio::post(io_, [self = ref()] {
+    self->lost_posted_ = false;
+    self->tell_lost();
+  });
+}
+
+void LinkImpl::tell_lost() {
+  while (!pending_.empty()) {
+    const PendingRequest request = pending_.pop();
+    request.consumer->on_lost(request.tag, why_);
+  }
+  if (const ConsumerPtr owner = std::move(owner_)) {
+    owner->on_closed(why_);
+  }
+  wake_waiters();
+}
+
+bool LinkImpl::saturated() const noexcept {
+  return pending_.size() >= config_->max_pending || out_.size() >= config_->max_output;
+}
+
+// Well below the limits, so that who waited gets more done than one request.
+bool LinkImpl::has_room() const noexcept {
+  return state_ == State::dead ||
+         (pending_.size() <= config_->max_pending / 2 && out_.size() <= config_->max_output / 2);
+}
+
+void LinkImpl::wait_room(Consumer& consumer) {
+  waiters_.emplace_back(&consumer);
+  if (has_room()) {
+    post_wake();
+  }
+}
+
+void LinkImpl::post_wake() {
+  if (wake_posted_) {
+    return;
+  }
+  wake_posted_ = true;
+  asio::post(io_, [self = ref()] {
+    self->wake_posted_ = false;
+    self->wake_waiters();
+  });
+}
+
+void LinkImpl::wake_waiters() {
+  if (waiters_.empty() || !has_room()) {
+    return;
+  }
+  // Those who come back during the calls wait for the next time.
+  for (std::size_t left = waiters_.size(); left > 0 && (state_ == State::dead || !saturated());
+       left--) {
+    const ConsumerPtr waiter = std::move(waiters_.front());
+    waiters_.pop_front();
+    waiter->on_room();
+  }
+}
+
+void LinkImpl::pause_reading(bool paused) {
+  TC_CHECK(raw_);
+  paused_ = paused;
+  read();
+}
+
+}  // namespace tiercache::l2

@@ -1,0 +1,124 @@
+// The one implementation of Link, shared or raw: a socket, a greeting, a FIFO. link.hpp is its
+// contract; what stands here is how.
+//
+// Life: every handler under way holds a reference, so a link goes when the last of them, the last
+// user and the pool have let go. Death is told from a handler of its own: never from within a call
+// of the user.
+#pragma once
+
+#include "handshake.hpp"
+#include "pending_ring.hpp"
+#include "socket.hpp"
+
+#include "tiercache/base/time.hpp"
+#include "tiercache/l2/links.hpp"
+#include "tiercache/resp/reply_scanner.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+
+namespace tiercache::l2 {
+
+using LinkHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+class LinkImpl final : public Link, public LinkHook {
+ public:
+  // `owner`: of a raw link; null for a shared one.
+  LinkImpl(boost::asio::io_context& io, std::shared_ptr<const LinksConfig> config,
+           const LinkSpec& spec, coherence::LinkId id, ConsumerPtr owner);
+  // Once, after the first reference is taken.
+  void start();
+  // Ends it now: what is pending is lost for the reason `why`.
+  void die(std::string why);
+
+  State state() const noexcept override {
+    return state_;
+  }
+  coherence::Place next_place() const noexcept override {
+    return {id_, next_seq_, source_};
+  }
+  void send(std::string_view request, Consumer& consumer, std::uint64_t tag) override;
+  void send_raw(std::string_view bytes) override;
+  void close() override;
+  bool saturated() const noexcept override;
+  void wait_room(Consumer& consumer) override;
+  void pause_reading(bool paused) override;
+
+  // For the pool. Since when it has been ready (kNever: it never was), when it died, and why.
+  Time ready_at() const noexcept {
+    return ready_at_;
+  }
+  Time died_at() const noexcept {
+    return died_at_;
+  }
+  const std::string& why() const noexcept {
+    return why_;
+  }
+
+ private:
+  using Self = boost::intrusive_ptr<LinkImpl>;
+
+  Self ref() {
+    return Self(this);
+  }
+  void on_connected(const std::string& error, Socket socket);
+  void on_ready();
+  void read();
+  void on_read(const error_code& error, std::size_t size);
+  void dispatch(std::string_view input);
+  void greet(std::string_view piece, bool last);
+  void deliver(std::string_view piece, bool last);
+  void schedule_flush();
+  void flush();
+  bool has_room() const noexcept;
+  void wake_waiters();
+  void post_wake();
+  void post_lost();
+  void tell_lost();
+
+  boost::asio::io_context& io_;
+  const std::shared_ptr<const LinksConfig> config_;
+  const LinkSpec spec_;
+  const coherence::LinkId id_;
+  ConsumerPtr owner_;
+  const bool raw_;
+
+  State state_ = State::connecting;
+  std::shared_ptr<Connector> connector_;
+  boost::asio::steady_timer timer_;
+  std::optional<Handshake> handshake_;
+  std::string greeting_;  // the reply to the greeting that is being gathered
+
+  Socket socket_;
+  resp::ReplyScanner scanner_;
+  std::vector<char> buffer_;
+  bool reading_ = false;
+  bool paused_ = false;
+
+  Output greeting_out_;
+  Output out_;
+  bool flush_posted_ = false;
+  bool write_waiting_ = false;
+
+  PendingRing pending_;
+  std::deque<ConsumerPtr> waiters_;
+  bool wake_posted_ = false;
+  bool lost_posted_ = false;
+
+  std::uint64_t next_seq_ = 1;
+  std::uint64_t source_ = 0;
+  Time ready_at_ = kNever;
+  Time died_at_ = kNever;
+  std::string why_;
+};
+
+}  // namespace tiercache::l2

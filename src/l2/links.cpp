@@ -1,0 +1,140 @@
+// The pool: which link serves a spec, and when a dead one may be replaced.
+#include "tiercache/l2/links.hpp"
+
+#include "backoff.hpp"
+#include "link_impl.hpp"
+
+#include <atomic>
+#include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+namespace tiercache::l2 {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Ids are unique over all threads: an entry of L1 remembers the one it came from.
+std::atomic<coherence::LinkId> next_id{1};
+
+class Pool final : public Links {
+ public:
+  Pool(boost::asio::io_context& io, const LinksConfig& config, Random random)
+      : io_(io), config_(std::make_shared<const LinksConfig>(config)), random_(std::move(random)) {
+  }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() override {
+    close_all();
+  }
+
+  LinkPtr shared(const LinkSpec& spec) override;
+  LinkPtr own(const LinkSpec& spec, Consumer& owner) override {
+    return make(spec, ConsumerPtr(&owner));
+  }
+  std::string_view why_not() const noexcept override {
+    return why_not_;
+  }
+  void close_all() override;
+
+ private:
+  using Ref = boost::intrusive_ptr<LinkImpl>;
+  struct Slot {
+    Ref link;
+    Backoff backoff;
+    bool counted = false;  // the death of `link` is in the back-off
+    Time next_attempt{};
+  };
+
+  Ref make(const LinkSpec& spec, ConsumerPtr owner);
+  void count_death(Slot& slot);
+  bool make_space(Time now);
+  static std::uint64_t key(const LinkSpec& spec) noexcept {
+    return std::uint64_t{spec.db} << 8 | static_cast<std::uint64_t>(spec.version);
+  }
+
+  boost::asio::io_context& io_;
+  const std::shared_ptr<const LinksConfig> config_;
+  const Random random_;
+  boost::unordered_flat_map<std::uint64_t, Slot> slots_;
+  boost::intrusive::list<LinkImpl, boost::intrusive::constant_time_size<false>> alive_;
+  std::string why_not_;
+};
+
+LinkPtr Pool::shared(const LinkSpec& spec) {
+  const auto found = slots_.find(key(spec));
+  if (found != slots_.end()) {
+    Slot& slot = found->second;
+    if (slot.link->state() != Link::State::dead) {
+      return slot.link;
+    }
+    count_death(slot);
+    if (Clock::now() < slot.next_attempt) {
+      why_not_ = slot.link->why();
+      return nullptr;
+    }
+    slot.link = make(spec, nullptr);
+    slot.counted = false;
+    return slot.link;
+  }
+  if (slots_.size() >= config_->max_shared && !make_space(Clock::now())) {
+    why_not_ = "too many databases in use at once";
+    return nullptr;
+  }
+  Ref link = make(spec, nullptr);
+  slots_.emplace(key(spec),
+                 Slot{link, Backoff(config_->backoff_min, config_->backoff_max), false, Time{}});
+  return link;
+}
+
+Pool::Ref Pool::make(const LinkSpec& spec, ConsumerPtr owner) {
+  Ref link(new LinkImpl(io_, config_, spec, next_id.fetch_add(1, std::memory_order_relaxed),
+                        std::move(owner)));
+  alive_.push_back(*link);
+  link->start();
+  return link;
+}
+
+// A link that was ready for a while is replaced at once: the server was fine. One that was not,
+// or broke right after its greeting, waits.
+void Pool::count_death(Slot& slot) {
+  if (slot.counted) {
+    return;
+  }
+  slot.counted = true;
+  const LinkImpl& link = *slot.link;
+  if (link.ready_at() != kNever) {
+    slot.backoff.reset();
+    slot.next_attempt = link.ready_at() + slot.backoff.min();
+    return;
+  }
+  slot.next_attempt = link.died_at() + slot.backoff.next(random_());
+}
+
+// Forgets specs that have no link and nothing to wait for.
+bool Pool::make_space(Time now) {
+  return boost::unordered::erase_if(slots_, [&](auto& entry) {
+           Slot& slot = entry.second;
+           if (slot.link->state() != Link::State::dead) {
+             return false;
+           }
+           count_death(slot);
+           return now >= slot.next_attempt;
+         }) > 0;
+}
+
+void Pool::close_all() {
+  while (!alive_.empty()) {
+    alive_.front().die("the proxy closes its connections");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Links> make_links(boost::asio::io_context& io, const LinksConfig& config,
+                                  Random random) {
+  return std::make_unique<Pool>(io, config, std::move(random));
+}
+
+}  // namespace tiercache::l2

@@ -1,0 +1,372 @@
+// Data links against a real server: order, size, loss, back-pressure.
+#include "client.hpp"
+#include "l2_links.hpp"
+#include "l2_loop.hpp"
+#include "redis_server.hpp"
+
+#include "tiercache/l2/links.hpp"
+
+#include <string>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <doctest/doctest.h>
+
+using namespace std::chrono_literals;
+using namespace tiercache;
+using l2::Link;
+using l2::LinkPtr;
+using l2::LinksConfig;
+using l2::LinkSpec;
+using testing::ask;
+using testing::Client;
+using testing::config_for;
+using testing::links_for;
+using testing::local;
+using testing::Loop;
+using testing::Recorder;
+using testing::RecorderPtr;
+using testing::RedisServer;
+using testing::request;
+
+namespace {
+
+// A server that is a script of bytes: what it answers does not depend on what it is asked.
+class FakeServer {
+ public:
+  FakeServer(Loop& loop, std::vector<std::string> chunks)
+      : acceptor_(loop.io(), {boost::asio::ip::address_v4::loopback(), 0}),
+        socket_(loop.io()),
+        chunks_(std::move(chunks)) {
+    acceptor_.async_accept(socket_, [this](const boost::system::error_code& error) {
+      if (!error) {
+        socket_.set_option(boost::asio::ip::tcp::no_delay(true));
+        next();
+      }
+    });
+  }
+  std::uint16_t port() const {
+    return acceptor_.local_endpoint().port();
+  }
+
+ private:
+  void next() {
+    if (sent_ == chunks_.size()) {
+      return;
+    }
+    boost::asio::async_write(socket_, boost::asio::buffer(chunks_[sent_++]),
+                             [this](const boost::system::error_code& error, std::size_t) {
+                               if (!error) {
+                                 next();
+                               }
+                             });
+  }
+
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::ip::tcp::socket socket_;
+  std::vector<std::string> chunks_;
+  std::size_t sent_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("thousands of pipelined requests with replies of all sizes are answered in order") {
+  RedisServer server;
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const LinkPtr link = links->shared({});
+  REQUIRE(link);
+  CHECK(link->state() == Link::State::connecting);
+  CHECK(links->shared({}) == link);
+
+  const RecorderPtr recorder(new Recorder);
+  std::vector<std::string> expected;
+  for (std::size_t i = 0; i < 5000; i++) {
+    const std::string text(i % 97 == 0 ? 150'000 : i % 61, static_cast<char>('a' + i % 26));
+    ask(*link, *recorder, {"ECHO", text}, i);
+    resp::append_bulk(expected.emplace_back(), text);
+  }
+  REQUIRE(loop.until([&] { return recorder->finished == expected.size(); }));
+  CHECK(link->state() == Link::State::ready);
+  CHECK(recorder->misplaced == 0);
+  CHECK(recorder->lost.empty());
+  for (std::size_t i = 0; i < expected.size(); i++) {
+    REQUIRE(recorder->replies[i].tag == i);
+    REQUIRE(recorder->replies[i].bytes == expected[i]);
+  }
+}
+
+TEST_CASE("numbers on a link count requests, ids are never used again, the source is the process") {
+  RedisServer server;
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const LinkPtr link = links->shared({});
+  const LinkPtr other = links->shared({1});
+  CHECK(link->next_place().source == 0);
+  CHECK(link->next_place().link != other->next_place().link);
+  const RecorderPtr recorder(new Recorder);
+  const std::uint64_t first = ask(*link, *recorder, {"PING"});
+  CHECK(first > 0);
+  CHECK(ask(*link, *recorder, {"PING"}) == first + 1);
+  ask(*other, *recorder, {"PING"});
+  REQUIRE(loop.until([&] { return recorder->finished == 3; }));
+  const std::uint64_t source = link->next_place().source;
+  CHECK(source != 0);
+  CHECK(other->next_place().source == source);
+
+  server.kill9();
+  REQUIRE(loop.until([&] { return link->state() == Link::State::dead; }));
+  server.start();
+  LinkPtr again;
+  REQUIRE(loop.until([&] {
+    again = links->shared({});
+    return again && again->state() == Link::State::ready;
+  }));
+  CHECK(again->next_place().link != link->next_place().link);
+  CHECK(again->next_place().source != source);
+}
+
+TEST_CASE("a link speaks to the db of its spec") {
+  RedisServer server;
+  Client client(server.port());
+  client.call("SELECT", "3");
+  client.call("SET", "k", "in three");
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const RecorderPtr recorder(new Recorder);
+  ask(*links->shared({3}), *recorder, {"GET", "k"}, 1);
+  REQUIRE(loop.until([&] { return recorder->finished == 1; }));
+  ask(*links->shared({}), *recorder, {"GET", "k"}, 2);
+  REQUIRE(loop.until([&] { return recorder->finished == 2; }));
+  CHECK(recorder->replies[0].bytes == "$8\r\nin three\r\n");
+  CHECK(recorder->replies[1].bytes == "$-1\r\n");
+}
+
+TEST_CASE("replies cut anywhere are put together") {
+  const std::string stream =
+      "$20\r\n# Server\r\nrun_id:abc\r\n$5\r\nhello\r\n*2\r\n:1\r\n$-1\r\n-ERR no\r\n";
+  std::vector<std::string> bytes;
+  for (const char byte : stream) {
+    bytes.emplace_back(1, byte);
+  }
+  Loop loop;
+  FakeServer server(loop, bytes);
+  LinksConfig config;
+  config.upstream = local(server.port());
+  const auto links = links_for(loop, config);
+  const LinkPtr link = links->shared({});
+  const RecorderPtr recorder(new Recorder);
+  for (std::uint64_t tag = 1; tag <= 3; tag++) {
+    ask(*link, *recorder, {"ANY"}, tag);
+  }
+  REQUIRE(loop.until([&] { return recorder->finished == 3; }));
+  CHECK(recorder->replies[0].bytes == "$5\r\nhello\r\n");
+  CHECK(recorder->replies[1].bytes == "*2\r\n:1\r\n$-1\r\n");
+  CHECK(recorder->replies[2].bytes == "-ERR no\r\n");
+  CHECK(link->next_place().source != 0);
+}
+
+TEST_CASE("a link ends when Redis breaks the protocol") {
+  const std::string info = "$20\r\n# Server\r\nrun_id:abc\r\n";
+  for (const char* nonsense : {"hello\r\n", "+OK\r\n+nobody asked for this\r\n"}) {
+    CAPTURE(nonsense);
+    Loop loop;
+    FakeServer server(loop, {info + nonsense});
+    LinksConfig config;
+    config.upstream = local(server.port());
+    const auto links = links_for(loop, config);
+    const LinkPtr link = links->shared({});
+    const RecorderPtr recorder(new Recorder);
+    ask(*link, *recorder, {"ANY"}, 1);
+    REQUIRE(loop.until([&] { return link->state() == Link::State::dead; }));
+    loop.drain();
+    CHECK(recorder->finished + recorder->lost[1] == 1);
+  }
+}
+
+TEST_CASE("a reply of 64 MB streams through in small pieces") {
+  RedisServer server;
+  const std::size_t size = std::size_t{64} << 20;
+  Client(server.port()).call("SETRANGE", "large", std::to_string(size - 1), "x");
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const LinkPtr link = links->shared({});
+  const RecorderPtr recorder(new Recorder);
+  recorder->keep = false;
+  ask(*link, *recorder, {"GET", "large"}, 1);
+  ask(*link, *recorder, {"PING"}, 2);
+  REQUIRE(loop.until([&] { return recorder->finished == 2; }));
+  CHECK(recorder->bytes == size + std::string("$67108864\r\n\r\n+PONG\r\n").size());
+  CHECK(recorder->largest_piece <= LinksConfig{}.shared_read_buffer);
+}
+
+TEST_CASE("when the server is killed each pending request is lost once, and a new link works") {
+  RedisServer server;
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const LinkPtr link = links->shared({});
+  const RecorderPtr recorder(new Recorder);
+  ask(*link, *recorder, {"PING"}, 1000);
+  REQUIRE(loop.until([&] { return recorder->finished == 1; }));
+
+  server.pause();
+  for (std::uint64_t tag = 0; tag < 100; tag++) {
+    ask(*link, *recorder, {"GET", "k"}, tag);
+  }
+  link->wait_room(*recorder);
+  loop.drain();
+  server.kill9();
+  REQUIRE(loop.until([&] { return recorder->lost.size() == 100; }));
+  loop.drain();
+  CHECK(link->state() == Link::State::dead);
+  for (const auto& [tag, times] : recorder->lost) {
+    REQUIRE(times == 1);
+  }
+  CHECK_FALSE(recorder->reason.empty());
+  CHECK(recorder->rooms == 1);
+
+  // Sent to a link that is dead already: lost as well, but never from within the call.
+  link->send(request({"PING"}), *recorder, 2000);
+  CHECK(recorder->lost.count(2000) == 0);
+  REQUIRE(loop.until([&] { return recorder->lost.count(2000) == 1; }));
+
+  server.start();
+  LinkPtr again;
+  REQUIRE(loop.until([&] { return (again = links->shared({})) != nullptr; }));
+  ask(*again, *recorder, {"PING"}, 3000);
+  REQUIRE(loop.until([&] { return recorder->finished == 2; }));
+}
+
+TEST_CASE("a RESP3 link gets RESP3 replies, and pushes reach raw links only") {
+  RedisServer server;
+  Client writer(server.port());
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const LinkSpec spec{0, resp::Version::resp3};
+  const RecorderPtr recorder(new Recorder);
+
+  const LinkPtr shared = links->shared(spec);
+  ask(*shared, *recorder, {"CLIENT", "TRACKING", "ON"}, 1);
+  ask(*shared, *recorder, {"GET", "k"}, 2);
+  REQUIRE(loop.until([&] { return recorder->finished == 2; }));
+  CHECK(recorder->replies[1].bytes == "_\r\n");
+  writer.call("SET", "k", "v");
+  ask(*shared, *recorder, {"GET", "k"}, 3);
+  REQUIRE(loop.until([&] { return recorder->finished == 3; }));
+  CHECK(recorder->replies[2].bytes == "$1\r\nv\r\n");
+
+  const RecorderPtr owner(new Recorder);
+  const LinkPtr own = links->own(spec, *owner);
+  own->send_raw(request({"CLIENT", "TRACKING", "ON"}) + request({"GET", "k"}));
+  REQUIRE(loop.until([&] { return owner->frames.size() == 2; }));
+  writer.call("SET", "k", "w");
+  REQUIRE(loop.until([&] { return owner->pushes.size() == 1; }));
+  CHECK(owner->pushes[0] == ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n");
+  server.kill9();
+  REQUIRE(loop.until([&] { return owner->closed == 1; }));
+  CHECK(own->state() == Link::State::dead);
+}
+
+TEST_CASE("a raw link that is closed is silent, and what was sent before is executed") {
+  RedisServer server;
+  Client client(server.port());
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const RecorderPtr owner(new Recorder);
+  LinkPtr own = links->own({}, *owner);
+  REQUIRE(loop.until([&] { return own->state() == Link::State::ready; }));
+  own->send_raw(request({"SET", "k", "v"}));
+  own->close();
+  own.reset();
+  REQUIRE(loop.until([&] { return client.call("GET", "k").text == "v"; }));
+  loop.drain();
+  CHECK(owner->closed == 0);
+}
+
+TEST_CASE("a raw link that is paused reads no further") {
+  RedisServer server;
+  const std::size_t size = std::size_t{32} << 20;
+  Client client(server.port());
+  client.call("SETRANGE", "large", std::to_string(size - 1), "x");
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+
+  struct Sink : Recorder {
+    void on_frame(std::string_view piece, bool /*last*/, bool /*push*/) override {
+      bytes += piece.size();
+      if (bytes >= std::size_t{1} << 20 && !stopped) {
+        stopped = true;
+        link->pause_reading(true);
+      }
+    }
+    LinkPtr link;
+    bool stopped = false;
+  };
+  const boost::intrusive_ptr<Sink> sink(new Sink);
+  sink->link = links->own({}, *sink);
+  sink->link->send_raw(request({"GET", "large"}));
+  REQUIRE(loop.until([&] { return sink->stopped; }));
+  loop.drain();
+  const std::size_t seen = sink->bytes;
+  // A round trip of another connection later nothing more has come.
+  const RecorderPtr recorder(new Recorder);
+  ask(*links->shared({}), *recorder, {"PING"});
+  REQUIRE(loop.until([&] { return recorder->finished == 1; }));
+  CHECK(sink->bytes == seen);
+  CHECK(sink->bytes < size);
+  sink->link->pause_reading(false);
+  REQUIRE(loop.until([&] { return sink->bytes > size; }));
+  sink->link->close();
+  sink->link.reset();
+}
+
+TEST_CASE("a link that is full says so, and calls when it has room") {
+  RedisServer server;
+  Loop loop;
+  LinksConfig config = config_for(server);
+  config.max_pending = 8;
+  config.max_output = 1 << 20;
+  const auto links = links_for(loop, config);
+  const LinkPtr link = links->shared({});
+  const RecorderPtr recorder(new Recorder);
+  SUBCASE("of requests") {
+    for (std::uint64_t tag = 0; tag < 8; tag++) {
+      CHECK_FALSE(link->saturated());
+      ask(*link, *recorder, {"PING"}, tag);
+    }
+  }
+  SUBCASE("of bytes") {
+    ask(*link, *recorder, {"ECHO", std::string(1 << 20, 'x')});
+  }
+  CHECK(link->saturated());
+  link->wait_room(*recorder);
+  CHECK(recorder->rooms == 0);
+  REQUIRE(loop.until([&] { return recorder->rooms == 1; }));
+  CHECK_FALSE(link->saturated());
+  // There is room: called all the same, later.
+  link->wait_room(*recorder);
+  CHECK(recorder->rooms == 1);
+  REQUIRE(loop.until([&] { return recorder->rooms == 2; }));
+}
+
+TEST_CASE("closing the pool loses everything, once") {
+  RedisServer server;
+  Loop loop;
+  auto links = links_for(loop, config_for(server));
+  const RecorderPtr recorder(new Recorder);
+  const RecorderPtr owner(new Recorder);
+  const LinkPtr link = links->shared({});
+  const LinkPtr own = links->own({}, *owner);
+  ask(*link, *recorder, {"PING"}, 1);
+  SUBCASE("by request") {
+    links->close_all();
+  }
+  SUBCASE("by its end") {
+    links.reset();
+  }
+  CHECK(link->state() == Link::State::dead);
+  CHECK(recorder->lost.empty());
+  loop.drain();
+  CHECK(recorder->lost[1] == 1);
+  CHECK(owner->closed == 1);
+}
