@@ -156,15 +156,12 @@ ParseStatus RequestParser::parse_line(std::string_view input) {
   if (line_end == kNotFound) {
     return line_missing(input, "Protocol error: too big inline request");
   }
-  std::string_view line = input.substr(0, line_end);
-  if (!line.empty() && line.back() == '\r') {
-    line.remove_suffix(1);
-  }
   pos_ = line_end + 1;
   if (pos_ > limits_.max_request) {
     return fail("Protocol error: too big request");
   }
-  const auto count = split_inline(line, args_, unquoted_);
+  // The CR of a CRLF stays: it is one more blank.
+  const auto count = split_inline(input.substr(0, line_end), args_, unquoted_);
   if (!count) {
     return fail("Protocol error: unbalanced quotes in request");
   }

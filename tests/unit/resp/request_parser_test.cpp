@@ -263,6 +263,9 @@ TEST_CASE("limits of our own") {
   CHECK(error_of("a b c\r\n", limits) == "Protocol error: invalid multibulk length");
   CHECK(error_of("*2\r\n$11\r\n", limits) == "Protocol error: invalid bulk length");
   CHECK(error_of(std::string(39, ' ') + "\r\n", limits) == "Protocol error: too big request");
+  CHECK(error_of("*3\r\n" + repeat("$1\r\nk\r\n", 3), limits) ==
+        "Protocol error: invalid multibulk length");
+  CHECK(error_of("*1\r\n$11\r\n0123456789a\r\n", limits) == "Protocol error: invalid bulk length");
   limits.max_request = 37;
   for (const std::size_t step : {1u, 5u, 100u}) {
     const Outcome outcome = parse_in_pieces(fits, step, step, limits);
@@ -277,6 +280,10 @@ TEST_CASE("an unauthenticated peer may send only small requests") {
   };
   CHECK(parse("*11\r\n").error == "Protocol error: unauthenticated multibulk length");
   CHECK(parse("*10\r\n$16385\r\n").error == "Protocol error: unauthenticated bulk length");
+  CHECK(parse("*11\r\n" + repeat("$1\r\nk\r\n", 11)).error ==
+        "Protocol error: unauthenticated multibulk length");
+  CHECK(parse("*1\r\n$16385\r\n" + std::string(16385, 'v') + "\r\n").error ==
+        "Protocol error: unauthenticated bulk length");
   CHECK(parse("*10\r\n$16384\r\n").last == ParseStatus::incomplete);
   CHECK(parse("*2147483648\r\n").error == "Protocol error: invalid multibulk length");
   CHECK(parse("*1\r\n$536870913\r\n").error == "Protocol error: invalid bulk length");
