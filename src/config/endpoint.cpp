@@ -1,6 +1,6 @@
 #include "tiercache/config/endpoint.hpp"
 
-#include "concat.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <charconv>

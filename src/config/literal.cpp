@@ -1,5 +1,6 @@
 #include "literal.hpp"
 
+#include "text.hpp"
 #include "toml_reader.hpp"
 
 #include <algorithm>
@@ -13,13 +14,13 @@ namespace {
 constexpr std::size_t kBrief = 40;
 constexpr std::string_view kNotUtf8 = "it is not valid UTF-8";
 
-struct Unit {
+struct SizeUnit {
   std::string_view suffix;
   int shift;
 };
 // The first of each power is the one that is printed. No bare "k": in Redis it means 1000.
-constexpr Unit kUnits[] = {{"tb", 40},  {"tib", 40}, {"gb", 30},  {"gib", 30}, {"mb", 20},
-                           {"mib", 20}, {"kb", 10},  {"kib", 10}, {"b", 0},    {"", 0}};
+constexpr SizeUnit kUnits[] = {{"tb", 40},  {"tib", 40}, {"gb", 30},  {"gib", 30}, {"mb", 20},
+                               {"mib", 20}, {"kb", 10},  {"kib", 10}, {"b", 0},    {"", 0}};
 
 bool is_control(char c) noexcept {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
@@ -28,12 +29,6 @@ bool is_control(char c) noexcept {
 bool is_word_char(char c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
          c == '_' || c == '.' || c == '|';
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto begin = std::min(text.find_first_not_of(' '), text.size());
-  text.remove_prefix(begin);
-  return text.substr(0, text.find_last_not_of(' ') + 1);
 }
 
 std::string lower(std::string_view text) {
@@ -210,7 +205,7 @@ std::optional<std::int64_t> parse_size(std::string_view text) {
     return std::nullopt;
   }
   const std::string suffix = lower({end, static_cast<std::size_t>(last - end)});
-  for (const Unit& unit : kUnits) {
+  for (const SizeUnit& unit : kUnits) {
     if (suffix == unit.suffix) {
       if (number > (std::numeric_limits<std::int64_t>::max() >> unit.shift)) {
         return std::nullopt;
@@ -222,7 +217,7 @@ std::optional<std::int64_t> parse_size(std::string_view text) {
 }
 
 std::string size_text(std::int64_t bytes) {
-  for (const Unit& unit : kUnits) {
+  for (const SizeUnit& unit : kUnits) {
     if (unit.shift > 0 && bytes > 0 && bytes % (std::int64_t{1} << unit.shift) == 0) {
       return std::to_string(bytes >> unit.shift).append(unit.suffix);
     }

@@ -2,6 +2,7 @@
 
 #include "rules.hpp"
 #include "suggest.hpp"
+#include "text.hpp"
 #include "toml_reader.hpp"
 
 #include <algorithm>
@@ -159,16 +160,6 @@ void add_environment(Draft& draft, std::span<const std::string_view> environment
     const std::string_view value = equals < entry.size() ? entry.substr(equals + 1) : "";
     assign(draft, key, literal_of(key, value), *found);
   }
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ')) {
-    text.remove_prefix(1);
-  }
-  while (text.ends_with(' ')) {
-    text.remove_suffix(1);
-  }
-  return text;
 }
 
 void add_set(Draft& draft, std::string_view assignment) {

@@ -1,7 +1,7 @@
 // Texts and comparisons that walk the whole schema.
-#include "concat.hpp"
 #include "glob.hpp"
 #include "literal.hpp"
+#include "text.hpp"
 
 namespace tiercache::config {
 namespace {

@@ -1,8 +1,8 @@
 #include "tiercache/config/schema.hpp"
 
-#include "concat.hpp"
 #include "literal.hpp"
 #include "rules.hpp"
+#include "text.hpp"
 
 #include "tiercache/config/load.hpp"
 

@@ -1,6 +1,6 @@
 #include "toml_reader.hpp"
 
-#include "concat.hpp"
+#include "text.hpp"
 #include "text_guard.hpp"
 
 #include <algorithm>
