@@ -1,0 +1,89 @@
+// Counters of events, summed over threads when somebody asks.
+//
+// Each thread that counts has a block of its own from the registry and is the only one to write it:
+// counting is a plain addition on a cache line that nobody else writes. Anyone may sum, at any
+// time; a sum is not a snapshot (counters move while they are read) but no counter ever runs
+// backwards, and what a finished thread counted stays.
+//
+// Only true counters live here. Gauges (entries, bytes, connections) are asked of their owners.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+namespace tiercache::stats {
+
+enum class Counter : std::uint8_t {
+  l1_hits,
+  l1_misses,
+  l1_evictions,
+  l1_invalidations,
+  l1_expired,
+  l1_fills,
+  l1_fills_refused,
+  l1_joins,
+  l1_negative_hits,
+  l2_requests,
+  l2_errors,
+  l2_reconnects,
+  fence_waits,
+  held_replies,
+  clients_accepted,
+  clients_closed_output_limit,
+  protocol_errors,
+  pinned_sessions,
+  bytes_in,
+  bytes_out,
+  commands,
+  events_received,
+  generation_bumps,
+};
+inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::generation_bumps) + 1;
+
+struct CounterName {
+  Counter counter;
+  std::string_view name;  // as CACHE STATS and the metrics show it
+};
+// In the order of the enum.
+extern const std::array<CounterName, kCounters> kCounterNames;
+
+std::string_view name_of(Counter counter) noexcept;
+
+using Sums = std::array<std::uint64_t, kCounters>;
+
+// One thread's block. REQUIRES: one writing thread.
+class alignas(64) Counters {
+ public:
+  void add(Counter counter, std::uint64_t n = 1) noexcept {
+    // Not a read-modify-write: there is one writer.
+    auto& value = values_[static_cast<std::size_t>(counter)];
+    value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  std::uint64_t get(Counter counter) const noexcept {
+    return values_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<std::uint64_t>, kCounters> values_{};
+};
+
+// Owns the blocks; outlives the threads that count. Thread-safe.
+class Registry {
+ public:
+  // A block for the calling thread, valid as long as the registry. Once per thread: it is not given
+  // back, so that its counts stay in the sums.
+  Counters& add_thread();
+  Sums sum() const;
+
+ private:
+  mutable std::mutex mutex_;  // guards the list, not the counts
+  std::vector<std::unique_ptr<Counters>> blocks_;
+};
+
+}  // namespace tiercache::stats
