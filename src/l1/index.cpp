@@ -125,7 +125,7 @@ std::size_t Index::add(KeyHash hash, Entry* entry) {
     return bundle_of(*found.slot)->count;
   }
   if (old_.homes == 0 && slots_ >= kFullSlots * table_.homes) {
-    start_resize(std::max(table_.homes + 1, table_.homes + table_.homes / 4));
+    start_resize(std::max(table_.homes + 1, table_.homes + table_.homes / 8));
     maintain();
   }
   const bool in_old = &table_of(home_hash) == &old_;
@@ -208,9 +208,10 @@ Index::Position Index::locate(const Entry* entry) const noexcept {
 void Index::place(Table& table, std::uint32_t hash, Slot slot) {
   for (std::size_t i = table.home(hash);; ++i) {
     Chunk& chunk = make_chunk(table, i);
-    for (Slot& free : chunk.slots) {
-      if (free == 0) {
-        free = slot;
+    for (unsigned free = 0; free < kSlots; ++free) {
+      if (chunk.slots[free] == 0) {
+        chunk.slots[free] = slot;
+        chunk.set_distance(free, i - table.home(hash));
         return;
       }
     }
@@ -224,6 +225,37 @@ void Index::vacate(const Position& position) noexcept {
     --position.table->chunk(i)->passed;
   }
   --slots_;
+  const Chunk* chunk = position.table->chunk(position.at);
+  fill_gap(*position.table, position.at,
+           static_cast<unsigned>(position.slot - chunk->slots.data()));
+}
+
+void Index::fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept {
+  Chunk* gap = table.chunk(at);
+  while (gap->passed != 0) {
+    // Some slot in a chunk behind has its home here or before.
+    std::size_t from = at;
+    Chunk* chunk = gap;
+    unsigned i = kSlots;
+    while (i == kSlots) {
+      chunk = table.chunk(++from);
+      TC_CHECK(chunk != nullptr);
+      for (i = 0; i < kSlots; ++i) {
+        if (chunk->slots[i] != 0 && distance(table, from, i) >= from - at) {
+          break;
+        }
+      }
+    }
+    gap->slots[slot] = chunk->slots[i];
+    gap->set_distance(slot, distance(table, from, i) - (from - at));
+    chunk->slots[i] = 0;
+    for (std::size_t passed = at; passed < from; ++passed) {
+      --table.chunk(passed)->passed;
+    }
+    gap = chunk;
+    at = from;
+    slot = i;
+  }
 }
 
 void Index::add_to_bundle(Slot& slot, Entry* entry) {
@@ -331,14 +363,16 @@ void Index::move_chunk() {
     if (chunk == nullptr) {
       break;
     }
-    for (Slot& slot : chunk->slots) {
-      if (slot == 0 || old_.home(home_hash_of(slot)) != moved_) {
+    for (unsigned i = 0; i < kSlots;) {
+      const Slot slot = chunk->slots[i];
+      if (slot == 0 || distance(old_, at.at, i) != at.at - moved_) {
+        ++i;
         continue;
       }
-      at.slot = &slot;
-      const Slot taken = slot;
+      // Another one may come to stand here, so look again.
+      at.slot = &chunk->slots[i];
       vacate(at);
-      place(table_, home_hash_of(taken), taken);
+      place(table_, home_hash_of(slot), slot);
       ++slots_;
     }
     if (chunk->passed == 0) {

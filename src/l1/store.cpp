@@ -115,6 +115,9 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view reply
     if (entry != nullptr) {
       drop(entry);
     }
+    // Some six residents at every insertion, so that the dead do not pile up and go before the
+    // living have to.
+    sweep(now, generation, 1);
     entry = Blocks::make(key, variant, reply, meta);
     entry_bytes_ += Blocks::allocated(*entry);
     lru_.insert(entry);
@@ -126,12 +129,6 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view reply
 }
 
 bool Store::make_room(Entry* kept, Time now, std::uint64_t generation) {
-  // A few residents at every put, so that dead ones do not pile up; and once more before a living
-  // one has to go.
-  sweep(now, generation, 1);
-  if (over_limits()) {
-    sweep(now, generation, 1);
-  }
   while (over_limits()) {
     Entry* victim = lru_.victim();
     if (victim != kept) {
@@ -183,7 +180,7 @@ void Store::clear() noexcept {
 std::size_t Store::sweep(Time now, std::uint64_t generation, unsigned look_at) {
   std::size_t freed = 0;
   for (unsigned looked = 0; looked < look_at;) {
-    looked += 1 + index_.visit(sweep_hand_, [&](Entry* entry) {
+    looked += 1 + index_.visit_chunk(sweep_hand_, [&](Entry* entry) {
       if (alive(*entry, now, generation)) {
         return true;
       }

@@ -1,19 +1,20 @@
 // Finds entries by the hash of their key: all that is known of 2^48 possible hashes (the low 48
 // bits; the high ones pick the shard).
 //
-// Layout: cache lines ("chunks") of seven slots and a counter. A slot is a pointer with 16 bits of
-// the hash beside it, so a lookup reads one line and follows only pointers that are almost surely
-// right. The low 32 bits of the hash, scaled to the number of chunks, name the home chunk; a slot
-// that does not fit there goes to the next chunk with room, and each chunk counts how many passed
-// it by, so a search knows when to stop and a removal leaves no tombstone. There is no wrap-around
-// at the end, the table just has a tail.
+// Layout: cache lines ("chunks") of seven slots and some counters. A slot is a pointer with 16 bits
+// of the hash beside it, so a lookup reads one line and follows only pointers that are almost
+// surely right. The low 32 bits of the hash, scaled to the number of chunks, name the home chunk; a
+// slot that does not fit there goes to the next chunk with room. Each chunk counts how many passed
+// it by, so a search knows when to stop, and each slot knows how far from home it is, so a removal
+// fills its gap with one that had passed, without a look at the entries: neither tombstones nor
+// decay. There is no wrap-around at the end, the table just has a tail.
 //
 // So slots are ordered by hash, nearly, and everything follows from that: a cursor is a hash and
 // survives any resizing; and resizing moves home chunk by home chunk from the old table to the new
 // one, two chunks an insertion, while each hash lives in exactly one of the two. Tables are made of
 // pages that are allocated when first used and freed when the move has passed them, so growing
-// never stalls and never needs the memory twice. Tables grow by a quarter: 55 to 86 % full once
-// grown, some 9.14 / 0.75 bytes an entry.
+// never stalls and never needs the memory twice. Tables grow by an eighth and are 76 to 86 % full:
+// about 11.3 bytes an entry.
 //
 // Several entries of one hash (variants of a key, mostly) share a slot, which then points to a
 // bundle: an array of them, the most recently used first.
@@ -63,7 +64,7 @@ class Index {
   // Returns how many entries are under that hash now. Moves a resizing in progress on.
   // REQUIRES: not there.
   std::size_t add(KeyHash hash, Entry* entry);
-  // Moves no slots. REQUIRES: there.
+  // Does not allocate. REQUIRES: there.
   void remove(Entry* entry) noexcept;
   // Takes all entries under that hash out and calls f(Entry*) on each, which may free it.
   template <class F>
@@ -75,6 +76,12 @@ class Index {
   // visited exactly once, whatever is added, removed or resized between two calls.
   template <class F>
   unsigned visit(std::uint64_t& cursor, F&& keep);
+
+  // The same cheaper, for a hand that goes round and round: visits what stands in one chunk,
+  // whatever its home, and advances the cursor by one chunk. A resizing may hide an entry from one
+  // round.
+  template <class F>
+  unsigned visit_chunk(std::uint64_t& cursor, F&& keep);
 
   // As much of the hash as the index knows (to copy an index). REQUIRES: there.
   KeyHash hash_of(const Entry* entry) const noexcept;
@@ -101,13 +108,23 @@ class Index {
   // above.
   using Slot = std::uint64_t;
   static constexpr unsigned kSlots = 7;
+  static constexpr unsigned kFar = 15;
   static constexpr std::uint64_t kIsBundle = 1;
   static constexpr std::uint64_t kTagMask = ~Entry::kPointerMask;
 
   struct alignas(64) Chunk {
     std::array<Slot, kSlots> slots;
-    std::uint32_t passed;  // slots whose home is here or before and that went further on
-    std::uint32_t unused;
+    std::uint32_t passed;     // slots whose home is here or before and that went further on
+    std::uint32_t distances;  // 4 bits a slot: chunks from its home; kFar = so many or more
+
+    std::size_t distance(unsigned slot) const noexcept {
+      return (distances >> (4 * slot)) & kFar;
+    }
+    void set_distance(unsigned slot, std::size_t distance) noexcept {
+      const unsigned shift = 4 * slot;
+      const auto value = static_cast<std::uint32_t>(distance < kFar ? distance : kFar);
+      distances = (distances & ~(std::uint32_t{kFar} << shift)) | (value << shift);
+    }
   };
   static_assert(sizeof(Chunk) == 64);
 
@@ -148,7 +165,7 @@ class Index {
     const Table* table = nullptr;
     std::size_t home = 0;
     std::size_t at = 0;
-    Slot* slot = nullptr;
+    Slot* slot = nullptr;  // in chunk `at`
   };
 
   static Slot tag_of(KeyHash hash) noexcept {
@@ -178,7 +195,17 @@ class Index {
   Position locate(const Entry* entry) const noexcept;
   static Entry* find_in(Bundle* bundle, const Key& key, const Variant& variant, Use use) noexcept;
   void place(Table& table, std::uint32_t hash, Slot slot);
+  // Frees the slot; one from a chunk behind may come to stand there.
   void vacate(const Position& position) noexcept;
+  static void fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept;
+  static std::size_t distance(const Table& table, std::size_t at, unsigned slot) noexcept {
+    const Chunk* chunk = table.chunk(at);
+    const std::size_t distance = chunk->distance(slot);
+    return distance < kFar ? distance : at - table.home(home_hash_of(chunk->slots[slot]));
+  }
+  // Calls keep on the slot's entries. False if the slot was vacated.
+  template <class F>
+  bool visit_slot(const Position& position, unsigned& visited, F& keep);
   void add_to_bundle(Slot& slot, Entry* entry);
   // Takes the `i`th out of the slot's bundle. A bundle has at least two entries: with one left the
   // slot becomes a plain one.
@@ -241,6 +268,51 @@ std::size_t Index::remove_all(KeyHash hash, F&& f) {
 }
 
 template <class F>
+bool Index::visit_slot(const Position& position, unsigned& visited, F& keep) {
+  Slot& slot = *position.slot;
+  // From the back, because with one entry left a bundle turns into a plain slot.
+  for (std::uint32_t i = is_bundle(slot) ? bundle_of(slot)->count : 1; i-- > 0;) {
+    ++visited;
+    if (keep(is_bundle(slot) ? entry_of(bundle_of(slot)->items()[i]) : entry_of(slot))) {
+      continue;
+    }
+    --size_;
+    if (!is_bundle(slot)) {
+      vacate(position);
+      return false;
+    }
+    remove_from_bundle(slot, i);
+  }
+  return true;
+}
+
+template <class F>
+unsigned Index::visit_chunk(std::uint64_t& cursor, F&& keep) {
+  if (table_.homes == 0 || cursor >= kCursorEnd) {
+    cursor = kCursorEnd;
+    return 0;
+  }
+  const Table& table = table_of(static_cast<std::uint32_t>(cursor));
+  const std::size_t home = table.home(static_cast<std::uint32_t>(cursor));
+  unsigned visited = 0;
+  // More than one only at the end of the table, where the tail follows.
+  for (std::size_t at = home; Chunk* chunk = table.chunk(at); ++at) {
+    for (unsigned i = 0; i < kSlots;) {
+      Slot& slot = chunk->slots[i];
+      if (slot == 0 ||
+          visit_slot({&table, at - distance(table, at, i), at, &slot}, visited, keep)) {
+        ++i;
+      }
+    }
+    if (at + 1 < table.homes || chunk->passed == 0) {
+      break;
+    }
+  }
+  cursor = visit_end(table, home);
+  return visited;
+}
+
+template <class F>
 unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
   if (table_.homes == 0 || cursor >= kCursorEnd) {
     cursor = kCursorEnd;
@@ -255,36 +327,18 @@ unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
     if (chunk == nullptr) {
       break;
     }
-    for (Slot& slot : chunk->slots) {
-      if (slot == 0) {
+    for (unsigned i = 0; i < kSlots;) {
+      at.slot = &chunk->slots[i];
+      // The distance tells most slots of other homes apart without a look at their entries.
+      if (*at.slot == 0 || distance(table, at.at, i) != at.at - at.home) {
+        ++i;
         continue;
       }
-      const std::uint32_t hash = home_hash_of(slot);
-      if (hash < cursor || hash >= end) {
-        continue;
+      const std::uint64_t hash = home_hash_of(*at.slot);
+      if (hash < cursor || hash >= end || visit_slot(at, visited, keep)) {
+        ++i;
       }
-      at.slot = &slot;
-      if (!is_bundle(slot)) {
-        ++visited;
-        if (!keep(entry_of(slot))) {
-          --size_;
-          vacate(at);
-        }
-        continue;
-      }
-      // From the back, because taking out the last but one turns the bundle into a plain slot.
-      for (std::uint32_t i = bundle_of(slot)->count; i-- > 0;) {
-        ++visited;
-        if (keep(is_bundle(slot) ? entry_of(bundle_of(slot)->items()[i]) : entry_of(slot))) {
-          continue;
-        }
-        --size_;
-        if (!is_bundle(slot)) {
-          vacate(at);
-        } else {
-          remove_from_bundle(slot, i);
-        }
-      }
+      // Else another slot, not visited yet, may stand there now.
     }
     if (chunk->passed == 0) {
       break;

@@ -362,7 +362,8 @@ TEST_CASE("the store behaves as a list in the order of use") {
   };
   for (const auto& [name, setup, steps] : setups) {
     for (unsigned seed = 1; seed <= 3; ++seed) {
-      CAPTURE(name);
+      const std::string& setup_name = name;
+      CAPTURE(setup_name);
       CAPTURE(seed);
       Walk walk(setup, seed);
       for (unsigned i = 0; i < steps; ++i) {
