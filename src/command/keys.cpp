@@ -132,12 +132,15 @@ class Collector {
 
   bool migrate() {
     const MigrateKeys found = parse_migrate(args_);
+    if (found.malformed) {
+      return false;
+    }
     for (std::size_t i = found.first; i < found.end; ++i) {
-      if (found.malformed || !add(i, Access::write)) {
+      if (!add(i, Access::write)) {
         return false;
       }
     }
-    return !found.malformed;
+    return true;
   }
 
   bool streams() {

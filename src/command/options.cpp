@@ -76,7 +76,7 @@ MigrateKeys parse_migrate(Args args) {
     } else if (is_word(args[i], "auth2")) {
       i += 2;
     } else if (is_word(args[i], "keys")) {
-      return {!args[kKey].empty() || i + 1 == args.size(), i + 1, args.size()};
+      return {!args[kKey].empty(), i + 1, args.size()};
     }
   }
   return {false, kKey, kKey + 1};

@@ -33,7 +33,8 @@ struct CopyOptions {
 };
 CopyOptions parse_copy(Args args);
 
-// MIGRATE names one key at its usual place, or, that one being empty, those behind KEYS.
+// MIGRATE names one key at its usual place, or, that one being empty, those behind KEYS, of which
+// there may be none.
 struct MigrateKeys {
   bool malformed = false;
   std::size_t first = 0;

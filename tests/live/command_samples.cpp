@@ -45,6 +45,8 @@ std::vector<ServerCommand> read_commands(Client& client) {
   for (const Value& entry : client.call("COMMAND").items) {
     add_command(entry, out);
   }
+  // The server's order is that of a hash table with a random seed.
+  std::ranges::sort(out, {}, &ServerCommand::name);
   return out;
 }
 

@@ -16,7 +16,7 @@
 
 namespace tiercache::testing {
 
-// One entry of COMMAND, subcommands as entries of their own.
+// One entry of COMMAND, subcommands as entries of their own, sorted by name.
 struct ServerCommand {
   std::string name;
   std::int64_t arity = 0;

@@ -26,6 +26,7 @@ using testing::Value;
 using Names = std::set<std::string>;
 
 constexpr int kSamples = 40;
+constexpr int kMoreSamples = 400;
 constexpr std::uint64_t kSeed = 20230117;
 
 std::vector<std::string_view> views_of(const std::vector<std::string>& args) {
@@ -121,7 +122,8 @@ void for_each_sample(Client& client, CommandSamples& samples, Function function)
 
 // The same with one thing wrong.
 std::vector<std::string> spoiled(std::vector<std::string> args, int how) {
-  const std::size_t name = args.size() > 1 ? 1 : 0;
+  // MIGRATE's host stays: the tests talk to nobody but this machine.
+  const std::size_t name = args.front() == "migrate" ? 2 : args.size() > 1 ? 1 : 0;
   const std::size_t place = name + static_cast<std::size_t>(how) % (args.size() - name);
   static const char* const kJunk[] = {"-1", "", "01", "x", "99", "+1", " 1", "1.5", "STORE", "0"};
   if (place == 0) {
@@ -280,7 +282,9 @@ TEST_CASE("our keys are those of COMMAND GETKEYSANDFLAGS") {
   CHECK(listed(other_access) == "getex pfcount xreadgroup");
   CHECK(listed(they_decline) == "");
   CHECK(listed(we_decline) == "");
-  for (const auto& [name, count] : compared) {
+  for (const auto& entry : compared) {
+    const std::string& name = entry.first;
+    const int count = entry.second;
     CAPTURE(name);
     CHECK(count >= kSamples / 3);
     CHECK(variants[name].size() >= 3);
@@ -383,6 +387,12 @@ TEST_CASE("nothing changes but the keys that we call written") {
       writes.insert(name);
     }
   });
+  // A write that was never seen to write has not been tested: more samples until it is.
+  for (const std::string& name : writes) {
+    for (int i = 0; i < kMoreSamples && !changing.contains(name); ++i) {
+      observe(name, samples.make(name));
+    }
+  }
   Names never_worked;
   for (const auto& [name, count] : worked) {
     if (count == 0) {
