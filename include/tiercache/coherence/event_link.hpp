@@ -19,8 +19,9 @@
 #include "tiercache/coherence/rules.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <vector>
+
+#include <boost/container/small_vector.hpp>
 
 namespace tiercache::coherence {
 
@@ -117,7 +118,7 @@ class BasicEventLink {
   void give_up(LinkFault fault, LinkStatus& status, EventLinkActions& actions);
 
   EventLinkConfig config_;
-  std::deque<Fence> outstanding_;
+  boost::container::small_vector<Fence, 4> outstanding_;
   std::uint64_t sent_ = 0;    // number of the newest fence started, over all connections
   std::uint64_t wanted_ = 0;  // the newest fence asked for
   Time last_sent_{};

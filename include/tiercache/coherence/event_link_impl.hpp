@@ -16,7 +16,9 @@ void BasicEventLink<R>::on_subscribed(std::uint64_t source, Time now, LinkStatus
   status.set_state(LinkState::syncing);
   status.set_source(source);
   // Whatever was read before the subscription stood is not covered by it.
-  status.bump_generation();
+  if (R.flush_at_subscribe) {
+    status.bump_generation();
+  }
   if (with_canary_) {
     start_canary(now, actions);
   } else {
@@ -71,14 +73,14 @@ void BasicEventLink<R>::on_pong(std::uint64_t payload, Time now, LinkStatus& sta
     // To the back: the second PING of this fence follows those already sent, and PONGs come in
     // the order of the PINGs.
     Fence again = outstanding_.front();
-    outstanding_.pop_front();
+    outstanding_.erase(outstanding_.begin());
     again.stage++;
     outstanding_.push_back(again);
     actions.pings.push_back(wire(again));
     return;
   }
   const Fence fence = outstanding_.front();
-  outstanding_.pop_front();
+  outstanding_.erase(outstanding_.begin());
   if (canary_ == Canary::awaited && fence.number >= canary_fence_) {
     if (canary_events_ == canary_events_before_) {
       give_up(LinkFault::canary_unheard, status, actions);

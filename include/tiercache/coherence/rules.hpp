@@ -23,13 +23,17 @@ struct Rules {
   // links may be served only once a PING sent after it has been answered.
   bool fence_other_links = true;
   // The reply of a script is held until a PING sent after it has been answered.
-  bool hold_unknown_write = true;
-  // A session with a script outstanding does not read L1.
-  bool no_hit_past_script = true;
+  bool hold_scripts = true;
+  // A session with a script or a flush outstanding does not read L1.
+  bool no_hit_past_wide_write = true;
   // BCAST tracking: a fence is two PINGs, the second sent after the first PONG.
   bool two_pings = true;
-  // A lost event link empties L1 at the moment of the loss, not at the reconnect.
+  // A lost event link empties L1 at the moment of the loss, not at the reconnect ...
   bool flush_at_loss = true;
+  // ... and again once the subscription stands: what was read before is not covered by it.
+  bool flush_at_subscribe = true;
+  // What waits for a fence that cannot come is let go only after L1 was emptied.
+  bool flush_at_release = true;
   // The NULL payload (FLUSHALL, FLUSHDB, DEBUG RELOAD) empties L1.
   bool flush_on_null = true;
   // A flush through the proxy empties L1 when sent and again at its reply.

@@ -41,7 +41,7 @@ class BasicSession {
     if (R.watch_bypasses && upstream_only_) {
       return {Look::none};
     }
-    if (R.no_hit_past_script && scripts_ > 0) {
+    if (R.no_hit_past_wide_write && wide_writes_ > 0) {
       return {Look::none};
     }
     if (fence_ > view.acked) {
@@ -70,14 +70,15 @@ class BasicSession {
     }
   }
 
-  // Scripts and other commands that may write keys they do not declare.
-  void on_script_sent() noexcept {
-    scripts_++;
+  // Wide writes: commands that may write keys they do not declare, scripts and flushes. While one
+  // is outstanding, an entry or a flight may be from before it.
+  void on_wide_write_sent() noexcept {
+    wide_writes_++;
   }
-  // Its reply has arrived. Returns the PING whose acknowledgement it must wait for; 0: forward
-  // now. The session counts as having a script outstanding until on_script_done.
-  std::uint64_t on_script_reply(const View& view, ScriptMode mode) noexcept {
-    if (!R.hold_unknown_write) {
+  // The reply of a script has arrived. Returns the PING whose acknowledgement it must wait for;
+  // 0: forward now. (A flush needs no fence: its own new generation does it.)
+  std::uint64_t on_wide_write_reply(const View& view, ScriptMode mode) noexcept {
+    if (!R.hold_scripts) {
       return 0;
     }
     if (mode == ScriptMode::session) {
@@ -86,8 +87,8 @@ class BasicSession {
     }
     return view.next_ping();
   }
-  void on_script_done() noexcept {
-    scripts_--;
+  void on_wide_write_done() noexcept {
+    wide_writes_--;
   }
 
   // WATCH, MULTI or any other reason to have a link of its own.
@@ -115,11 +116,23 @@ class BasicSession {
     }
   }
 
+  // For the explorer.
+  template <class Sink>
+  void digest(Sink&& sink) const {
+    for (const Bucket& bucket : reads_) {
+      if (bucket.outstanding > 0) {
+        sink(bucket.newest << 32 | bucket.outstanding);
+      }
+    }
+    sink(std::uint64_t{wide_writes_} << 32 | std::uint64_t{owed_} << 1 |
+         std::uint64_t{upstream_only_});
+  }
+
   std::uint64_t fence() const noexcept {
     return fence_;
   }
-  std::uint32_t scripts() const noexcept {
-    return scripts_;
+  std::uint32_t wide_writes() const noexcept {
+    return wide_writes_;
   }
 
  private:
@@ -135,7 +148,7 @@ class BasicSession {
 
   std::array<Bucket, kBuckets> reads_{};
   std::uint64_t fence_ = 0;
-  std::uint32_t scripts_ = 0;
+  std::uint32_t wide_writes_ = 0;
   std::uint32_t owed_ = 0;
   bool upstream_only_ = false;
 };

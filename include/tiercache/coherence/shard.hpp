@@ -79,6 +79,10 @@ struct Fill {
   bool cacheable = true;  // no error, complete, not too large
   bool missing = false;   // the reply says that the key does not exist
   std::int64_t pttl_ms = -1;
+  // The command whose variant it becomes; kAsAsked: the one the flight was started with. A nil of
+  // MGET says less than a nil of GET, and which it is shows only with the reply.
+  static constexpr std::uint16_t kAsAsked = 0xffff;
+  std::uint16_t stored_as = kAsAsked;
 };
 
 struct ShardConfig {

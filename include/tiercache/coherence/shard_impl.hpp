@@ -201,7 +201,8 @@ void BasicShard<R>::commit(KeyHash hash, const Flight& flight, const Fill& fill,
     meta.expire_at = from + left;
   }
   const l1::Key key{hash, flight.db, flight.key};
-  const l1::Variant variant{flight.command, flight.resp, flight.args};
+  const std::uint16_t command = fill.stored_as == Fill::kAsAsked ? flight.command : fill.stored_as;
+  const l1::Variant variant{command, flight.resp, flight.args};
   store_.put(key, variant, fill.reply, meta, now, generation(view));
 }
 
@@ -310,7 +311,7 @@ void BasicShard<R>::digest(Sink&& sink, const View& view) const {
   for (const auto& [hash, flight] : all) {
     sink(hash);
     sink(std::uint64_t{flight->command});
-    sink(flight->place.link);
+    sink(flight->place.link << 32 | flight->place.seq);
     sink(std::uint64_t{flight->epoch == stripe(hash).epoch});
     sink(std::uint64_t{flight->generation == generation(view)});
     sink(std::uint64_t{flight->fenced});

@@ -1,0 +1,16 @@
+// Mutants: rules about what a fill may commit.
+#include "scripts.hpp"
+
+namespace model {
+
+std::vector<Mutant> mutants_of_fills() {
+  return {
+      {"flight_identity", script("RR|R d"), &explore<Rules{.flight_identity = false}>},
+      {"epoch_join", script("WR|R"), &explore<Rules{.epoch_join = false}>},
+      {"drop_uncommitted", script("RR|R dd"), &explore<Rules{.drop_uncommitted = false}>},
+      {"fence_other_links", script("RQ|QR d"), &explore<Rules{.fence_other_links = false}>},
+      {"ttl_from_send", script("RRR|R T"), &explore<Rules{.ttl_from_send = false}>},
+  };
+}
+
+}  // namespace model

@@ -1,0 +1,39 @@
+// What is explored: small scripts that between them use every operation, every fault and every
+// rule; and the mutants, each with a script that is known to show why its rule exists.
+#pragma once
+
+#include "explore.hpp"
+
+#include <string>
+#include <vector>
+
+namespace model {
+
+// The scripts with all rules on. `deep`: only in the long form (minutes).
+struct Case {
+  Script script;
+  bool deep = false;
+};
+std::vector<Case> cases();
+
+// One rule off.
+struct Mutant {
+  const char* rule;
+  Script script;
+  Found (*explore)(const Script&, std::uint64_t max_states);
+};
+std::vector<Mutant> mutants();
+
+// Parts of mutants(), in files of their own because each is a build of the whole world.
+std::vector<Mutant> mutants_of_fills();
+std::vector<Mutant> mutants_of_reads();
+std::vector<Mutant> mutants_of_writes();
+std::vector<Mutant> mutants_of_links();
+
+// "RW|RR d2": sessions, then faults and circumstances, a letter each:
+//   d direct write of a, D of both, f direct FLUSHALL, e event link breaks, l data link breaks,
+//   2 or 3 operations outstanding, 1 one link for all, t BCAST tracking, z max_staleness = 0,
+//   S coherence = "session", c one stripe, T time passes and a expires
+Script script(const std::string& text);
+
+}  // namespace model

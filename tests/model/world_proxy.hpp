@@ -1,0 +1,501 @@
+// World, the part that plays the proxy's shell and its clients: it does with the coherence classes
+// what src/proxy does. Included by world.hpp only.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+
+namespace model {
+
+inline constexpr std::uint16_t kGet = 1;
+inline constexpr std::uint16_t kOther = 2;
+
+inline std::uint8_t version_of(std::string_view reply) {
+  unsigned version = 0;
+  std::from_chars(reply.data(), reply.data() + reply.size(), version);
+  return static_cast<std::uint8_t>(version);
+}
+
+template <Rules R>
+World<R>::World(const Script& script)
+    : script_(&script),
+      has_ttl_(script.ticks > 0),
+      direct_a_(script.direct_a),
+      direct_both_(script.direct_both),
+      direct_flush_(script.direct_flush),
+      event_losses_(script.event_losses),
+      data_losses_(script.data_losses),
+      heartbeats_(script.heartbeats),
+      cache_([&script] {
+        coherence::CacheConfig config;
+        config.shard.limits.max_bytes = 1 << 20;
+        config.shard.stripes = script.stripes;
+        if (script.every_hit_fenced) {
+          config.shard.max_staleness = Duration::zero();
+        }
+        return config;
+      }()),
+      event_link_([&script] {
+        coherence::EventLinkConfig config;
+        config.canary = false;
+        config.pings_per_fence = script.tracking ? 2 : 1;
+        return config;
+      }()) {
+  links_.resize(2 + script.sessions.size());
+  for (Link& link : links_) {
+    link.id = next_link_++;
+  }
+  clients_.resize(script.sessions.size());
+  mail_.resize(clients_.size());
+  for (unsigned i = 0; i < clients_.size(); i++) {
+    clients_[i].link = static_cast<std::uint8_t>(thread_of(i));
+  }
+  // Start live, with the first fence acknowledged: the interesting part begins there.
+  coherence::EventLinkActions actions;
+  event_link_.on_subscribed(1, now(), cache_.status(), actions);
+  while (!actions.pings.empty()) {
+    const std::uint64_t ping = actions.pings.front();
+    actions.clear();
+    event_link_.on_pong(ping, now(), cache_.status(), actions);
+  }
+  at_ping_ = {{cache_.status().view().acked, versions_}};
+}
+
+template <Rules R>
+l1::Key World<R>::key(unsigned index) const {
+  static constexpr std::array<std::string_view, kKeys> kNames{"a", "c"};
+  return {cache_.hash(0, kNames[index]), 0, kNames[index]};
+}
+
+template <Rules R>
+typename World<R>::Op* World<R>::find(unsigned client, std::uint8_t index) {
+  for (Op& op : clients_[client].ops) {
+    if (op.index == index) {
+      return &op;
+    }
+  }
+  return nullptr;
+}
+
+template <Rules R>
+void World<R>::obey(const coherence::EventLinkActions& actions) {
+  while (at_ping_.size() > 1 && at_ping_[1].first <= cache_.status().view().acked) {
+    pop_front(at_ping_);
+  }
+  for (const std::uint64_t ping : actions.pings) {
+    const std::uint64_t fence = ping / (script_->tracking ? 2 : 1);
+    if (at_ping_.empty() || at_ping_.back().first < fence) {
+      at_ping_.emplace_back(fence, versions_);
+    }
+    if (feed_ == Feed::up) {
+      pings_.push_back(ping);
+    }
+  }
+}
+
+template <Rules R>
+void World<R>::need_ping(std::uint64_t ping) {
+  coherence::EventLinkActions actions;
+  event_link_.request(ping, now(), cache_.status(), actions);
+  obey(actions);
+}
+
+template <Rules R>
+void World<R>::issue(unsigned client) {
+  Client& c = clients_[client];
+  Op& op = c.ops.emplace_back();
+  op.index = c.next;
+  op.letter = script_->sessions[client][c.next++];
+  op.floor = delivered_;
+  op.current = versions_;
+  dispatch(client, op, 0);
+  drain(client);
+}
+
+template <Rules R>
+void World<R>::send(unsigned client, Op& op, Request request) {
+  Client& c = clients_[client];
+  Link& link = links_[c.link];
+  request.letter = op.letter;
+  request.client = static_cast<std::uint8_t>(client);
+  request.op = op.index;
+  link.sent++;
+  link.requests.push_back(request);
+  c.order.on_owed();
+}
+
+template <Rules R>
+void World<R>::dispatch(unsigned client, Op& op, std::uint64_t fenced_by) {
+  Client& c = clients_[client];
+  const bool l1 = !c.pinned || !R.watch_bypasses;
+  switch (op.letter) {
+    case 'R':
+    case 'r':
+    case 'Q':
+      if (l1) {
+        read_one(client, op, op.letter == 'r' ? 1 : 0, op.letter == 'Q' ? kOther : kGet, fenced_by);
+        return;
+      }
+      break;
+    case 'M':
+      if (l1) {
+        read_both(client, op, fenced_by);
+        return;
+      }
+      break;
+    case 'X':
+      if (!c.order.may_move()) {
+        c.moving = true;
+        return;
+      }
+      c.moving = false;
+      c.pinned = true;
+      c.watched_read = false;
+      c.link = static_cast<std::uint8_t>(2 + client);
+      c.order.on_moved();
+      c.order.set_upstream_only(true);
+      break;
+    case 'W':
+    case 'E':
+      cache_.write_begin(key(0).hash);
+      break;
+    case 'w':
+      cache_.write_begin(key(1).hash);
+      break;
+    case 'N':
+      cache_.write_begin(key(0).hash);
+      cache_.write_begin(key(1).hash);
+      break;
+    case 'L':
+      c.order.on_wide_write_sent();
+      break;
+    case 'F':
+      cache_.flush_begin();
+      c.order.on_wide_write_sent();
+      break;
+    default:
+      break;
+  }
+  if (op.letter == 'P' || op.letter == 'R' || op.letter == 'Q' || op.letter == 'M') {
+    c.order.on_read_sent(key(0).hash, links_[c.link].sent + 1);
+    op.reads |= 1;
+  }
+  if (op.letter == 'r' || op.letter == 'M') {
+    c.order.on_read_sent(key(1).hash, links_[c.link].sent + 1);
+    op.reads |= 2;
+  }
+  send(client, op, {});
+}
+
+template <Rules R>
+void World<R>::read_one(unsigned client, Op& op, unsigned index, std::uint16_t command,
+                        std::uint64_t fenced_by) {
+  Client& c = clients_[client];
+  const Link& link = links_[c.link];
+  const l1::Variant variant{command, 0, {}};
+  coherence::ReadAsk ask;
+  ask.key = key(index);
+  ask.answers = {&variant, 1};
+  ask.reach = c.order.reach(ask.key.hash, cache_.status().view());
+  ask.place = {link.id, link.sent + 1, 1};
+  ask.fenced_by = fenced_by;
+  ask.waiter = client * 64U + op.index;
+  std::uint8_t value = 0;
+  const auto outcome = cache_.read(
+      ask, now(), [&value](const l1::Entry& entry) { value = version_of(entry.reply()); });
+  using Outcome = coherence::ReadOutcome::Kind;
+  switch (outcome.kind) {
+    case Outcome::hit:
+      check_hit(op, index, value);
+      op.mask = static_cast<std::uint8_t>(1U << index);
+      op.value[index] = value;
+      op.ready = true;
+      return;
+    case Outcome::wait:
+      c.wait_ping = outcome.ping;
+      need_ping(outcome.ping);
+      return;
+    case Outcome::joined:
+      c.order.on_read_sent(ask.key.hash, outcome.foreign ? 0 : outcome.flight_seq);
+      c.order.on_owed();
+      op.reads = static_cast<std::uint8_t>(1U << index);
+      c.foreign_wait = outcome.foreign && R.stall_on_foreign_join;
+      return;
+    case Outcome::send: {
+      c.order.on_read_sent(ask.key.hash, ask.place.seq);
+      op.reads = static_cast<std::uint8_t>(1U << index);
+      Request request;
+      request.flights[index] = outcome.flight;
+      send(client, op, request);
+      return;
+    }
+    case Outcome::none:
+      fail("NO-OUTCOME");
+      return;
+  }
+}
+
+template <Rules R>
+void World<R>::read_both(unsigned client, Op& op, std::uint64_t fenced_by) {
+  Client& c = clients_[client];
+  const Link& link = links_[c.link];
+  const l1::Variant variant{kGet, 0, {}};
+  const std::array<coherence::Part, kKeys> parts{
+      {{key(0), {&variant, 1}}, {key(1), {&variant, 1}}}};
+  const coherence::View view = cache_.status().view();
+  const bool all = c.order.reach(parts[0].key.hash, view).look == coherence::Look::all &&
+                   c.order.reach(parts[1].key.hash, view).look == coherence::Look::all;
+  if (all) {
+    Versions value{};
+    unsigned count = 0;
+    const auto outcome = cache_.multi(
+        parts, fenced_by, now(),
+        [&value, &count](const l1::Entry& entry) { value[count++] = version_of(entry.reply()); });
+    using Outcome = coherence::MultiOutcome::Kind;
+    if (outcome.kind == Outcome::hit) {
+      check_hit(op, 0, value[0]);
+      check_hit(op, 1, value[1]);
+      op.mask = 3;
+      op.value = value;
+      op.ready = true;
+      return;
+    }
+    if (outcome.kind == Outcome::wait) {
+      c.wait_ping = outcome.ping;
+      need_ping(outcome.ping);
+      return;
+    }
+  }
+  Request request;
+  for (unsigned k = 0; k < kKeys; k++) {
+    request.flights[k] =
+        cache_.begin_fill(parts[k].key, variant, {link.id, link.sent + 1, 1}, now());
+    c.order.on_read_sent(parts[k].key.hash, link.sent + 1);
+  }
+  op.reads = 3;
+  send(client, op, request);
+}
+
+// What must happen to L1 before a reply, or the news that there will be none, goes out.
+template <Rules R>
+void World<R>::end_barriers(const Request& request) {
+  switch (request.letter) {
+    case 'W':
+    case 'E':
+      cache_.write_end(key(0).hash);
+      break;
+    case 'w':
+      cache_.write_end(key(1).hash);
+      break;
+    case 'N':
+      cache_.write_end(key(0).hash);
+      cache_.write_end(key(1).hash);
+      break;
+    case 'F':
+      cache_.flush_end();
+      break;
+    case 'B':
+      cache_.blocking_write_reply(key(0).hash);
+      break;
+    default:
+      break;
+  }
+}
+
+template <Rules R>
+void World<R>::pass(Op& op, const Request& request, std::uint8_t mask) {
+  for (unsigned k = 0; k < kKeys; k++) {
+    if ((mask >> k) & 1U) {
+      cache_.pass_read(key(k).hash);
+      op.value[k] = request.value[k];
+    }
+  }
+  op.mask = mask;
+}
+
+template <Rules R>
+void World<R>::reply(unsigned link_index) {
+  const Request r = links_[link_index].replies.front();
+  pop_front(links_[link_index].replies);
+  Client& c = clients_[r.client];
+  static const auto kNumbers = [] {
+    std::array<std::string, 256> numbers;
+    for (unsigned i = 0; i < numbers.size(); i++) {
+      numbers[i] = std::to_string(i);
+    }
+    return numbers;
+  }();
+  std::vector<coherence::Waiter> waiters;
+  if (r.letter != 'M' && (r.flights[0] != 0 || r.flights[1] != 0)) {
+    const unsigned k = r.flights[0] != 0 ? 0 : 1;
+    coherence::Fill fill;
+    fill.reply = kNumbers[r.value[k]];
+    fill.pttl_ms = k == 0 ? r.pttl : -1;
+    cache_.reply(key(k).hash, r.flights[k], fill, now(), waiters);
+    for (const coherence::Waiter waiter : waiters) {
+      const unsigned client = static_cast<unsigned>(waiter / 64);
+      const auto index = static_cast<std::uint8_t>(waiter % 64);
+      if (thread_of(client) == thread_of(r.client)) {
+        answer(client, index, static_cast<std::uint8_t>(k), r.value[k], false);
+      } else {
+        mail_[client].push_back({index, r.value[k], false});
+      }
+    }
+    return;
+  }
+  Op* op = find(r.client, r.op);
+  c.order.on_paid();
+  end_barriers(r);
+  switch (r.letter) {
+    case 'M':
+      if (r.flights[0] != 0) {
+        for (unsigned k = 0; k < kKeys; k++) {
+          coherence::Fill fill;
+          fill.reply = kNumbers[r.value[k]];
+          fill.pttl_ms = k == 0 ? r.pttl : -1;
+          cache_.reply(key(k).hash, r.flights[k], fill, now(), waiters);
+          op->value[k] = r.value[k];
+        }
+        op->mask = 3;
+      } else {
+        pass(*op, r, 3);
+      }
+      break;
+    case 'P':
+    case 'R':
+    case 'Q':
+      pass(*op, r, 1);
+      break;
+    case 'r':
+      pass(*op, r, 2);
+      break;
+    case 'L':
+      op->hold = c.order.on_wide_write_reply(
+          cache_.status().view(), script_->session_scripts ? coherence::ScriptMode::session
+                                                           : coherence::ScriptMode::strict);
+      need_ping(std::max(op->hold, c.order.fence()));
+      op->wide_done_due = true;
+      op->mask = 1;
+      op->value[0] = r.value[0];
+      break;
+    case 'W':
+    case 'B':
+      op->mask = 1;
+      op->value[0] = r.value[0];
+      break;
+    case 'w':
+      op->mask = 2;
+      op->value[1] = r.value[1];
+      break;
+    case 'F':
+      op->wide_done_due = true;
+      op->mask = 3;
+      op->value = r.value;
+      break;
+    case 'N':
+      op->mask = 3;
+      op->value = r.value;
+      break;
+    case 'E':
+      op->exec_ok = r.exec_ok;
+      op->watched = r.watched;
+      op->mask = r.exec_ok ? 1 : 0;
+      op->value[0] = r.value[0];
+      op->unpins = true;
+      break;
+    case 'U':
+      op->unpins = true;
+      break;
+    default:
+      break;
+  }
+  for (unsigned k = 0; k < kKeys; k++) {
+    if ((op->reads >> k) & 1U) {
+      c.order.on_read_done(key(k).hash);
+    }
+  }
+  op->ready = true;
+  drain(r.client);
+}
+
+template <Rules R>
+void World<R>::answer(unsigned client, std::uint8_t index, std::uint8_t k, std::uint8_t value,
+                      bool lost) {
+  Client& c = clients_[client];
+  Op* op = find(client, index);
+  if (op->letter == 'r') {
+    k = 1;
+  }
+  op->failed = lost;
+  op->mask = static_cast<std::uint8_t>(1U << k);
+  op->value[k] = value;
+  op->ready = true;
+  c.order.on_paid();
+  c.order.on_read_done(key(k).hash);
+  c.foreign_wait = false;
+  drain(client);
+}
+
+template <Rules R>
+void World<R>::drain(unsigned client) {
+  Client& c = clients_[client];
+  while (!c.ops.empty() && c.ops.front().ready && c.ops.front().hold == 0) {
+    finish(client, c.ops.front());
+    pop_front(c.ops);
+  }
+  if (c.unpin_due && c.order.owed() == 0 && c.ops.empty()) {
+    c.unpin_due = false;
+    c.pinned = false;
+    c.link = static_cast<std::uint8_t>(thread_of(client));
+    c.order.on_moved();
+    c.order.set_upstream_only(false);
+  }
+  if (c.moving && c.order.owed() == 0) {
+    dispatch(client, c.ops.back(), 0);
+  }
+}
+
+template <Rules R>
+void World<R>::lose(unsigned link_index) {
+  Link& link = links_[link_index];
+  Queue<Request> pending = link.replies;
+  pending.insert(pending.end(), link.requests.begin(), link.requests.end());
+  orphans_.insert(orphans_.end(), link.requests.begin(), link.requests.end());
+  link = Link{};
+  link.id = next_link_++;
+  for (const Request& r : pending) {
+    std::vector<coherence::Waiter> waiters;
+    for (unsigned k = 0; k < kKeys; k++) {
+      if (r.flights[k] != 0) {
+        cache_.flight_lost(key(k).hash, r.flights[k], waiters);
+      }
+    }
+    for (const coherence::Waiter waiter : waiters) {
+      const unsigned client = static_cast<unsigned>(waiter / 64);
+      const auto index = static_cast<std::uint8_t>(waiter % 64);
+      if (thread_of(client) == thread_of(r.client)) {
+        answer(client, index, 0, 0, true);
+      } else {
+        mail_[client].push_back({index, 0, true});
+      }
+    }
+    if (!waiters.empty()) {
+      continue;
+    }
+    end_barriers(r);
+    Op* op = find(r.client, r.op);
+    Client& c = clients_[r.client];
+    c.order.on_paid();
+    for (unsigned k = 0; k < kKeys; k++) {
+      if ((op->reads >> k) & 1U) {
+        c.order.on_read_done(key(k).hash);
+      }
+    }
+    op->wide_done_due = r.letter == 'L' || r.letter == 'F';
+    op->failed = true;
+    op->ready = true;
+    drain(r.client);
+  }
+}
+
+}  // namespace model

@@ -1,0 +1,435 @@
+// World, the part that plays Redis and the network. Included by world.hpp only.
+#pragma once
+
+namespace model {
+
+template <Rules R>
+void World<R>::emit(Event event) {
+  if (feed_ != Feed::up) {
+    return;
+  }
+  if (script_->tracking) {
+    if (event.kind == Event::Kind::key) {
+      invalidated_ = static_cast<std::uint8_t>(invalidated_ | (1U << event.value));
+    } else {
+      hidden_.push_back(event);
+    }
+  } else {
+    events_.push_back(event);
+  }
+}
+
+template <Rules R>
+void World<R>::redis_write(std::uint8_t mask) {
+  writes_++;
+  history_.push_back(mask);
+  for (unsigned k = 0; k < kKeys; k++) {
+    if ((mask >> k) & 1U) {
+      versions_[k] = writes_;
+      if (k == 0) {
+        has_ttl_ = false;
+      }
+      emit({Event::Kind::key, k});
+    }
+  }
+}
+
+template <Rules R>
+void World<R>::redis_flush() {
+  writes_++;
+  history_.push_back(3);
+  versions_ = {writes_, writes_};
+  has_ttl_ = false;
+  emit({Event::Kind::null, 0});
+}
+
+// Key a ends at time 2, and nobody is told: its `expired` event comes when it is deleted, which
+// can be seconds later.
+template <Rules R>
+void World<R>::redis_expire() {
+  if (has_ttl_ && time_ >= 2) {
+    has_ttl_ = false;
+    writes_++;
+    history_.push_back(1);
+    versions_[0] = writes_;
+    expiry_version_ = writes_;
+  }
+}
+
+template <Rules R>
+void World<R>::redis_execute(Request& request, Link& link) {
+  request.pttl = has_ttl_ ? 2 - time_ : -1;
+  switch (request.letter) {
+    case 'W':
+    case 'L':
+    case 'B':
+      redis_write(1);
+      break;
+    case 'w':
+      redis_write(2);
+      break;
+    case 'N':
+      redis_write(3);
+      break;
+    case 'F':
+      redis_flush();
+      break;
+    case 'X':
+      link.watched = versions_[0];
+      break;
+    case 'U':
+      link.watched = -1;
+      break;
+    case 'E':
+      request.exec_ok = link.watched == versions_[0];
+      request.watched = link.watched;
+      link.watched = -1;
+      if (request.exec_ok) {
+        redis_write(1);
+      }
+      break;
+    default:
+      break;
+  }
+  request.value = versions_;
+}
+
+template <Rules R>
+void World<R>::steps(std::vector<std::uint16_t>& out) const {
+  out.clear();
+  const auto add = [&out](Kind kind, unsigned argument = 0) {
+    out.push_back(static_cast<std::uint16_t>((static_cast<unsigned>(kind) << 8) | argument));
+  };
+  for (unsigned i = 0; i < clients_.size(); i++) {
+    const Client& client = clients_[i];
+    const bool stalled = client.moving || client.foreign_wait || client.wait_ping != 0;
+    if (!stalled && client.next < script_->sessions[i].size() &&
+        client.ops.size() < script_->depth) {
+      add(Kind::issue, i);
+    }
+    if (!mail_[i].empty()) {
+      add(Kind::mail, i);
+    }
+    const coherence::View view = cache_.status().view();
+    const std::uint64_t ping = client.wait_ping != 0 ? client.wait_ping
+                               : !client.ops.empty() ? client.ops.front().hold
+                                                     : 0;
+    if (ping != 0 && (ping <= view.acked || view.state == coherence::LinkState::down)) {
+      add(Kind::release, i);
+    }
+  }
+  for (unsigned i = 0; i < links_.size(); i++) {
+    if (!links_[i].requests.empty()) {
+      add(Kind::exec, i);
+    }
+    if (!links_[i].replies.empty()) {
+      add(Kind::read, i);
+    }
+    if (data_losses_ > 0 && !(links_[i].requests.empty() && links_[i].replies.empty())) {
+      add(Kind::data_break, i);
+    }
+  }
+  if (!orphans_.empty()) {
+    add(Kind::orphan);
+  }
+  if (feed_ == Feed::up) {
+    if (!pings_.empty()) {
+      add(Kind::event_exec);
+    }
+    if (!hidden_.empty() || invalidated_ != 0) {
+      add(Kind::event_tick);
+    }
+    if (!events_.empty()) {
+      add(Kind::event_read);
+    }
+    if (heartbeats_ > 0 && pings_.empty()) {
+      add(Kind::heartbeat);
+    }
+    if (event_losses_ > 0) {
+      add(Kind::event_break);
+    }
+  } else {
+    add(feed_ == Feed::broken ? Kind::event_notice : Kind::event_connect);
+  }
+  if (direct_a_ > 0) {
+    add(Kind::direct_a);
+  }
+  if (direct_both_ > 0) {
+    add(Kind::direct_both);
+  }
+  if (direct_flush_ > 0) {
+    add(Kind::direct_flush);
+  }
+  if (time_ < script_->ticks) {
+    add(Kind::time);
+  }
+}
+
+template <Rules R>
+void World<R>::apply(std::uint16_t step) {
+  const Kind kind = static_cast<Kind>(step >> 8);
+  const unsigned n = step & 0xffU;
+  coherence::EventLinkActions actions;
+  switch (kind) {
+    case Kind::issue:
+      issue(n);
+      break;
+    case Kind::exec: {
+      Link& link = links_[n];
+      Request request = link.requests.front();
+      pop_front(link.requests);
+      redis_execute(request, link);
+      link.replies.push_back(request);
+      break;
+    }
+    case Kind::read:
+      reply(n);
+      break;
+    case Kind::orphan: {
+      Request request = orphans_.front();
+      pop_front(orphans_);
+      Link gone;
+      redis_execute(request, gone);
+      break;
+    }
+    case Kind::event_exec:
+      emit({Event::Kind::pong, pings_.front()});
+      pop_front(pings_);
+      break;
+    case Kind::event_tick:
+      for (const Event& event : hidden_) {
+        events_.push_back(event);
+      }
+      hidden_.clear();
+      for (unsigned k = 0; k < kKeys; k++) {
+        if ((invalidated_ >> k) & 1U) {
+          events_.push_back({Event::Kind::key, k});
+        }
+      }
+      invalidated_ = 0;
+      break;
+    case Kind::event_read: {
+      const Event event = events_.front();
+      pop_front(events_);
+      if (event.kind == Event::Kind::key) {
+        cache_.event(key(static_cast<unsigned>(event.value)).hash);
+      } else if (event.kind == Event::Kind::null) {
+        event_link_.on_null(cache_.status());
+      } else {
+        event_link_.on_pong(event.value, now(), cache_.status(), actions);
+      }
+      break;
+    }
+    case Kind::mail: {
+      const Mail mail = mail_[n].front();
+      pop_front(mail_[n]);
+      answer(n, mail.op, 0, mail.value, mail.lost);
+      break;
+    }
+    case Kind::release: {
+      Client& client = clients_[n];
+      // A fence that cannot come: what it would have proven is made true by emptying L1.
+      if (R.flush_at_release && cache_.status().view().state == coherence::LinkState::down) {
+        cache_.status().bump_generation();
+      }
+      if (client.wait_ping != 0) {
+        const std::uint64_t ping = client.wait_ping;
+        client.wait_ping = 0;
+        dispatch(n, client.ops.back(), ping);
+      } else {
+        client.ops.front().hold = 0;
+      }
+      drain(n);
+      break;
+    }
+    case Kind::heartbeat:
+      heartbeats_--;
+      event_link_.request(cache_.status().view().next_ping(), now(), cache_.status(), actions);
+      break;
+    case Kind::direct_a:
+      direct_a_--;
+      redis_write(1);
+      break;
+    case Kind::direct_both:
+      direct_both_--;
+      redis_write(3);
+      break;
+    case Kind::direct_flush:
+      direct_flush_--;
+      redis_flush();
+      break;
+    case Kind::event_break:
+      event_losses_--;
+      feed_ = Feed::broken;
+      events_.clear();
+      hidden_.clear();
+      invalidated_ = 0;
+      pings_.clear();
+      break;
+    case Kind::event_notice:
+      feed_ = Feed::noticed;
+      event_link_.on_lost(cache_.status());
+      break;
+    case Kind::event_connect:
+      feed_ = Feed::up;
+      event_link_.on_subscribed(1, now(), cache_.status(), actions);
+      break;
+    case Kind::data_break:
+      data_losses_--;
+      lose(n);
+      break;
+    case Kind::time:
+      time_++;
+      redis_expire();
+      break;
+  }
+  obey(actions);
+}
+
+template <Rules R>
+std::string World<R>::describe(std::uint16_t step) const {
+  const Kind kind = static_cast<Kind>(step >> 8);
+  const unsigned n = step & 0xffU;
+  const std::string number = std::to_string(n);
+  switch (kind) {
+    case Kind::issue:
+      return "client " + number + " issues " + script_->sessions[n][clients_[n].next];
+    case Kind::exec:
+      return "redis executes " + std::string(1, links_[n].requests.front().letter) + " of client " +
+             std::to_string(links_[n].requests.front().client) + " on link " + number;
+    case Kind::read: {
+      const Request& reply = links_[n].replies.front();
+      return "proxy reads the reply of " + std::string(1, reply.letter) + " of client " +
+             std::to_string(reply.client) + " on link " + number +
+             ": a=" + std::to_string(reply.value[0]) + " b=" + std::to_string(reply.value[1]);
+    }
+    case Kind::orphan:
+      return "redis executes what a broken link left";
+    case Kind::event_exec:
+      return "redis executes PING " + std::to_string(pings_.front());
+    case Kind::event_tick:
+      return "redis ends its tick";
+    case Kind::event_read: {
+      const Event& event = events_.front();
+      return event.kind == Event::Kind::key
+                 ? "proxy applies the event of " + std::string(event.value == 0 ? "a" : "b")
+             : event.kind == Event::Kind::null ? std::string("proxy applies the NULL payload")
+                                               : "proxy reads PONG " + std::to_string(event.value);
+    }
+    case Kind::mail:
+      return "client " + number + " gets an answer from another thread";
+    case Kind::release:
+      return "client " + number + " is released by its fence";
+    case Kind::heartbeat:
+      return "heartbeat";
+    case Kind::direct_a:
+      return "direct write of a";
+    case Kind::direct_both:
+      return "direct write of both";
+    case Kind::direct_flush:
+      return "direct FLUSHALL";
+    case Kind::event_break:
+      return "the event link breaks";
+    case Kind::event_notice:
+      return "proxy notices the broken event link";
+    case Kind::event_connect:
+      return "the event link is subscribed again";
+    case Kind::data_break:
+      return "link " + number + " breaks";
+    case Kind::time:
+      return "time passes";
+  }
+  return "?";
+}
+
+template <Rules R>
+template <class Sink>
+void World<R>::digest(Sink&& sink) const {
+  const coherence::View view = cache_.status().view();
+  const auto relative = [&view](std::uint64_t ping) {
+    return ping > view.acked ? ping - view.acked : std::uint64_t{0};
+  };
+  sink(std::uint64_t{versions_[0]} | std::uint64_t{versions_[1]} << 8 |
+       std::uint64_t{writes_} << 16 | std::uint64_t{time_} << 24 | std::uint64_t{has_ttl_} << 32 |
+       std::uint64_t{expiry_version_} << 40);
+  // Which write touched what is needed for snapshots only.
+  sink(std::string_view(reinterpret_cast<const char*>(history_.data()), history_.size()));
+  sink(direct_a_ | direct_both_ << 4 | direct_flush_ << 8 | event_losses_ << 12 |
+       data_losses_ << 16 | heartbeats_ << 20);
+  sink(static_cast<std::uint64_t>(feed_));
+  sink(static_cast<std::uint64_t>(view.state) | (view.sent - view.acked) << 8);
+  const auto request = [&sink](const Request& r) {
+    sink(static_cast<std::uint64_t>(r.letter) | std::uint64_t{r.client} << 8 |
+         std::uint64_t{r.op} << 16 | std::uint64_t{r.value[0]} << 24 |
+         std::uint64_t{r.value[1]} << 32 | std::uint64_t{r.exec_ok} << 40 |
+         static_cast<std::uint64_t>(r.watched + 1) << 41 |
+         static_cast<std::uint64_t>(r.pttl + 1) << 56);
+  };
+  for (const Link& link : links_) {
+    sink(link.sent | static_cast<std::uint64_t>(link.watched + 1) << 32);
+    sink(std::uint64_t{link.requests.size()} | std::uint64_t{link.replies.size()} << 32);
+    for (const Request& r : link.requests) {
+      request(r);
+    }
+    for (const Request& r : link.replies) {
+      request(r);
+    }
+  }
+  sink(std::uint64_t{orphans_.size()});
+  for (const Request& r : orphans_) {
+    request(r);
+  }
+  const std::uint64_t per_fence = script_->tracking ? 2 : 1;
+  sink(std::uint64_t{pings_.size()});
+  for (const std::uint64_t ping : pings_) {
+    sink(relative(ping / per_fence) | (ping % per_fence) << 32);
+  }
+  const auto event = [&](const Event& e) {
+    sink(static_cast<std::uint64_t>(e.kind) << 32 |
+         (e.kind == Event::Kind::pong ? relative(e.value / per_fence) << 1 | e.value % per_fence
+                                      : e.value));
+  };
+  sink(std::uint64_t{events_.size()} | std::uint64_t{hidden_.size()} << 16 |
+       std::uint64_t{invalidated_} << 32);
+  for (const Event& e : events_) {
+    event(e);
+  }
+  for (const Event& e : hidden_) {
+    event(e);
+  }
+  const_cast<coherence::BasicCache<R>&>(cache_).for_each_shard(
+      [&](coherence::BasicShard<R>& shard) { shard.digest(sink, view); });
+  event_link_.digest(sink);
+  for (unsigned i = 0; i < clients_.size(); i++) {
+    const Client& c = clients_[i];
+    sink(std::uint64_t{c.next} | std::uint64_t{c.link} << 8 | std::uint64_t{c.pinned} << 16 |
+         std::uint64_t{c.moving} << 17 | std::uint64_t{c.foreign_wait} << 18 |
+         std::uint64_t{c.watched_read} << 19 | std::uint64_t{c.watched_value} << 24 |
+         std::uint64_t{c.seen[0]} << 32 | std::uint64_t{c.seen[1]} << 40 |
+         std::uint64_t{c.ops.size()} << 48);
+    sink(relative(c.wait_ping));
+    sink(relative(c.order.fence()));
+    c.order.digest(sink);
+    for (const Op& op : c.ops) {
+      sink(static_cast<std::uint64_t>(op.letter) | std::uint64_t{op.ready} << 8 |
+           std::uint64_t{op.wide_done_due} << 9 | std::uint64_t{op.failed} << 10 |
+           std::uint64_t{op.exec_ok} << 11 | std::uint64_t{op.mask} << 12 |
+           std::uint64_t{op.reads} << 14 | std::uint64_t{op.value[0]} << 16 |
+           std::uint64_t{op.value[1]} << 24 | std::uint64_t{op.floor[0]} << 32 |
+           std::uint64_t{op.floor[1]} << 40 | std::uint64_t{op.hold != 0} << 48);
+      sink(relative(op.hold));
+    }
+    sink(std::uint64_t{mail_[i].size()});
+    for (const Mail& m : mail_[i]) {
+      sink(std::uint64_t{m.op} | std::uint64_t{m.value} << 8 | std::uint64_t{m.lost} << 16);
+    }
+  }
+  sink(std::uint64_t{delivered_[0]} | std::uint64_t{delivered_[1]} << 8);
+  for (const auto& [ping, held] : at_ping_) {
+    if (ping >= view.acked) {
+      sink(relative(ping) | std::uint64_t{held[0]} << 32 | std::uint64_t{held[1]} << 40);
+    }
+  }
+}
+
+}  // namespace model
