@@ -13,6 +13,7 @@
 #include "tiercache/coherence/session.hpp"
 
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -61,6 +62,12 @@ void pop_front(Queue<T>& queue) {
 
 inline constexpr unsigned kKeys = 2;
 using Versions = std::array<std::uint8_t, kKeys>;
+
+inline std::uint8_t version_of(std::string_view reply) {
+  unsigned version = 0;
+  std::from_chars(reply.data(), reply.data() + reply.size(), version);
+  return static_cast<std::uint8_t>(version);
+}
 
 template <Rules R>
 class World {

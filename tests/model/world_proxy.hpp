@@ -3,18 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 
 namespace model {
 
 inline constexpr std::uint16_t kGet = 1;
 inline constexpr std::uint16_t kOther = 2;
-
-inline std::uint8_t version_of(std::string_view reply) {
-  unsigned version = 0;
-  std::from_chars(reply.data(), reply.data() + reply.size(), version);
-  return static_cast<std::uint8_t>(version);
-}
 
 template <Rules R>
 World<R>::World(const Script& script)
