@@ -1,0 +1,180 @@
+// One I/O thread's part of the proxy: its clients, and what they share. The server room makes one
+// Worker a thread, with the l2 rooms of that thread, and a Hub for all of them.
+//
+// A Worker is used on its thread only, except for the methods that say otherwise. It lives from
+// before its io_context runs until after that has stopped.
+#pragma once
+
+#include "tiercache/base/mutex.hpp"
+#include "tiercache/base/time.hpp"
+#include "tiercache/coherence/cache.hpp"
+#include "tiercache/command/table.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/l2/fences.hpp"
+#include "tiercache/l2/link.hpp"
+#include "tiercache/proxy/extensions.hpp"
+#include "tiercache/stats/counters.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive_ptr.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+namespace tiercache::proxy {
+
+class Session;
+class Worker;
+using Socket = boost::asio::generic::stream_protocol::socket;
+
+// What all workers share. Owned by the server room; outlives them.
+struct Hub {
+  std::vector<Worker*> workers;  // constant once the first client is accepted; at most 256
+  std::atomic<std::uint32_t> clients{0};
+  std::atomic<std::uint64_t> next_client_id{1};
+  // A client has moved to this db, which works. Constant likewise; called on any worker's thread.
+  std::function<void(std::uint32_t)> on_db_used;
+
+  // The server's redis_version, for HELLO. Any thread.
+  void set_redis_version(std::string version);
+  std::string redis_version() const;
+
+ private:
+  mutable Mutex mutex_;
+  std::string redis_version_ TC_GUARDED_BY(mutex_) = "7.0.0";
+};
+
+struct WorkerParts {
+  boost::asio::io_context& io;
+  Hub& hub;
+  l2::Links& links;
+  l2::FenceGate& fences;
+  coherence::Cache& cache;
+  Extensions& extensions;
+  stats::Counters& counters;  // of this thread
+  std::shared_ptr<const config::Config> config;
+  std::shared_ptr<const command::Table> table;
+  std::uint32_t index = 0;  // in Hub::workers
+};
+
+// One line of CLIENT INFO, and of whoever lists the clients.
+struct ClientFacts {
+  std::uint64_t id = 0;
+  std::string peer;
+  std::string name;
+  std::uint32_t db = 0;
+  resp::Version version = resp::Version::resp2;
+  std::chrono::seconds age{0};
+  std::chrono::seconds idle{0};
+  bool pinned = false;
+  std::size_t pending = 0;  // requests not answered yet
+  std::size_t output = 0;   // bytes not taken by the client yet
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerParts parts);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // A connected client. Answers an error and closes it beyond max_clients.
+  void adopt(Socket socket);
+
+  // Any thread: runs `work` on this worker's thread, later.
+  void post(std::function<void()> work);
+  // Any thread.
+  void set_config(std::shared_ptr<const config::Config> config);
+  void set_table(std::shared_ptr<const command::Table> table);
+  // Any thread: stop reading requests, answer what is in flight, close. A client that waits in a
+  // blocking command or for messages is closed at once.
+  void begin_drain();
+  // Any thread: closes every client at once.
+  void close_all();
+  // Any thread. Sessions, those without a client that still wait for a reply included.
+  std::size_t sessions() const noexcept {
+    return session_count_.load(std::memory_order_relaxed);
+  }
+
+  void each_client(const std::function<void(const ClientFacts&)>& each) const;
+
+  // The rest is for sessions.
+  boost::asio::io_context& io() noexcept {
+    return parts_.io;
+  }
+  Hub& hub() noexcept {
+    return parts_.hub;
+  }
+  l2::Links& links() noexcept {
+    return parts_.links;
+  }
+  l2::FenceGate& fences() noexcept {
+    return parts_.fences;
+  }
+  coherence::Cache& cache() noexcept {
+    return parts_.cache;
+  }
+  Extensions& extensions() noexcept {
+    return parts_.extensions;
+  }
+  const config::Config& config() const noexcept {
+    return *parts_.config;
+  }
+  const command::Table& table() const noexcept {
+    return *parts_.table;
+  }
+  std::uint32_t index() const noexcept {
+    return parts_.index;
+  }
+  void count(stats::Counter counter, std::uint64_t n = 1) noexcept {
+    parts_.counters.add(counter, n);
+  }
+  bool draining() const noexcept {
+    return draining_;
+  }
+  bool denied(const command::Command* command, command::Args args) const;
+  // The session pumps at the end of this wake-up.
+  void touch(Session& session);
+  // Null if it is gone.
+  Session* find(std::uint32_t session) const;
+  void remove(Session& session);
+  // A spec whose link has greeted once needs no trial before a client is told that it is in it.
+  bool known_spec(const l2::LinkSpec& spec) const {
+    return known_specs_.contains(spec);
+  }
+  void learn_spec(const l2::LinkSpec& spec);
+
+ private:
+  using SessionPtr = boost::intrusive_ptr<Session>;
+
+  void read_config();
+  void pump_touched();
+  void tick();
+  void arm_tick();
+  std::vector<SessionPtr> all() const;
+
+  WorkerParts parts_;
+  boost::unordered_flat_map<std::uint32_t, SessionPtr> sessions_;
+  std::atomic<std::size_t> session_count_{0};
+  std::uint32_t next_session_ = 1;
+  std::vector<SessionPtr> touched_;
+  bool pump_posted_ = false;
+  bool draining_ = false;
+  std::set<l2::LinkSpec> known_specs_;
+  boost::asio::steady_timer timer_;
+  // commands.deny, lower case: by position in the table, and names that it does not have.
+  std::vector<bool> denied_commands_;
+  std::unordered_set<std::string> denied_names_;
+};
+
+}  // namespace tiercache::proxy

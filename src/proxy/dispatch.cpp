@@ -1,0 +1,178 @@
+// Session: what becomes of a request.
+#include "session.hpp"
+
+#include "tiercache/base/check.hpp"
+
+#include <string>
+
+namespace tiercache::proxy {
+
+using command::Kind;
+using command::Route;
+
+Session::Classified Session::classify(Args args) const {
+  Classified what;
+  what.command = worker_.table().find(args);
+  if (what.command == nullptr) {
+    what.kind = Kind::unknown_write;
+    return what;
+  }
+  what.fits = command::arity_fits(*what.command, args);
+  if (!what.fits) {
+    return what;  // Redis says what is wrong
+  }
+  const command::Classified found = command::classify(*what.command, args);
+  what.kind = found.kind;
+  what.route = found.route;
+  return what;
+}
+
+Session::Step Session::dispatch(const Request& request) {
+  const Classified what = classify(request.args);
+  if (pinned_) {
+    return pinned_request(request, what);
+  }
+  if (worker_.denied(what.command, request.args)) {
+    worker_.count(stats::Counter::commands);
+    return answer_error("ERR command '" + std::string(request.args[0]) +
+                        "' is denied by tiercache (commands.deny)");
+  }
+  Step step = Step::next;
+  switch (what.route) {
+    case Route::local:
+      step = local(request, what);
+      break;
+    case Route::stateful:
+    case Route::blocking:
+      step = pin();
+      if (step == Step::next && pinned_) {
+        return pinned_request(request, what);
+      }
+      break;
+    case Route::augmented:
+      step = augmented(request);
+      break;
+    case Route::shared:
+      if (what.kind == Kind::cacheable_read) {
+        step = cacheable_read(request, what);
+      } else if (what.kind == Kind::multi_read) {
+        step = multi_read(request, what);
+      } else if (what.kind == Kind::ttl_read) {
+        step = ttl_read(request, what);
+      } else {
+        step = relay(request, what);
+      }
+      break;
+  }
+  if (step == Step::next) {
+    worker_.count(stats::Counter::commands);
+  }
+  return step;
+}
+
+Session::Step Session::stall(Stall why) {
+  stall_ = why;
+  return Step::again;
+}
+
+Session::Step Session::wait_fence(std::uint64_t ping) {
+  worker_.count(stats::Counter::fence_waits);
+  worker_.fences().wait(ping, [self = ref(), ping] {
+    self->fenced_by_ = ping;
+    self->stall_ = Stall::none;
+    self->worker_.touch(*self);
+  });
+  return stall(Stall::fence);
+}
+
+// Makes link_ one that takes a request; null while Redis is away.
+Session::Step Session::link_step() {
+  if (link_ && link_->state() != l2::Link::State::dead) {
+    if (link_->saturated()) {
+      link_->wait_room(*this);
+      return stall(Stall::room);
+    }
+    return Step::next;
+  }
+  if (!coherence_.may_move()) {
+    return stall(Stall::unowed);
+  }
+  link_ = worker_.links().shared(spec_);
+  coherence_.on_moved();
+  return Step::next;
+}
+
+std::string_view Session::relay_bytes(const Request& request) {
+  if (request.form == resp::RequestForm::canonical) {
+    return request.raw;
+  }
+  scratch_.clear();
+  resp::append_relay(scratch_, request);
+  return scratch_;
+}
+
+void Session::read_keys(const Classified& what, Args args) {
+  keys_.clear();
+  if (what.command != nullptr && what.fits) {
+    command::keys(*what.command, args, keys_);
+  }
+}
+
+void Session::send(std::string_view bytes, std::uint64_t id) {
+  queue_.at(id).owed = true;
+  coherence_.on_owed();
+  worker_.count(stats::Counter::l2_requests);
+  link_->send(bytes, *this, id << 1);
+}
+
+// To the shared link and back, with what it does to L1.
+Session::Step Session::relay(const Request& request, const Classified& what) {
+  if (const Step step = link_step(); step == Step::again) {
+    return step;
+  }
+  if (!link_) {
+    return answer_away();
+  }
+  read_keys(what, request.args);
+  const bool read = what.kind == Kind::read || what.kind == Kind::cacheable_read ||
+                    what.kind == Kind::multi_read || what.kind == Kind::ttl_read;
+  const std::uint64_t id = push(what.kind == Kind::unknown_write ? OpKind::script : OpKind::relay);
+  Op& op = queue_.at(id);
+  op.harmless = read;
+  op.unknown = what.command == nullptr;
+  op.effects.add(worker_.cache(), what.kind, request.args, keys_, spec_.db);
+  op.effects.begin(worker_.cache());
+  if (read) {
+    op.reading = true;
+    for (const KeyHash hash : op.effects.reads()) {
+      coherence_.on_read_sent(hash, link_->next_place().seq);
+    }
+  }
+  if (op.effects.wide()) {
+    op.wide = true;
+    coherence_.on_wide_write_sent();
+  }
+  send(relay_bytes(request), id);
+  return Step::next;
+}
+
+Session::Step Session::augmented(const Request& request) {
+  if (const Step step = link_step(); step == Step::again) {
+    return step;
+  }
+  if (!link_) {
+    if (auto bytes = worker_.extensions().offline(request.args, spec_.version)) {
+      answer(*bytes);
+      return Step::next;
+    }
+    return answer_away();
+  }
+  const std::uint64_t id = push(OpKind::augmented);
+  Op& op = queue_.at(id);
+  op.harmless = true;
+  op.more().args.assign(request.args.begin(), request.args.end());
+  send(relay_bytes(request), id);
+  return Step::next;
+}
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,82 @@
+#include "effects.hpp"
+
+#include "tiercache/base/check.hpp"
+
+namespace tiercache::proxy {
+
+void Effects::add(const coherence::Cache& cache, command::Kind kind, command::Args args,
+                  std::span<const command::KeyRef> keys, std::uint32_t db) {
+  using command::Kind;
+  flush_ = flush_ || kind == Kind::flush;
+  script_ = script_ || kind == Kind::unknown_write;
+  const bool may_write = kind == Kind::write || kind == Kind::unknown_write || kind == Kind::flush;
+  if (kind == Kind::none) {
+    return;  // its keys show no values (WATCH)
+  }
+  for (const command::KeyRef& key : keys) {
+    const KeyHash hash =
+        cache.hash(key.db >= 0 ? static_cast<std::uint32_t>(key.db) : db, args[key.index]);
+    // A script may write what it says to read; nobody checks.
+    const bool writes =
+        may_write && (kind == Kind::unknown_write || key.access == command::Access::write);
+    (writes ? writes_ : reads_).push_back(hash);
+  }
+}
+
+void Effects::add(const Effects& other) {
+  writes_.insert(writes_.end(), other.writes_.begin(), other.writes_.end());
+  reads_.insert(reads_.end(), other.reads_.begin(), other.reads_.end());
+  flush_ = flush_ || other.flush_;
+  script_ = script_ || other.script_;
+}
+
+void Effects::begin(coherence::Cache& cache) {
+  TC_CHECK(!begun_);
+  begun_ = true;
+  if (flush_) {
+    cache.flush_begin();
+  }
+  if (barrier_ == Barrier::around) {
+    for (const KeyHash hash : writes_) {
+      cache.write_begin(hash);
+    }
+  }
+}
+
+void Effects::end(coherence::Cache& cache) {
+  if (!begun_ || ended_) {
+    return;
+  }
+  ended_ = true;
+  for (const KeyHash hash : writes_) {
+    if (barrier_ == Barrier::around) {
+      cache.write_end(hash);
+    } else {
+      cache.blocking_write_reply(hash);
+    }
+  }
+  for (const KeyHash hash : reads_) {
+    cache.pass_read(hash);
+  }
+  if (flush_) {
+    cache.flush_end();
+  }
+}
+
+void Effects::apply_blind(coherence::Cache& cache) const {
+  for (const KeyHash hash : writes_) {
+    cache.blocking_write_reply(hash);
+  }
+  if (flush_) {
+    cache.flush_begin();
+  }
+}
+
+void Effects::clear() noexcept {
+  writes_.clear();
+  reads_.clear();
+  barrier_ = Barrier::around;
+  flush_ = script_ = begun_ = ended_ = false;
+}
+
+}  // namespace tiercache::proxy

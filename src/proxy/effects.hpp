@@ -1,0 +1,76 @@
+// What one request, or one transaction, does to L1 and when that must be told: the barriers of the
+// keys it writes around its execution, and the keys whose values its reply shows.
+//
+// Owned by an operation of a session, used on its thread. Every begin() is followed by exactly one
+// end(), whatever becomes of the request, the link or the client.
+#pragma once
+
+#include "tiercache/coherence/cache.hpp"
+#include "tiercache/command/command.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <boost/container/small_vector.hpp>
+
+namespace tiercache::proxy {
+
+class Effects {
+ public:
+  using Hashes = boost::container::small_vector<KeyHash, 2>;
+
+  enum class Barrier : std::uint8_t {
+    around,    // from the send to the reply
+    at_reply,  // blocking commands: nobody can know before when they write
+  };
+
+  // Adds what the request does; its keys lie in `db` unless they say otherwise.
+  void add(const coherence::Cache& cache, command::Kind kind, command::Args args,
+           std::span<const command::KeyRef> keys, std::uint32_t db);
+  // Adds those of another request that runs within this one.
+  void add(const Effects& other);
+  void set_barrier(Barrier barrier) noexcept {
+    barrier_ = barrier;
+  }
+  void set_flush() noexcept {
+    flush_ = true;
+  }
+  void set_script() noexcept {
+    script_ = true;
+  }
+  bool script() const noexcept {
+    return script_;
+  }
+  // May change keys that it does not name.
+  bool wide() const noexcept {
+    return script_ || flush_;
+  }
+  const Hashes& writes() const noexcept {
+    return writes_;
+  }
+  const Hashes& reads() const noexcept {
+    return reads_;
+  }
+
+  // Right before the request is sent.
+  void begin(coherence::Cache& cache);
+  // Before the first byte of the reply is passed on, or when it is known that none will come. The
+  // second call and later ones do nothing.
+  void end(coherence::Cache& cache);
+  // For a request that nobody answers: what it changes is told now, and again by Redis's events.
+  void apply_blind(coherence::Cache& cache) const;
+
+  void clear() noexcept;
+
+ private:
+  Hashes writes_;
+  Hashes reads_;
+  Barrier barrier_ = Barrier::around;
+  bool flush_ = false;
+  bool script_ = false;
+  bool begun_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,221 @@
+// Session: reads of several keys. L1 answers only if all of them hit as of one PING; else the whole
+// command goes upstream on one link, and an MGET's reply fills L1 key by key.
+#include "session.hpp"
+#include "variants.hpp"
+
+#include "tiercache/base/check.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tiercache::proxy {
+
+namespace {
+
+constexpr std::size_t kMaxFilledKeys = 128;
+
+// The elements of MGET's reply; empty if it is not what MGET answers.
+std::vector<std::string_view> split_bulks(std::string_view reply, std::size_t count) {
+  std::vector<std::string_view> elements;
+  if (!reply.starts_with('*')) {
+    return elements;
+  }
+  std::size_t at = reply.find("\r\n");
+  if (at == std::string_view::npos) {
+    return elements;
+  }
+  at += 2;
+  elements.reserve(count);
+  while (at < reply.size() && elements.size() < count) {
+    const std::string_view rest = reply.substr(at);
+    std::size_t size = 3;  // "_\r\n"
+    if (!rest.starts_with('_')) {
+      const Header header = read_header(rest);
+      if (!header.ok || rest[0] != '$') {
+        return {};
+      }
+      size = header.size;
+      if (header.number >= 0) {
+        size += static_cast<std::size_t>(header.number) + 2;
+      }
+    }
+    if (size > rest.size()) {
+      return {};
+    }
+    elements.push_back(rest.substr(0, size));
+    at += size;
+  }
+  if (elements.size() != count || at != reply.size()) {
+    return {};
+  }
+  return elements;
+}
+
+}  // namespace
+
+Session::Step Session::multi_read(const Request& request, const Classified& what) {
+  coherence::Cache& cache = worker_.cache();
+  const coherence::View view = cache.status().view();
+  if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
+    return relay(request, what);
+  }
+  const bool mget = what.command->name == "mget";
+  const std::uint16_t command = mget ? command_ids().mget : command_ids().exists;
+  const Args keys = request.args.subspan(1);
+  if (mget && keys.size() > worker_.config().limits.client_pending + kMaxFilledKeys) {
+    return relay(request, what);  // looking up thousands costs more than it can save
+  }
+  boost::container::small_vector<coherence::Part, 16> parts;
+  bool all = true;
+  for (const std::string_view key : keys) {
+    const KeyHash hash = cache.hash(spec_.db, key);
+    all = all && coherence_.reach(hash, view).look == coherence::Look::all;
+    parts.push_back({{hash, spec_.db, key}, mget ? answers_to_mget() : answers_to_exists()});
+  }
+  coherence::MultiOutcome outcome;
+  std::int64_t existing = 0;
+  if (all) {
+    scratch_.clear();
+    std::string part;
+    if (mget) {
+      resp::append_array_header(scratch_, keys.size());
+    }
+    outcome = cache.multi(parts, fenced_by_, now(), [&](const l1::Entry& entry) {
+      if (mget) {
+        append_hit(scratch_, command, entry, spec_.version);
+      } else {
+        part.clear();
+        append_hit(part, command, entry, spec_.version);
+        existing += read_header(part).number;
+      }
+    });
+  }
+  using Outcome = coherence::MultiOutcome::Kind;
+  if (outcome.kind == Outcome::wait) {
+    return wait_fence(outcome.ping);
+  }
+  if (outcome.kind == Outcome::hit) {
+    worker_.count(stats::Counter::l1_hits);
+    if (!mget) {
+      resp::append_integer(scratch_, existing);
+    }
+    answer(scratch_);
+    return Step::next;
+  }
+  // Counted once it is really sent.
+  const Step step = mget ? send_multi(request) : relay(request, what);
+  if (step == Step::next) {
+    worker_.count(stats::Counter::l1_misses);
+  }
+  return step;
+}
+
+Session::Step Session::send_multi(const Request& request) {
+  if (const Step step = link_step(); step == Step::again) {
+    return step;
+  }
+  if (!link_) {
+    return answer_away();
+  }
+  coherence::Cache& cache = worker_.cache();
+  const Args keys = request.args.subspan(1);
+  std::vector<std::pair<std::string_view, std::uint32_t>> distinct;
+  distinct.reserve(keys.size());
+  for (std::uint32_t i = 0; i < keys.size(); i++) {
+    distinct.emplace_back(keys[i], i);
+  }
+  std::ranges::sort(distinct);
+  const auto twins = std::ranges::unique(distinct, {}, [](const auto& at) { return at.first; });
+  distinct.erase(twins.begin(), twins.end());
+  if (distinct.size() > kMaxFilledKeys) {
+    Classified what = classify(request.args);
+    return relay(request, what);
+  }
+  const std::uint64_t id = push(OpKind::multi);
+  Op& op = queue_.at(id);
+  op.harmless = op.reading = true;
+  MultiFill& multi = op.more().multi;
+  coherence::Place place = link_->next_place();
+  place.seq += distinct.size();
+  const Time time = now();
+  for (const auto& [key, position] : distinct) {
+    const l1::Key where{cache.hash(spec_.db, key), spec_.db, key};
+    MultiFill::Part part;
+    part.hash = where.hash;
+    part.position = position;
+    part.flight = cache.begin_fill(where, variant_of(command_ids().get), place, time);
+    multi.parts.push_back(part);
+    coherence_.on_read_sent(part.hash, place.seq);
+    scratch_.clear();
+    resp::append_request(scratch_, {"PTTL", key});
+    link_->send(scratch_, *this, id << 1 | kPttl);
+  }
+  op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
+  send(relay_bytes(request), id);
+  return Step::next;
+}
+
+void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  MultiFill& multi = op.more().multi;
+  if (!multi.given_up) {
+    op.gather.append(piece);
+    const bool array = op.gather.starts_with('*');
+    if (array && op.gather.size() <= worker_.config().l1.max_value) {
+      if (!last) {
+        return;
+      }
+      fill_multi(op);
+    } else {
+      give_up_multi(op);
+    }
+    op.started = true;
+    const std::string bytes = std::exchange(op.gather, {});
+    deliver(op, bytes);
+  } else {
+    deliver(op, piece);
+  }
+  if (last) {
+    finish(op);
+  }
+  worker_.touch(*this);
+}
+
+void Session::fill_multi(Op& op) {
+  MultiFill& multi = op.more().multi;
+  multi.given_up = true;
+  const auto elements = split_bulks(op.gather, static_cast<std::size_t>(op.pttl));
+  std::vector<coherence::Waiter> nobody;
+  for (const MultiFill::Part& part : multi.parts) {
+    coherence::Fill fill;
+    fill.cacheable = !elements.empty() && part.pttl_known;
+    if (fill.cacheable) {
+      const std::string_view element = elements[part.position];
+      const bool nil = read_header(element).number < 0;
+      fill.reply = nil ? kNil : element;
+      fill.pttl_ms = part.pttl;
+      fill.missing = nil && part.pttl == -2;
+      // A key of another type is nil for MGET, and an error for GET.
+      fill.stored_as = nil && !fill.missing ? command_ids().mget : command_ids().get;
+    }
+    const bool filled = worker_.cache().reply(part.hash, part.flight, fill, now(), nobody);
+    worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+  }
+}
+
+// The reply is passed on, or lost, without filling L1.
+void Session::give_up_multi(Op& op) {
+  MultiFill& multi = op.more().multi;
+  if (multi.given_up) {
+    return;
+  }
+  multi.given_up = true;
+  std::vector<coherence::Waiter> nobody;
+  coherence::Fill fill;
+  fill.cacheable = false;
+  for (const MultiFill::Part& part : multi.parts) {
+    worker_.cache().reply(part.hash, part.flight, fill, now(), nobody);
+  }
+}
+
+}  // namespace tiercache::proxy

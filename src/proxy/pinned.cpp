@@ -1,0 +1,305 @@
+// Session: the pinned relay. While state hangs on a connection of its own, everything goes through
+// it in both directions; the proxy reads along for the sake of L1, which is not consulted.
+#include "session.hpp"
+#include "words.hpp"
+
+#include "tiercache/base/check.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tiercache::proxy {
+
+using command::Kind;
+using command::Route;
+
+// Pinned afterwards if nothing stands against it; if Redis is away the request has got its error.
+Session::Step Session::pin() {
+  if (!queue_.empty()) {
+    return stall(Stall::drain);
+  }
+  const bool parked = own_ && flow_ && own_->state() != l2::Link::State::dead &&
+                      flow_->db() == spec_.db && flow_->version() == spec_.version;
+  if (!parked) {
+    leave_own_link();
+    own_ = worker_.links().own(spec_, *this);
+    if (!own_) {
+      return answer_away();
+    }
+    flow_.emplace(spec_.db, spec_.version);
+  }
+  pinned_ = true;
+  paused_ = false;
+  coherence_.set_upstream_only(true);
+  worker_.count(stats::Counter::pinned_sessions);
+  return Step::next;
+}
+
+// REQUIRES: flow_->clean() and nothing queued. The connection is kept for a while: clients that use
+// one transaction use the next.
+void Session::unpin() {
+  pinned_ = false;
+  parked_ticks_ = 0;
+  coherence_.set_upstream_only(false);
+  const l2::LinkSpec spec{flow_->db(), flow_->version()};
+  if (spec == spec_) {
+    coherence_.on_moved();
+  } else {
+    set_spec(spec);
+  }
+  if (flow_->tainted()) {
+    leave_own_link();
+  }
+}
+
+void Session::leave_own_link() {
+  if (own_) {
+    const l2::LinkPtr link = std::exchange(own_, nullptr);
+    link->close();
+  }
+  flow_.reset();
+  pinned_ = false;
+  paused_ = false;
+  coherence_.set_upstream_only(false);
+  transaction_.clear();
+  transaction_dbs_.clear();
+  frame_head_.clear();
+  frame_tail_.clear();
+  frame_begun_ = false;
+}
+
+Session::Step Session::pinned_request(const Request& request, const Classified& what) {
+  if (own_->state() == l2::Link::State::dead) {
+    return stall(Stall::drain);  // on_closed is on its way
+  }
+  if (own_->saturated()) {
+    own_->wait_room(*this);
+    return stall(Stall::room);
+  }
+  worker_.count(stats::Counter::commands);
+  if (worker_.denied(what.command, request.args)) {
+    return flow_->on_local() ? answer_error("ERR command '" + std::string(request.args[0]) +
+                                            "' is denied by tiercache (commands.deny)")
+                             : Step::next;
+  }
+  bool relayed = true;
+  if (what.route == Route::local && what.fits) {
+    const Step step = pinned_local(request, what, relayed);
+    if (!relayed) {
+      return step;
+    }
+  }
+  pinned_send(request, what);
+  return Step::next;
+}
+
+// What ends here even so.
+Session::Step Session::pinned_local(const Request& request, const Classified& what, bool& relayed) {
+  const std::string_view name = what.command->name;
+  const bool cache = name == "cache" || name.starts_with("cache|");
+  const bool client = name.starts_with("client|") && !flow_->in_multi();
+  relayed = !cache && !client && name != "quit";
+  if (relayed) {
+    return Step::next;
+  }
+  const bool answered = flow_->on_local();
+  if (name == "quit") {
+    if (answered) {
+      answer("+OK\r\n");
+    }
+    closing_ = true;
+    return Step::next;
+  }
+  if (!answered) {
+    return Step::next;
+  }
+  if (client) {
+    return client_command(what, request.args);
+  }
+  return flow_->in_multi() ? answer_error("ERR CACHE is not allowed in transactions")
+                           : cache_command(request.args);
+}
+
+// A request of the proxy's own.
+void Session::pinned_internal(std::string_view name, std::initializer_list<std::string_view> args) {
+  const std::vector<std::string_view> words(args);
+  const std::uint64_t id = push(OpKind::internal);
+  Op& op = queue_.at(id);
+  op.harmless = op.owed = true;
+  coherence_.on_owed();
+  flow_->on_request(worker_.table().find_name(name), Route::shared, words, id);
+  std::string bytes;
+  resp::append_request(bytes, args);
+  own_->send_raw(bytes);
+}
+
+void Session::pinned_send(const Request& request, const Classified& what) {
+  const Args args = request.args;
+  coherence::Cache& cache = worker_.cache();
+  const bool was_multi = flow_->in_multi();
+  if (what.route == Route::blocking && !was_multi && !flow_->silent() &&
+      what.command->name == "wait") {
+    // It counts from the last command of its own connection: one that follows the answered writes.
+    pinned_internal("echo", {"ECHO", "tiercache"});
+  }
+  Effects effects;
+  read_keys(what, args);
+  effects.add(cache, what.kind, args, keys_, flow_->db());
+  if (was_multi) {
+    // After a SELECT in the transaction; whether it works is not known yet.
+    for (const std::uint32_t db : transaction_dbs_) {
+      effects.add(cache, what.kind, args, keys_, db);
+    }
+  }
+  const std::uint64_t id = queue_.next_id();
+  const PinnedFlow::Sent sent =
+      flow_->on_request(what.fits ? what.command : nullptr, what.route, args, id);
+  if (sent.queued) {
+    transaction_.add(effects);
+    if (what.fits && what.command->name == "select") {
+      const auto db = parse_integer(args[1]);
+      if (db && *db >= 0 && *db <= INT32_MAX) {
+        transaction_dbs_.push_back(static_cast<std::uint32_t>(*db));
+      }
+    }
+  }
+  if (sent.exec) {
+    effects.add(transaction_);
+  }
+  std::vector<std::uint32_t> selects;
+  if (sent.exec || sent.discard) {
+    transaction_.clear();
+    selects.swap(transaction_dbs_);
+  }
+  if (!sent.answered) {
+    if (!sent.queued) {
+      effects.apply_blind(cache);
+    }
+    own_->send_raw(relay_bytes(request));
+    return;
+  }
+  const OpKind kind = sent.queued                      ? OpKind::queued
+                      : effects.script()               ? OpKind::script
+                      : what.route == Route::augmented ? OpKind::augmented
+                                                       : OpKind::relay;
+  Op& op = queue_.at(push(kind));
+  op.unknown = what.command == nullptr;
+  op.harmless = what.kind == Kind::read || what.kind == Kind::cacheable_read ||
+                what.kind == Kind::multi_read || what.kind == Kind::ttl_read || sent.queued;
+  op.effects = std::move(effects);
+  op.exec = sent.exec;
+  if (kind == OpKind::augmented) {
+    op.more().args.assign(args.begin(), args.end());
+  }
+  if (sent.exec && !selects.empty()) {
+    op.more().selects = std::move(selects);
+    stall_ = Stall::drain;
+  }
+  if (!sent.queued) {
+    if (what.route == Route::blocking) {
+      op.effects.set_barrier(Effects::Barrier::at_reply);
+    }
+    op.effects.begin(cache);
+    if (op.effects.wide()) {
+      op.wide = true;
+      coherence_.on_wide_write_sent();
+    }
+  }
+  if (sent.settles) {
+    stall_ = Stall::drain;
+  }
+  if (what.fits && what.command->name == "reset") {
+    name_.clear();
+  }
+  op.owed = true;
+  coherence_.on_owed();
+  worker_.count(stats::Counter::l2_requests);
+  own_->send_raw(relay_bytes(request));
+}
+
+// A SELECT within a transaction may have worked or not; doing it again shows which, and changes
+// nothing.
+void Session::after_exec(std::uint64_t id, bool ran) {
+  const Op& op = queue_.at(id);
+  if (!ran || !op.extra || !pinned_) {
+    return;
+  }
+  const std::vector<std::uint32_t> selects = op.extra->selects;
+  for (const std::uint32_t db : selects) {
+    pinned_internal("select", {"SELECT", std::to_string(db)});
+  }
+}
+
+void Session::on_frame(std::string_view piece, bool last, bool push) {
+  if (gone_ || !flow_) {
+    return;
+  }
+  if (!pinned_) {
+    leave_own_link();  // nothing is owed there
+    return;
+  }
+  const Self keep = ref();
+  std::string joined;
+  if (!frame_begun_) {
+    frame_head_.append(piece);
+    if (!last && frame_head_.size() < PinnedFlow::kHead) {
+      return;
+    }
+    frame_begun_ = true;
+    frame_ = flow_->on_frame(frame_head_, push);
+    joined = frame_head_;
+    piece = joined;
+    frame_head_.resize(std::min(frame_head_.size(), PinnedFlow::kHead));
+  }
+  frame_tail_.append(piece.substr(piece.size() - std::min(piece.size(), PinnedFlow::kTail)));
+  if (frame_tail_.size() > PinnedFlow::kTail) {
+    frame_tail_.erase(0, frame_tail_.size() - PinnedFlow::kTail);
+  }
+  const PinnedFlow::Frame frame = frame_;
+  bool answered = false;
+  if (last) {
+    answered = flow_->on_frame_end(frame_head_, frame_tail_);
+    frame_begun_ = false;
+    frame_head_.clear();
+    frame_tail_.clear();
+  }
+  if (frame.answers) {
+    on_op_bytes(frame.op, piece, answered);
+  } else {
+    deliver_out_of_band(piece);
+  }
+}
+
+void Session::fail_pinned(std::string_view why) {
+  if (!pinned_) {
+    return;
+  }
+  const std::uint64_t end = queue_.next_id();
+  for (std::uint64_t id = queue_.head_id(); id < end; id++) {
+    if (queue_.contains(id) && queue_.at(id).owed) {
+      on_op_lost(id, why);
+    }
+  }
+}
+
+void Session::on_closed(std::string_view why) {
+  const Self keep = ref();
+  if (!flow_) {
+    return;
+  }
+  if (pinned_) {
+    const bool state = flow_->has_state() || flow_->in_multi() || frame_begun_;
+    const l2::LinkSpec spec{flow_->db(), flow_->version()};
+    fail_pinned(why);
+    if (state) {
+      closing_ = true;  // it counts on what is lost
+    } else if (!(spec == spec_)) {
+      set_spec(spec);
+    }
+  }
+  own_.reset();
+  leave_own_link();
+  worker_.touch(*this);
+}
+
+}  // namespace tiercache::proxy

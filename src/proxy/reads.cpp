@@ -1,0 +1,341 @@
+// Session: reads of one key through L1, and the flights that fill it.
+//
+// A flight is two requests back to back, `PTTL key` and then the read, so that everything is known
+// when the read's reply ends. L1 hears of the reply before anybody gets its first byte.
+#include "session.hpp"
+#include "variants.hpp"
+
+#include "tiercache/base/check.hpp"
+
+#include <memory>
+#include <utility>
+
+#include <boost/container/small_vector.hpp>
+
+namespace tiercache::proxy {
+
+using command::Kind;
+
+namespace {
+
+std::uint16_t id_of_read(const command::Command& command) {
+  const CommandIds& ids = command_ids();
+  return command.name == "get" ? ids.get : command.name == "strlen" ? ids.strlen : ids.exists;
+}
+
+std::span<const l1::Variant> answers_to(std::uint16_t command) {
+  const CommandIds& ids = command_ids();
+  return command == ids.get      ? answers_to_get()
+         : command == ids.strlen ? answers_to_strlen()
+                                 : answers_to_exists();
+}
+
+enum class Verdict : std::uint8_t {
+  more,    // too little has come to tell
+  keep,    // small enough for L1
+  stream,  // not for L1
+};
+
+Verdict judge(std::string_view reply, std::size_t max_value) {
+  constexpr std::size_t kLongestHeader = 32;
+  switch (reply[0]) {
+    case ':':
+    case '_':
+      return Verdict::keep;
+    case '$':
+      break;
+    default:
+      return Verdict::stream;
+  }
+  const Header header = read_header(reply);
+  if (!header.ok) {
+    return reply.size() < kLongestHeader ? Verdict::more : Verdict::stream;
+  }
+  const bool fits = header.number < 0 || static_cast<std::uint64_t>(header.number) <= max_value;
+  return fits ? Verdict::keep : Verdict::stream;
+}
+
+}  // namespace
+
+coherence::Waiter Session::ticket(std::uint64_t op) const noexcept {
+  return Ticket{worker_.index(), id_, static_cast<std::uint32_t>(op & Ticket::kOpMask)}.pack();
+}
+
+Session::Step Session::cacheable_read(const Request& request, const Classified& what) {
+  coherence::Cache& cache = worker_.cache();
+  const coherence::View view = cache.status().view();
+  if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
+    return relay(request, what);
+  }
+  if (const Step step = link_step(); step == Step::again) {
+    return step;
+  }
+  if (!link_) {
+    return answer_away();
+  }
+  const std::uint16_t command = id_of_read(*what.command);
+  const std::string_view key = request.args[1];
+  coherence::ReadAsk ask;
+  ask.key = {cache.hash(spec_.db, key), spec_.db, key};
+  ask.answers = answers_to(command);
+  ask.reach = coherence_.reach(ask.key.hash, view);
+  ask.fenced_by = fenced_by_;
+  ask.place = link_->next_place();
+  ask.place.seq++;  // PTTL goes before it
+  ask.waiter = ticket(queue_.next_id());
+
+  const bool first = queue_.empty();
+  std::string& target = first ? out_ : scratch_;
+  scratch_.clear();
+  bool negative = false;
+  const coherence::ReadOutcome outcome = cache.read(ask, now(), [&](const l1::Entry& entry) {
+    negative = entry.negative();
+    append_hit(target, command, entry, spec_.version);
+  });
+  using Outcome = coherence::ReadOutcome::Kind;
+  switch (outcome.kind) {
+    case Outcome::hit:
+      worker_.count(stats::Counter::l1_hits);
+      if (negative) {
+        worker_.count(stats::Counter::l1_negative_hits);
+      }
+      if (first) {
+        check_output();
+      } else {
+        answer(scratch_);
+      }
+      return Step::next;
+    case Outcome::wait:
+      return wait_fence(outcome.ping);
+    case Outcome::joined: {
+      worker_.count(stats::Counter::l1_joins);
+      Op& op = queue_.at(push(OpKind::joined));
+      op.harmless = true;
+      op.command = command;
+      op.hash = ask.key.hash;
+      op.foreign = outcome.foreign;
+      if (op.foreign) {
+        // What it sent meanwhile might be answered with something newer, before this.
+        stall_ = Stall::foreign;
+      } else {
+        op.reading = op.owed = true;
+        coherence_.on_owed();
+        coherence_.on_read_sent(op.hash, outcome.flight_seq);
+      }
+      return Step::next;
+    }
+    case Outcome::send:
+      break;
+    case Outcome::none:
+      TC_CHECK(false);
+  }
+  worker_.count(stats::Counter::l1_misses);
+  const std::uint64_t id = push(OpKind::flight);
+  Op& op = queue_.at(id);
+  op.harmless = op.reading = true;
+  op.command = command;
+  op.hash = ask.key.hash;
+  op.flight = outcome.flight;
+  coherence_.on_read_sent(op.hash, outcome.flight_seq);
+  scratch_.clear();
+  resp::append_request(scratch_, {"PTTL", key});
+  link_->send(scratch_, *this, id << 1 | kPttl);
+  send(relay_bytes(request), id);
+  return Step::next;
+}
+
+Session::Step Session::ttl_read(const Request& request, const Classified& what) {
+  coherence::Cache& cache = worker_.cache();
+  const coherence::View view = cache.status().view();
+  if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
+    return relay(request, what);
+  }
+  const std::string_view key = request.args[1];
+  coherence::ReadAsk ask;
+  ask.key = {cache.hash(spec_.db, key), spec_.db, key};
+  ask.answers = answers_to_ttl();
+  ask.reach = coherence_.reach(ask.key.hash, view);
+  ask.fenced_by = fenced_by_;
+  const Time time = now();
+  std::optional<std::int64_t> milliseconds;
+  const coherence::ReadOutcome outcome = cache.probe(ask, time, [&](const l1::Entry& entry) {
+    if (entry.ttl() == l1::Ttl::none) {
+      milliseconds = -1;
+    } else if (entry.ttl() == l1::Ttl::missing) {
+      milliseconds = -2;
+    } else if (entry.ttl() == l1::Ttl::exact) {
+      milliseconds = (entry.expire_at() - time) / std::chrono::milliseconds(1);
+    }
+  });
+  if (outcome.kind == coherence::ReadOutcome::Kind::wait) {
+    return wait_fence(outcome.ping);
+  }
+  if (!milliseconds) {
+    return relay(request, what);
+  }
+  worker_.count(stats::Counter::l1_hits);
+  if (*milliseconds >= 0 && what.command->name == "ttl") {
+    *milliseconds = (*milliseconds + 500) / 1000;
+  }
+  scratch_.clear();
+  resp::append_integer(scratch_, *milliseconds);
+  answer(scratch_);
+  return Step::next;
+}
+
+void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last) {
+  constexpr std::size_t kLongest = 64;  // an error may be longer: it is one all the same
+  Op& op = queue_.at(id);
+  if (op.gather.size() < kLongest) {
+    op.gather.append(piece);
+  }
+  if (!last) {
+    return;
+  }
+  const bool integer = op.gather.starts_with(':');
+  const Header header = read_header(op.gather);
+  op.gather.clear();
+  if (op.kind == OpKind::multi) {
+    MultiFill& multi = op.more().multi;
+    MultiFill::Part& part = multi.parts.at(multi.pttl_replies++);
+    part.pttl = header.number;
+    part.pttl_known = integer && header.ok;
+  } else {
+    op.pttl = header.number;
+    op.pttl_bad = !integer || !header.ok;
+  }
+}
+
+void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  op.gather.append(piece);
+  if (!op.streaming) {
+    const Verdict verdict = judge(op.gather, worker_.config().l1.max_value);
+    if (verdict == Verdict::keep) {
+      if (last) {
+        end_flight(id);
+      }
+      return;
+    }
+    if (verdict == Verdict::more && !last) {
+      return;
+    }
+    op.streaming = true;
+    coherence::Fill fill;
+    fill.cacheable = false;
+    worker_.cache().reply(op.hash, op.flight, fill, now(), op.waiters);
+  }
+  // The last piece ends this operation too.
+  const std::string bytes = std::exchange(op.gather, {});
+  const std::vector<coherence::Waiter> waiters = op.waiters;
+  tell_waiters(waiters, bytes, News::bytes, last);
+}
+
+void Session::end_flight(std::uint64_t id) {
+  Op& op = queue_.at(id);
+  const std::string bytes = std::exchange(op.gather, {});
+  const CommandIds& ids = command_ids();
+  const Header header = read_header(bytes);
+  const bool nil = header.number < 0;
+  coherence::Fill fill;
+  fill.cacheable = header.ok && !op.pttl_bad;
+  fill.reply = nil ? kNil : std::string_view(bytes);
+  fill.pttl_ms = op.pttl;
+  // STRLEN of an empty string is 0 as well; there PTTL alone can tell.
+  fill.missing = op.command == ids.get      ? nil
+                 : op.command == ids.exists ? header.number == 0
+                                            : header.number == 0 && op.pttl == -2;
+  std::vector<coherence::Waiter> waiters;
+  waiters.swap(op.waiters);
+  const bool filled = worker_.cache().reply(op.hash, op.flight, fill, now(), waiters);
+  worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+  tell_waiters(waiters, nil ? kNil : std::string_view(bytes), nil ? News::nil : News::bytes, true);
+}
+
+// The bytes go to each who waits, on this thread or another. This session waits too.
+void Session::tell_waiters(const std::vector<coherence::Waiter>& waiters, std::string_view bytes,
+                           News news, bool last) {
+  boost::container::small_vector<std::pair<std::uint32_t, std::vector<Ticket>>, 4> abroad;
+  for (const coherence::Waiter waiter : waiters) {
+    const Ticket ticket = Ticket::unpack(waiter);
+    if (ticket.worker == worker_.index()) {
+      if (Session* session = worker_.find(ticket.session)) {
+        session->on_flight(session->op_of(ticket.op), bytes, news, last);
+      }
+      continue;
+    }
+    auto at = std::find_if(abroad.begin(), abroad.end(),
+                           [&](const auto& group) { return group.first == ticket.worker; });
+    if (at == abroad.end()) {
+      at = abroad.insert(abroad.end(), {ticket.worker, {}});
+    }
+    at->second.push_back(ticket);
+  }
+  if (abroad.empty()) {
+    return;
+  }
+  const auto shared = std::make_shared<const std::string>(bytes);
+  for (auto& [index, tickets] : abroad) {
+    Worker& worker = *worker_.hub().workers.at(index);
+    worker.post([&worker, tickets = std::move(tickets), shared, news, last] {
+      for (const Ticket& ticket : tickets) {
+        if (Session* session = worker.find(ticket.session)) {
+          session->on_flight(session->op_of(ticket.op), *shared, news, last);
+        }
+      }
+    });
+  }
+}
+
+void Session::on_flight(std::uint64_t id, std::string_view bytes, News news, bool last) {
+  if (!queue_.contains(id)) {
+    return;
+  }
+  Op& op = queue_.at(id);
+  if (news == News::nil) {
+    deliver(op, spec_.version == resp::Version::resp3 ? std::string_view("_\r\n") : kNil);
+  } else if (news == News::broken && op.started) {
+    doom();  // half a reply is out
+  } else {
+    deliver(op, bytes);
+  }
+  op.started = true;
+  if (last) {
+    if (op.foreign && stall_ == Stall::foreign) {
+      stall_ = Stall::none;
+    }
+    finish(op);
+  }
+  worker_.touch(*this);
+}
+
+void Session::on_flight_lost(Op& op, std::string_view why) {
+  std::string bytes;
+  resp::append_error(bytes, away_text(why));
+  std::vector<coherence::Waiter> waiters;
+  waiters.swap(op.waiters);
+  if (!op.streaming) {
+    worker_.cache().flight_lost(op.hash, op.flight, waiters);
+  }
+  tell_waiters(waiters, bytes, News::broken, true);
+}
+
+void Session::done_reading(Op& op) {
+  if (!op.reading) {
+    return;
+  }
+  op.reading = false;
+  if (op.kind == OpKind::flight || op.kind == OpKind::joined) {
+    coherence_.on_read_done(op.hash);
+  } else if (op.kind == OpKind::multi) {
+    for (const MultiFill::Part& part : op.more().multi.parts) {
+      coherence_.on_read_done(part.hash);
+    }
+  } else {
+    for (const KeyHash hash : op.effects.reads()) {
+      coherence_.on_read_done(hash);
+    }
+  }
+}
+
+}  // namespace tiercache::proxy

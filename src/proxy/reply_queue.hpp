@@ -1,0 +1,155 @@
+// The requests of one session that are not answered yet, in the order in which they came, and the
+// answers that are ready behind them. A client gets its answers in exactly this order, whoever
+// gives them: L1, a flight of another session, a link, the proxy itself.
+//
+// Owned by the session, used on its thread. A ring whose slots keep their memory; an idle session
+// has none. Op& and pointers are valid until the next push().
+#pragma once
+
+#include "effects.hpp"
+
+#include "tiercache/base/check.hpp"
+#include "tiercache/coherence/shard.hpp"
+#include "tiercache/l2/link.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tiercache::proxy {
+
+enum class OpKind : std::uint8_t {
+  ready,      // answered when it came
+  relay,      // Redis's reply, passed on as it comes
+  script,     // held until the fence
+  flight,     // this session's read that fills L1 and answers all who wait for it
+  joined,     // waits for a flight
+  multi,      // MGET that fills L1
+  augmented,  // Redis's reply, changed before it is passed on
+  trial,      // a PING that proves the link of a SELECT or HELLO
+  extension,  // somebody else answers
+  queued,     // within MULTI
+  internal,   // a request of the proxy's own on the session's link: nothing is passed on
+};
+
+// MGET's part of an Op.
+struct MultiFill {
+  struct Part {
+    KeyHash hash = 0;
+    coherence::FlightId flight = 0;
+    std::int64_t pttl = 0;
+    bool pttl_known = false;
+    std::uint32_t position = 0;  // of its first occurrence in the reply
+  };
+  std::vector<Part> parts;
+  std::size_t pttl_replies = 0;
+  bool given_up = false;  // the flights are over, the reply streams
+};
+
+// The rarely used half.
+struct OpExtra {
+  std::vector<std::string> args;       // augmented
+  l2::LinkSpec spec;                   // trial: where the session goes
+  std::string answer;                  // trial: what it is told there
+  l2::LinkPtr link;                    // trial
+  MultiFill multi;                     // multi
+  std::vector<std::uint32_t> selects;  // EXEC: SELECTs that ran within
+};
+
+struct Op {
+  OpKind kind = OpKind::ready;
+  bool done = false;       // all bytes of the answer are there and may go
+  bool held = false;       // bytes are there and must not go yet
+  bool started = false;    // the reply has begun
+  bool owed = false;       // counted in the coherence session
+  bool reading = false;    // on_read_sent was called for its keys
+  bool unknown = false;    // the table does not know the command
+  bool streaming = false;  // flight: too large or an error, over for L1, passed on as it comes
+  bool pttl_bad = false;   // flight
+  bool foreign = false;    // joined: the session waits for it
+  bool wide = false;       // on_wide_write_sent was called
+  bool harmless = false;   // changes nothing, so that nothing is unknown if its link is lost
+  bool exec = false;       // and its first byte shows that it ran:
+  bool ran = false;
+  std::uint16_t command = 0;  // flight, joined: which read
+  std::int64_t pttl = 0;
+  KeyHash hash = 0;
+  coherence::FlightId flight = 0;
+  Effects effects;
+  std::string out;     // answer bytes that wait for their turn
+  std::string gather;  // the part of Redis's reply that must be seen whole
+  std::vector<coherence::Waiter> waiters;
+  std::unique_ptr<OpExtra> extra;
+
+  OpExtra& more() {
+    if (!extra) {
+      extra = std::make_unique<OpExtra>();
+    }
+    return *extra;
+  }
+  void reset();
+};
+
+class ReplyQueue {
+ public:
+  bool empty() const noexcept {
+    return head_ == tail_;
+  }
+  std::size_t size() const noexcept {
+    return static_cast<std::size_t>(tail_ - head_);
+  }
+  // Numbers grow by one for each request and are not used again.
+  std::uint64_t next_id() const noexcept {
+    return tail_;
+  }
+  std::uint64_t head_id() const noexcept {
+    return head_;
+  }
+  bool contains(std::uint64_t id) const noexcept {
+    return id >= head_ && id < tail_;
+  }
+  // REQUIRES: contains(id).
+  Op& at(std::uint64_t id) {
+    TC_CHECK(contains(id));
+    return ring_[id & (ring_.size() - 1)];
+  }
+  const Op& at(std::uint64_t id) const {
+    TC_CHECK(contains(id));
+    return ring_[id & (ring_.size() - 1)];
+  }
+  Op& front() {
+    return at(head_);
+  }
+  Op& push(OpKind kind);
+  void pop();
+  // Frees what a burst has left. REQUIRES: empty().
+  void release();
+
+ private:
+  std::vector<Op> ring_;
+  std::uint64_t head_ = 1;
+  std::uint64_t tail_ = 1;
+};
+
+// A waiter's ticket in L1: which op of which session of which worker.
+struct Ticket {
+  static constexpr unsigned kOpBits = 24;
+  static constexpr std::uint64_t kOpMask = (std::uint64_t{1} << kOpBits) - 1;
+
+  std::uint32_t worker = 0;
+  std::uint32_t session = 0;
+  std::uint32_t op = 0;  // the low bits of its number
+
+  coherence::Waiter pack() const noexcept {
+    return std::uint64_t{worker} << 56 | std::uint64_t{session} << kOpBits | op;
+  }
+  static Ticket unpack(coherence::Waiter waiter) noexcept {
+    return {static_cast<std::uint32_t>(waiter >> 56), static_cast<std::uint32_t>(waiter >> kOpBits),
+            static_cast<std::uint32_t>(waiter & kOpMask)};
+  }
+};
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,243 @@
+// One client: its socket, its requests in order, and how each is answered.
+//
+// Owned by its Worker, used on that thread. A session outlives its client until its last operation
+// is over: flights that others wait for and barriers of writes are completed whoever has gone.
+//
+// A wake-up is one read, as many requests as it brought, one write. Callbacks of links, flights and
+// fences only put bytes where they belong and touch() the session; it pumps at the end of the
+// wake-up. So no request is ever dispatched from within a callback.
+//
+// A session that must not go on, because the order of its answers would be lost, stalls: the
+// request that found it out stays unread and is dispatched again afterwards.
+#pragma once
+
+#include "input.hpp"
+#include "pinned_flow.hpp"
+#include "reply_queue.hpp"
+
+#include "tiercache/coherence/session.hpp"
+#include "tiercache/l2/link.hpp"
+#include "tiercache/proxy/worker.hpp"
+#include "tiercache/resp/request_parser.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tiercache::proxy {
+
+class Session final : public l2::Consumer {
+ public:
+  Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t client_id);
+
+  std::uint32_t id() const noexcept {
+    return id_;
+  }
+  void start();
+  // What the worker asks for.
+  void pump();
+  void begin_drain();
+  // The client is gone, or has to go; nothing more is written.
+  void close();
+  // Once a second: idle clients, parked links.
+  void tick(Time now);
+  bool over() const noexcept {
+    return gone_ && queue_.empty();
+  }
+  ClientFacts facts() const;
+  bool has_client() const noexcept {
+    return !gone_;
+  }
+  bool touched = false;  // the worker's
+
+  // What a flight brought for an operation that waits for it.
+  enum class News : std::uint8_t {
+    bytes,
+    nil,     // the key does not exist: each client has its own word for that
+    broken,  // the flight's link is lost; the bytes are an error reply
+  };
+  void on_flight(std::uint64_t op, std::string_view bytes, News news, bool last);
+  void on_extension(std::uint64_t op, std::string bytes);
+  // The full number of an operation from the low bits that a ticket has.
+  std::uint64_t op_of(std::uint32_t low) const noexcept;
+
+  void on_reply(std::uint64_t tag, std::string_view piece, bool last) override;
+  void on_lost(std::uint64_t tag, std::string_view why) override;
+  void on_frame(std::string_view piece, bool last, bool push) override;
+  void on_closed(std::string_view why) override;
+  void on_room() override;
+
+ private:
+  using Request = resp::Request;
+  using Args = command::Args;
+  using Self = boost::intrusive_ptr<Session>;
+  enum class Step : std::uint8_t {
+    next,   // the request is taken
+    again,  // it is not: the session stalls
+  };
+  enum class Stall : std::uint8_t {
+    none,
+    fence,    // until a PING is acknowledged
+    foreign,  // until a flight of another link has answered
+    drain,    // until every earlier request is answered
+    unowed,   // until the link it has owes nothing: that one is dead
+    room,     // until the link has room
+  };
+  struct Classified {
+    const command::Command* command = nullptr;  // null: unknown
+    bool fits = false;                          // the arity
+    command::Kind kind = command::Kind::none;
+    command::Route route = command::Route::shared;
+  };
+
+  Self ref() {
+    return Self(this);
+  }
+  Time now() const;
+
+  // session_io.cpp
+  void read();
+  void on_read(const boost::system::error_code& error, std::size_t size);
+  // True if it stopped although there may be requests left that need no waiting but for output.
+  bool process();
+  void write();
+  void protocol_error();
+  void settle();
+  bool may_read() const noexcept;
+  bool too_much_output() const noexcept;
+
+  // session_replies.cpp
+  std::uint64_t push(OpKind kind);
+  void deliver(Op& op, std::string_view bytes);
+  void deliver_out_of_band(std::string_view bytes);
+  void finish(Op& op);
+  void advance();
+  void answer(std::string_view bytes);  // to the request just dispatched
+  Step answer_error(std::string_view text);
+  Step answer_away();
+  void check_output();
+  void doom();
+  void paid(Op& op);
+  void start_reply(Op& op);
+  void on_op_bytes(std::uint64_t id, std::string_view piece, bool last);
+  void on_op_lost(std::uint64_t id, std::string_view why);
+  std::string lost_text(const Op& op, std::string_view why) const;
+  void on_script_piece(std::uint64_t id, std::string_view piece, bool last);
+  void on_augmented_piece(std::uint64_t id, std::string_view piece, bool last);
+  void end_script(std::uint64_t id);
+  std::string away_text(std::string_view why) const;
+
+  // dispatch.cpp
+  Step dispatch(const Request& request);
+  Classified classify(Args args) const;
+  Step link_step();
+  Step stall(Stall why);
+  Step wait_fence(std::uint64_t ping);
+  Step relay(const Request& request, const Classified& what);
+  Step augmented(const Request& request);
+  std::string_view relay_bytes(const Request& request);
+  void send(std::string_view bytes, std::uint64_t op);
+  void read_keys(const Classified& what, Args args);
+
+  // reads.cpp
+  Step cacheable_read(const Request& request, const Classified& what);
+  Step ttl_read(const Request& request, const Classified& what);
+  void on_flight_piece(std::uint64_t id, std::string_view piece, bool last);
+  void on_pttl_piece(std::uint64_t id, std::string_view piece, bool last);
+  void end_flight(std::uint64_t id);
+  void tell_waiters(const std::vector<coherence::Waiter>& waiters, std::string_view bytes,
+                    News news, bool last);
+  void on_flight_lost(Op& op, std::string_view why);
+  void done_reading(Op& op);
+  coherence::Waiter ticket(std::uint64_t op) const noexcept;
+
+  // multi_reads.cpp
+  Step multi_read(const Request& request, const Classified& what);
+  Step send_multi(const Request& request);
+  void on_multi_piece(std::uint64_t id, std::string_view piece, bool last);
+  void fill_multi(Op& op);
+  void give_up_multi(Op& op);
+
+  // local.cpp
+  Step local(const Request& request, const Classified& what);
+  Step cache_command(Args args);
+  Step client_command(const Classified& what, Args args);
+  Step hello(const Request& request);
+  Step select(Args args);
+  Step reset();
+  Step move(const l2::LinkSpec& spec, std::string answer);
+  void on_trial(std::uint64_t id, std::string_view lost_why);
+  void set_spec(const l2::LinkSpec& spec);
+  std::string hello_reply(resp::Version version) const;
+
+  // pinned.cpp
+  Step pin();
+  void unpin();
+  void leave_own_link();
+  bool pinned() const noexcept {
+    return pinned_;
+  }
+  Step pinned_request(const Request& request, const Classified& what);
+  Step pinned_local(const Request& request, const Classified& what, bool& relayed);
+  void pinned_send(const Request& request, const Classified& what);
+  void pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
+  void begin_frame(bool push);
+  void fail_pinned(std::string_view why);
+  void after_exec(std::uint64_t id, bool ran);
+
+  static constexpr std::uint64_t kPttl = 1;  // the low bit of a tag: the reply to PTTL
+
+  // Constant after construction.
+  Worker& worker_;
+  const std::uint32_t id_;
+  const std::uint64_t client_id_;
+
+  // The client's side.
+  Socket socket_;
+  Input in_;
+  resp::RequestParser parser_;
+  std::string out_;
+  std::size_t out_sent_ = 0;
+  std::size_t queued_output_ = 0;  // bytes of answers that wait in queue_
+  bool reading_ = false;
+  bool writing_ = false;  // waits until the socket takes more
+  bool eof_ = false;
+  bool closing_ = false;  // takes no more requests, closes when all is answered and written
+  bool gone_ = false;
+  bool doomed_ = false;  // to be closed at the end of the wake-up
+  bool draining_ = false;
+  std::string name_;
+  std::string peer_;
+  Time since_;
+  Time active_;
+
+  // Requests.
+  ReplyQueue queue_;
+  Stall stall_ = Stall::none;
+  std::uint64_t fenced_by_ = 0;  // of the request that is dispatched again
+  std::vector<command::KeyRef> keys_;
+  std::string scratch_;
+
+  // Upstream.
+  coherence::Session coherence_;
+  l2::LinkSpec spec_;
+  l2::LinkPtr link_;
+
+  // Pinned, or parked: the own link is clean and kept for the next time.
+  l2::LinkPtr own_;
+  std::optional<PinnedFlow> flow_;
+  bool pinned_ = false;
+  bool paused_ = false;
+  unsigned parked_ticks_ = 0;
+  Effects transaction_;
+  std::vector<std::uint32_t> transaction_dbs_;
+  std::string frame_head_;
+  std::string frame_tail_;
+  bool frame_begun_ = false;
+  PinnedFlow::Frame frame_;
+};
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,289 @@
+// Session: the client's socket. One read, as many requests as it brought, one write.
+#include "session.hpp"
+
+#include "tiercache/resp/encoder.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+namespace tiercache::proxy {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::size_t kKeptOutput = std::size_t{64} * 1024;
+
+resp::RequestLimits request_limits(const config::Limits& limits) {
+  resp::RequestLimits out;
+  out.max_request = limits.max_request;
+  out.max_bulk = std::min(out.max_bulk, limits.max_request);
+  out.max_inline = limits.max_inline;
+  return out;
+}
+
+std::string peer_name(const Socket& socket) {
+  error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  const int family = endpoint.protocol().family();
+  if (error || (family != AF_INET && family != AF_INET6)) {
+    return "unix";
+  }
+  asio::ip::tcp::endpoint tcp;
+  if (endpoint.size() > tcp.capacity()) {
+    return "?";
+  }
+  std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
+  tcp.resize(endpoint.size());
+  const std::string host = tcp.address().to_string();
+  return (tcp.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(tcp.port());
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t client_id)
+    : worker_(worker),
+      id_(id),
+      client_id_(client_id),
+      socket_(std::move(socket)),
+      parser_(request_limits(worker.config().limits)) {
+}
+
+Time Session::now() const {
+  return std::chrono::steady_clock::now();
+}
+
+void Session::start() {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+  peer_ = peer_name(socket_);
+  since_ = active_ = now();
+  read();
+}
+
+bool Session::may_read() const noexcept {
+  return !reading_ && !gone_ && !eof_ && !closing_ && stall_ == Stall::none &&
+         queue_.size() < worker_.config().limits.client_pending && !too_much_output();
+}
+
+bool Session::too_much_output() const noexcept {
+  return out_.size() - out_sent_ + queued_output_ > worker_.config().limits.client_output_pause;
+}
+
+void Session::read() {
+  if (!may_read()) {
+    return;
+  }
+  reading_ = true;
+  const Input::Room room = in_.prepare(in_.empty() ? 0 : parser_.wanted());
+  socket_.async_read_some(
+      asio::buffer(room.data, room.size),
+      [self = ref()](const error_code& error, std::size_t size) { self->on_read(error, size); });
+}
+
+void Session::on_read(const error_code& error, std::size_t size) {
+  reading_ = false;
+  if (gone_) {
+    return;
+  }
+  if (error && error != asio::error::eof) {
+    close();
+  } else if (error) {
+    eof_ = true;
+    // Nobody is left to be woken.
+    if (pinned_ && flow_->endless()) {
+      close();
+    }
+  } else {
+    active_ = now();
+    in_.commit(size);
+    worker_.count(stats::Counter::bytes_in, size);
+  }
+  pump();
+}
+
+void Session::pump() {
+  const Self keep = ref();
+  if (doomed_) {
+    close();
+  }
+  // A stream of large hits stops at the output limit and goes on when the client has taken it.
+  while (process()) {
+    write();
+    if (gone_ || too_much_output()) {
+      break;
+    }
+  }
+  write();
+  settle();
+  read();
+}
+
+bool Session::process() {
+  if (stall_ == Stall::drain && queue_.empty()) {
+    stall_ = Stall::none;
+  } else if (stall_ == Stall::unowed && coherence_.owed() == 0) {
+    stall_ = Stall::none;
+  }
+  while (stall_ == Stall::none && !gone_ && !doomed_ && !closing_) {
+    if (queue_.size() >= worker_.config().limits.client_pending) {
+      return false;
+    }
+    if (too_much_output()) {
+      return true;
+    }
+    const std::string_view input = in_.view();
+    const resp::ParseStatus status =
+        input.empty() ? resp::ParseStatus::incomplete : parser_.parse(input);
+    if (status == resp::ParseStatus::incomplete) {
+      closing_ = eof_;
+      return false;
+    }
+    if (status == resp::ParseStatus::error) {
+      protocol_error();
+      return false;
+    }
+    const std::size_t size = parser_.consumed();
+    if (!parser_.request().args.empty() && dispatch(parser_.request()) == Step::again) {
+      return false;
+    }
+    fenced_by_ = 0;
+    in_.consume(size);
+  }
+  return false;
+}
+
+void Session::protocol_error() {
+  worker_.count(stats::Counter::protocol_errors);
+  answer_error("ERR " + std::string(parser_.error()));
+  closing_ = true;
+}
+
+void Session::write() {
+  if (writing_ || gone_ || out_.size() == out_sent_) {
+    return;
+  }
+  error_code error;
+  while (out_sent_ < out_.size()) {
+    const std::size_t left = out_.size() - out_sent_;
+    const std::size_t sent = socket_.write_some(asio::buffer(out_.data() + out_sent_, left), error);
+    out_sent_ += sent;
+    worker_.count(stats::Counter::bytes_out, sent);
+    if (error || sent < left) {
+      break;
+    }
+  }
+  if (error && error != asio::error::would_block && error != asio::error::try_again) {
+    close();
+    return;
+  }
+  if (out_sent_ == out_.size()) {
+    out_.clear();
+    out_sent_ = 0;
+    if (out_.capacity() > kKeptOutput) {
+      std::string().swap(out_);
+    }
+    return;
+  }
+  if (out_sent_ > out_.size() / 2) {
+    out_.erase(0, out_sent_);
+    out_sent_ = 0;
+  }
+  writing_ = true;
+  socket_.async_wait(Socket::wait_write, [self = ref()](const error_code& failure) {
+    self->writing_ = false;
+    if (failure != asio::error::operation_aborted) {
+      self->pump();
+    }
+  });
+}
+
+// After a wake-up: is anything over?
+void Session::settle() {
+  if (!gone_ && pinned_ && queue_.empty() && flow_->clean()) {
+    unpin();
+    if (!in_.empty()) {
+      worker_.touch(*this);  // requests that waited for a settled db or version
+    }
+  }
+  if (!gone_ && closing_ && queue_.empty() && out_.empty()) {
+    close();
+  }
+  if (pinned_ && own_) {
+    const bool pause = too_much_output();
+    if (pause != paused_) {
+      paused_ = pause;
+      own_->pause_reading(pause);
+    }
+  }
+  if (queue_.empty()) {
+    queue_.release();
+    if (gone_) {
+      worker_.remove(*this);
+    }
+  }
+}
+
+void Session::begin_drain() {
+  draining_ = true;
+  closing_ = true;
+  if (pinned_ && flow_->endless()) {
+    close();
+  }
+  worker_.touch(*this);
+}
+
+void Session::close() {
+  if (gone_) {
+    return;
+  }
+  gone_ = true;
+  worker_.hub().clients.fetch_sub(1, std::memory_order_relaxed);
+  error_code ignored;
+  socket_.close(ignored);
+  out_.clear();
+  out_sent_ = 0;
+  in_.clear();
+  fail_pinned("the client has gone");
+  leave_own_link();
+  worker_.touch(*this);
+}
+
+void Session::tick(Time time) {
+  constexpr unsigned kParkedTicks = 3;
+  if (!pinned_ && own_ && ++parked_ticks_ > kParkedTicks) {
+    leave_own_link();
+  }
+  const auto timeout = worker_.config().listen.timeout;
+  if (gone_ || timeout.count() == 0 || time - active_ < timeout || !queue_.empty() ||
+      (pinned_ && flow_->endless())) {
+    return;
+  }
+  close();
+}
+
+ClientFacts Session::facts() const {
+  const Time time = now();
+  const auto seconds = [](Duration span) {
+    return std::chrono::duration_cast<std::chrono::seconds>(span);
+  };
+  ClientFacts facts;
+  facts.id = client_id_;
+  facts.peer = peer_;
+  facts.name = name_;
+  facts.db = pinned_ ? flow_->db() : spec_.db;
+  facts.version = pinned_ ? flow_->version() : spec_.version;
+  facts.age = seconds(time - since_);
+  facts.idle = seconds(time - active_);
+  facts.pinned = pinned_;
+  facts.pending = queue_.size();
+  facts.output = out_.size() - out_sent_ + queued_output_;
+  return facts;
+}
+
+}  // namespace tiercache::proxy

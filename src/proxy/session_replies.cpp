@@ -1,0 +1,357 @@
+// Session: answers, in the order of the requests.
+#include "session.hpp"
+
+#include "tiercache/base/check.hpp"
+#include "tiercache/resp/encoder.hpp"
+
+#include <utility>
+
+namespace tiercache::proxy {
+
+namespace {
+
+// INFO and COMMAND are far smaller; what is larger is passed on unchanged.
+constexpr std::size_t kMaxAugmented = std::size_t{8} << 20;
+
+}  // namespace
+
+std::uint64_t Session::push(OpKind kind) {
+  const std::uint64_t id = queue_.next_id();
+  queue_.push(kind);
+  return id;
+}
+
+std::uint64_t Session::op_of(std::uint32_t low) const noexcept {
+  return queue_.head_id() + ((low - queue_.head_id()) & Ticket::kOpMask);
+}
+
+void Session::deliver(Op& op, std::string_view bytes) {
+  if (gone_ || doomed_ || op.kind == OpKind::internal) {
+    return;
+  }
+  if (!op.held && &op == &queue_.front()) {
+    out_.append(bytes);
+  } else {
+    op.out.append(bytes);
+    queued_output_ += bytes.size();
+  }
+  check_output();
+}
+
+// A push or a message: behind all that Redis sent before it.
+void Session::deliver_out_of_band(std::string_view bytes) {
+  if (gone_ || doomed_) {
+    return;
+  }
+  Op* last = nullptr;
+  for (std::uint64_t id = queue_.head_id(); id < queue_.next_id(); id++) {
+    Op& op = queue_.at(id);
+    if (!op.started) {
+      break;
+    }
+    last = &op;
+  }
+  if (last == nullptr) {
+    out_.append(bytes);
+    check_output();
+  } else {
+    deliver(*last, bytes);
+  }
+  worker_.touch(*this);
+}
+
+void Session::check_output() {
+  if (!doomed_ &&
+      out_.size() - out_sent_ + queued_output_ > worker_.config().limits.client_output) {
+    worker_.count(stats::Counter::clients_closed_output_limit);
+    doom();
+  }
+}
+
+// Not closed from within a callback: operations that the caller still looks at would be over.
+void Session::doom() {
+  doomed_ = true;
+  worker_.touch(*this);
+}
+
+void Session::paid(Op& op) {
+  if (op.owed) {
+    op.owed = false;
+    coherence_.on_paid();
+  }
+}
+
+void Session::finish(Op& op) {
+  paid(op);
+  done_reading(op);
+  if (op.wide) {
+    op.wide = false;
+    coherence_.on_wide_write_done();
+  }
+  op.held = false;
+  op.done = true;
+  advance();
+  worker_.touch(*this);
+}
+
+void Session::advance() {
+  while (!queue_.empty()) {
+    Op& head = queue_.front();
+    if (!head.held && !head.out.empty()) {
+      queued_output_ -= head.out.size();
+      if (!gone_) {
+        out_.append(head.out);
+      }
+      head.out.clear();
+    }
+    if (!head.done) {
+      break;
+    }
+    queue_.pop();
+  }
+}
+
+void Session::answer(std::string_view bytes) {
+  if (queue_.empty()) {
+    if (!gone_) {
+      out_.append(bytes);
+      check_output();
+    }
+    return;
+  }
+  Op& op = queue_.at(push(OpKind::ready));
+  op.started = op.done = true;
+  deliver(op, bytes);
+}
+
+Session::Step Session::answer_error(std::string_view text) {
+  std::string bytes;
+  resp::append_error(bytes, text);
+  answer(bytes);
+  return Step::next;
+}
+
+std::string Session::away_text(std::string_view why) const {
+  std::string text = "ERR tiercache: upstream ";
+  text += config::to_string(worker_.config().upstream.address);
+  text += " is unavailable: ";
+  text += why;
+  return text;
+}
+
+Session::Step Session::answer_away() {
+  worker_.count(stats::Counter::l2_errors);
+  return answer_error(away_text(worker_.links().why_not()));
+}
+
+void Session::start_reply(Op& op) {
+  if (!op.started) {
+    op.started = true;
+    op.effects.end(worker_.cache());
+  }
+}
+
+void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  const bool first = !op.started;
+  switch (op.kind) {
+    case OpKind::flight:
+      on_flight_piece(id, piece, last);
+      return;
+    case OpKind::multi:
+      on_multi_piece(id, piece, last);
+      return;
+    case OpKind::trial:
+      if (last) {
+        on_trial(id, {});
+      }
+      return;
+    case OpKind::augmented:
+      on_augmented_piece(id, piece, last);
+      return;
+    case OpKind::queued:
+      if (first && !piece.starts_with("+QUEUED")) {
+        // MULTI had been refused: it has run.
+        op.effects.apply_blind(worker_.cache());
+        for (const KeyHash hash : op.effects.reads()) {
+          worker_.cache().pass_read(hash);
+        }
+      }
+      break;
+    case OpKind::script:
+    case OpKind::relay:
+    case OpKind::internal:
+      break;
+    case OpKind::ready:
+    case OpKind::joined:
+    case OpKind::extension:
+      TC_CHECK(false);
+  }
+  if (first && op.exec) {
+    op.ran = piece.starts_with('*') && !piece.starts_with("*-1");
+  }
+  start_reply(op);
+  if (op.kind == OpKind::script) {
+    on_script_piece(id, piece, last);
+    return;
+  }
+  deliver(op, piece);
+  if (last) {
+    after_exec(id, op.ran);
+    finish(queue_.at(id));
+  }
+  worker_.touch(*this);
+}
+
+// Kept back whole, so that the fence can be asked for when Redis has finished it.
+void Session::on_script_piece(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  op.held = true;
+  if (!gone_) {
+    op.out.append(piece);
+    queued_output_ += piece.size();
+  }
+  if (op.out.size() > worker_.config().limits.client_output / 2 && !last) {
+    // Too large to keep. An empty L1 is as good as a fence.
+    worker_.cache().status().bump_generation();
+    op.kind = OpKind::relay;
+    op.held = false;
+    advance();
+    check_output();
+    return;
+  }
+  if (last) {
+    paid(op);
+    after_exec(id, op.ran);
+    end_script(id);
+  }
+}
+
+void Session::end_script(std::uint64_t id) {
+  Op& op = queue_.at(id);
+  const coherence::ScriptMode mode =
+      worker_.config().coherence.mode == config::CoherenceMode::session
+          ? coherence::ScriptMode::session
+          : coherence::ScriptMode::strict;
+  const std::uint64_t ping = coherence_.on_wide_write_reply(worker_.cache().status().view(), mode);
+  // Redis does not know the command either: nothing has run.
+  const bool nothing = op.unknown && op.out.starts_with("-ERR unknown command");
+  if (ping == 0 || nothing) {
+    finish(op);
+    check_output();
+    return;
+  }
+  worker_.count(stats::Counter::held_replies);
+  worker_.fences().wait(ping, [self = ref(), id] {
+    self->finish(self->queue_.at(id));
+    self->check_output();
+  });
+}
+
+void Session::on_augmented_piece(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  start_reply(op);
+  op.gather.append(piece);
+  if (op.gather.size() > kMaxAugmented) {
+    op.kind = OpKind::relay;
+    const std::string bytes = std::move(op.gather);
+    op.gather.clear();
+    deliver(op, bytes);
+    if (last) {
+      finish(op);
+    }
+    return;
+  }
+  if (last) {
+    const std::vector<std::string>& words = op.more().args;
+    const std::vector<std::string_view> args(words.begin(), words.end());
+    const resp::Version version = pinned_ ? flow_->version() : spec_.version;
+    const std::string bytes =
+        worker_.extensions().augment(args, std::exchange(op.gather, {}), version);
+    deliver(op, bytes);
+    finish(op);
+  }
+}
+
+std::string Session::lost_text(const Op& op, std::string_view why) const {
+  const l2::Link* link = pinned_ ? own_.get() : link_.get();
+  // A link that never greeted has sent nothing.
+  const bool sent = link != nullptr && link->next_place().source != 0;
+  if (op.harmless || !sent) {
+    return away_text(why);
+  }
+  return "ERR tiercache: connection to upstream lost, the outcome of this command is unknown";
+}
+
+void Session::on_op_lost(std::uint64_t id, std::string_view why) {
+  Op& op = queue_.at(id);
+  worker_.count(stats::Counter::l2_errors);
+  op.effects.end(worker_.cache());
+  if (op.kind == OpKind::flight) {
+    on_flight_lost(op, why);
+    return;
+  }
+  if (op.kind == OpKind::trial) {
+    on_trial(id, why.empty() ? "lost" : why);
+    return;
+  }
+  if (op.kind == OpKind::multi) {
+    give_up_multi(op);
+  }
+  const bool kept_whole = op.kind == OpKind::script || op.kind == OpKind::augmented;
+  if (op.started && !kept_whole) {
+    // Half a reply is out: the client cannot follow any more.
+    doom();
+  } else {
+    queued_output_ -= op.out.size();
+    op.out.clear();
+    op.held = false;
+    std::string bytes;
+    std::optional<std::string> offline;
+    if (op.kind == OpKind::augmented) {
+      const std::vector<std::string>& words = op.more().args;
+      const std::vector<std::string_view> args(words.begin(), words.end());
+      offline = worker_.extensions().offline(args, spec_.version);
+    }
+    if (offline) {
+      bytes = std::move(*offline);
+    } else {
+      resp::append_error(bytes, lost_text(op, why));
+    }
+    deliver(op, bytes);
+  }
+  finish(queue_.at(id));
+}
+
+void Session::on_extension(std::uint64_t id, std::string bytes) {
+  if (!queue_.contains(id) || queue_.at(id).kind != OpKind::extension) {
+    return;
+  }
+  Op& op = queue_.at(id);
+  deliver(op, bytes);
+  finish(op);
+}
+
+void Session::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
+  if ((tag & kPttl) != 0) {
+    on_pttl_piece(tag >> 1, piece, last);
+  } else {
+    on_op_bytes(tag >> 1, piece, last);
+  }
+}
+
+void Session::on_lost(std::uint64_t tag, std::string_view why) {
+  // A PTTL is lost with the read behind it.
+  if ((tag & kPttl) == 0) {
+    on_op_lost(tag >> 1, why);
+  }
+}
+
+void Session::on_room() {
+  if (stall_ == Stall::room) {
+    stall_ = Stall::none;
+  }
+  worker_.touch(*this);
+}
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,203 @@
+#include "tiercache/proxy/worker.hpp"
+
+#include "session.hpp"
+#include "words.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace tiercache::proxy {
+
+namespace asio = boost::asio;
+
+void Hub::set_redis_version(std::string version) {
+  MutexLock lock(mutex_);
+  redis_version_ = std::move(version);
+}
+
+std::string Hub::redis_version() const {
+  MutexLock lock(mutex_);
+  return redis_version_;
+}
+
+Worker::Worker(WorkerParts parts) : parts_(std::move(parts)), timer_(parts_.io) {
+  read_config();
+  arm_tick();
+}
+
+Worker::~Worker() = default;
+
+void Worker::adopt(Socket socket) {
+  count(stats::Counter::clients_accepted);
+  boost::system::error_code ignored;
+  socket.non_blocking(true, ignored);
+  if (parts_.hub.clients.load(std::memory_order_relaxed) >= config().listen.max_clients ||
+      draining_) {
+    constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
+    socket.write_some(asio::buffer(kRefusal), ignored);
+    return;
+  }
+  parts_.hub.clients.fetch_add(1, std::memory_order_relaxed);
+  while (sessions_.contains(next_session_)) {
+    next_session_++;
+  }
+  const SessionPtr session(new Session(*this, std::move(socket), next_session_++,
+                                       parts_.hub.next_client_id.fetch_add(1)));
+  sessions_.emplace(session->id(), session);
+  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+  session->start();
+}
+
+void Worker::post(std::function<void()> work) {
+  asio::post(parts_.io, std::move(work));
+}
+
+void Worker::set_config(std::shared_ptr<const config::Config> config) {
+  post([this, config = std::move(config)] {
+    parts_.config = config;
+    read_config();
+  });
+}
+
+void Worker::set_table(std::shared_ptr<const command::Table> table) {
+  post([this, table = std::move(table)] {
+    parts_.table = table;
+    read_config();
+  });
+}
+
+// An entry of commands.deny is a command, or "CONFIG|SET" for one of its subcommands.
+void Worker::read_config() {
+  denied_names_.clear();
+  denied_commands_.assign(table().commands().size(), false);
+  for (const std::string& entry : config().commands.deny) {
+    std::string name = entry;
+    std::ranges::transform(name, name.begin(), lower);
+    std::ranges::replace(name, ' ', '|');
+    denied_names_.insert(name);
+  }
+  for (std::size_t i = 0; i < denied_commands_.size(); i++) {
+    const std::string name(table().commands()[i].name);
+    denied_commands_[i] =
+        denied_names_.contains(name) || denied_names_.contains(name.substr(0, name.find('|')));
+  }
+}
+
+bool Worker::denied(const command::Command* command, command::Args args) const {
+  if (command != nullptr) {
+    return denied_commands_[static_cast<std::size_t>(command - table().commands().data())];
+  }
+  if (denied_names_.empty() || args[0].size() > command::Table::kMaxNameSize) {
+    return false;
+  }
+  std::string name(args[0]);
+  std::ranges::transform(name, name.begin(), lower);
+  return denied_names_.contains(name);
+}
+
+std::vector<Worker::SessionPtr> Worker::all() const {
+  std::vector<SessionPtr> sessions;
+  sessions.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) {
+    sessions.push_back(session);
+  }
+  return sessions;
+}
+
+void Worker::begin_drain() {
+  post([this] {
+    draining_ = true;
+    for (const SessionPtr& session : all()) {
+      session->begin_drain();
+    }
+  });
+}
+
+void Worker::close_all() {
+  post([this] {
+    draining_ = true;
+    for (const SessionPtr& session : all()) {
+      session->close();
+      touch(*session);
+    }
+  });
+}
+
+void Worker::touch(Session& session) {
+  if (session.touched) {
+    return;
+  }
+  session.touched = true;
+  touched_.emplace_back(&session);
+  if (!pump_posted_) {
+    pump_posted_ = true;
+    // Behind all handlers that are ready to run: they may have more for the same sessions.
+    asio::post(parts_.io, [this] { pump_touched(); });
+  }
+}
+
+void Worker::pump_touched() {
+  pump_posted_ = false;
+  std::vector<SessionPtr> sessions;
+  sessions.swap(touched_);
+  for (const SessionPtr& session : sessions) {
+    session->touched = false;
+    session->pump();
+  }
+  if (touched_.empty()) {
+    sessions.clear();
+    touched_.swap(sessions);  // keep the memory
+  }
+}
+
+Session* Worker::find(std::uint32_t session) const {
+  const auto found = sessions_.find(session);
+  return found != sessions_.end() ? found->second.get() : nullptr;
+}
+
+void Worker::remove(Session& session) {
+  sessions_.erase(session.id());
+  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+void Worker::learn_spec(const l2::LinkSpec& spec) {
+  constexpr std::size_t kMost = 256;
+  if (known_specs_.contains(spec)) {
+    return;
+  }
+  if (known_specs_.size() < kMost) {
+    known_specs_.insert(spec);
+  }
+  if (parts_.hub.on_db_used) {
+    parts_.hub.on_db_used(spec.db);
+  }
+}
+
+void Worker::each_client(const std::function<void(const ClientFacts&)>& each) const {
+  for (const auto& [id, session] : sessions_) {
+    if (session->has_client()) {
+      each(session->facts());
+    }
+  }
+}
+
+void Worker::arm_tick() {
+  timer_.expires_after(std::chrono::seconds(1));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      tick();
+      arm_tick();
+    }
+  });
+}
+
+void Worker::tick() {
+  const Time now = std::chrono::steady_clock::now();
+  for (const SessionPtr& session : all()) {
+    session->tick(now);
+  }
+}
+
+}  // namespace tiercache::proxy
