@@ -1,0 +1,97 @@
+// The event link: what Redis tells us about changed keys, applied to L1 in the order in which it
+// happened, and the proof that nothing was missed. coherence::EventLink decides; this connects,
+// subscribes, sends the PINGs and the canaries, and comes back after a loss.
+//
+// Two connections, both on the control thread's io_context: the event connection, which carries
+// the stream and the PINGs, and the control connection, for commands whose replies are read.
+// Cost: an event is parsed in place, hashed, and takes one shard's mutex; no allocation.
+//
+// Thread: the control thread, except where a member says "any thread". Destroyed there too, or
+// while nobody runs the io_context. The cache and the fences outlive it.
+#pragma once
+
+#include "tiercache/base/result.hpp"
+#include "tiercache/base/time.hpp"
+#include "tiercache/coherence/cache.hpp"
+#include "tiercache/coherence/event_link.hpp"
+#include "tiercache/command/table.hpp"
+#include "tiercache/config/endpoint.hpp"
+#include "tiercache/l2/fences.hpp"
+#include "tiercache/l2/reply.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace boost::asio {
+class io_context;
+}  // namespace boost::asio
+
+namespace tiercache::l2 {
+
+struct EventsConfig {
+  config::Endpoint upstream;
+  // Must be allowed: INFO, CONFIG GET (and SET, to manage notifications), CLIENT, SUBSCRIBE and
+  // PSUBSCRIBE to every channel, SELECT, COMMAND, SET of the canary.
+  std::string user;
+  std::string password;
+  // Until the last subscription is confirmed, each connection by itself.
+  Duration connect_timeout = std::chrono::seconds(1);
+  Duration backoff_min = std::chrono::milliseconds(50);
+  Duration backoff_max = std::chrono::seconds(5);
+  coherence::EventLinkConfig link;
+  // Switch notify-keyspace-events on where it is off. Flags are only added.
+  bool manage_notifications = true;
+  // The canary of a db is the key "<canary_prefix>:canary:<proxy_id>" in it.
+  std::string canary_prefix = "tiercache";
+  // Differs between all proxies of one Redis.
+  std::string proxy_id;
+};
+
+// Called on the control thread.
+struct EventsListeners {
+  // At each connection, before anything is served.
+  std::function<void(const std::string& version, const std::string& run_id)> on_server_known;
+  std::function<void(std::vector<command::LearntCommand> commands)> on_commands;
+};
+
+struct EventsSnapshot {
+  coherence::LinkState state = coherence::LinkState::down;
+  std::uint64_t connects = 0;  // how often the stream has been subscribed
+  std::uint64_t losses = 0;
+  std::uint64_t events = 0;
+  std::string last_error;  // of the last loss or failed attempt; stays
+  std::string version;
+  std::string run_id;
+  std::string role;
+  bool canary = false;  // this connection writes canaries
+};
+
+class Events {
+ public:
+  using Random = std::function<std::uint64_t()>;
+  // An error: the connection was lost, or there is none. An error reply of Redis is a Reply.
+  using Answer = std::function<void(Result<Reply>)>;
+
+  virtual ~Events() = default;
+  virtual void start() = 0;
+  // Ends both connections for good; L1 serves nothing any more.
+  virtual void stop() = 0;
+  // Any thread: this db is in use, so it needs a canary. db 0 always is.
+  virtual void use_db(std::uint32_t db) = 0;
+  // Any thread.
+  virtual EventsSnapshot snapshot() const = 0;
+  // A command in `db` on the control connection, for others of the control plane. `answer` is
+  // called later, once. Nothing that blocks or changes the connection's state.
+  virtual void query(std::uint32_t db, const std::vector<std::string_view>& args,
+                     Answer answer) = 0;
+};
+
+std::unique_ptr<Events> make_events(boost::asio::io_context& io, coherence::Cache& cache,
+                                    Fences& fences, const EventsConfig& config,
+                                    EventsListeners listeners, Events::Random random);
+
+}  // namespace tiercache::l2

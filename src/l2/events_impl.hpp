@@ -1,0 +1,131 @@
+// The event link's shell: two connections, the machine that decides, and the watches. events.hpp is
+// its contract.
+//
+// An attempt: the control connection comes first (AUTH, INFO, the notification flags), then the
+// event connection. Any fault in either ends both, and a new attempt follows after the back-off.
+// Answers of an attempt before this one are ignored.
+#pragma once
+
+#include "backoff.hpp"
+#include "canary.hpp"
+#include "control.hpp"
+#include "event_stream.hpp"
+
+#include "tiercache/base/mutex.hpp"
+#include "tiercache/l2/events.hpp"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace tiercache::l2 {
+
+class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
+                         private Control::User,
+                         private EventStream::User {
+ public:
+  EventsImpl(boost::asio::io_context& io, coherence::Cache& cache, Fences& fences,
+             const EventsConfig& config, EventsListeners listeners, Events::Random random);
+
+  void start();
+  void stop();
+  void use_db(std::uint32_t db);
+  EventsSnapshot snapshot() const;
+  void query(std::uint32_t db, const std::vector<std::string_view>& args, Events::Answer answer);
+
+ private:
+  using Method = void (EventsImpl::*)(const Reply&);
+
+  void on_control_up() override;
+  void on_control_down(const std::string& why) override {
+    lose(why);
+  }
+  void on_subscribed(std::string_view run_id) override;
+  void on_key_event(std::uint32_t db, std::string_view key, std::string_view event) override;
+  void on_flushed() override;
+  void on_pong(std::uint64_t payload) override;
+  void on_stream_down(const std::string& why) override {
+    lose(why);
+  }
+
+  // An answer that counts only if this attempt still runs.
+  Control::Answer then(Method method);
+  void connect();
+  void on_auth(const Reply& reply);
+  void on_info(const Reply& reply);
+  void on_replication(const Reply& reply);
+  void on_flags(const Reply& reply);
+  void on_flags_set(const Reply& reply);
+  void open_stream();
+  void learn_commands();
+
+  void lose(const std::string& why);
+  void retry_later();
+  void obey(coherence::EventLinkActions& actions);
+  void tick();
+  void arm();
+  void on_wanted();
+  void note_state();
+  void publish();
+
+  void write_canaries();
+  void on_canary(std::uint32_t db, const std::string& value, const Reply& reply);
+  void canaries_answered();
+  void poll();
+  void on_polled_info(const Reply& reply);
+  void on_polled_replication(const Reply& reply);
+  void on_polled_flags(const Reply& reply);
+  void on_polled_statistics(const Reply& reply);
+
+  static Time now() {
+    return std::chrono::steady_clock::now();
+  }
+
+  boost::asio::io_context& io_;
+  coherence::Cache& cache_;
+  coherence::LinkStatus& status_;
+  Fences& fences_;
+  const EventsConfig config_;
+  const EventsListeners listeners_;
+  const Events::Random random_;
+  std::string canary_key_;
+  std::string unused_prefix_;
+
+  coherence::EventLink link_;
+  coherence::EventLinkActions actions_;
+  std::shared_ptr<Control> control_;
+  std::shared_ptr<EventStream> stream_;
+  boost::asio::steady_timer tick_timer_;
+  boost::asio::steady_timer retry_timer_;
+  Backoff backoff_;
+  std::uint64_t attempt_ = 0;
+  bool stopped_ = false;
+  bool greeted_ = false;     // the control connection is set up
+  bool subscribed_ = false;  // link_ knows of this attempt's stream
+
+  Canary canary_;
+  bool canary_on_ = false;
+  struct {
+    std::size_t unanswered = 0;
+    bool surprise = false;
+    bool refused = false;
+  } round_;
+  Time next_poll_{};
+  unsigned polls_unanswered_ = 0;
+  bool statistics_known_ = false;
+  std::string statistics_;
+
+  coherence::LinkState logged_state_ = coherence::LinkState::down;
+  std::string logged_error_;
+  EventsSnapshot known_;
+  std::atomic<std::uint64_t> events_{0};
+  std::atomic<std::uint64_t> used_dbs_{1};  // of the first 64
+  mutable Mutex mutex_;
+  EventsSnapshot published_ TC_GUARDED_BY(mutex_);
+};
+
+}  // namespace tiercache::l2
