@@ -34,11 +34,9 @@ const KeyHasher hasher{0x5eed};
 using KeyBytes = std::array<char, 16>;
 
 KeyBytes key_bytes(std::uint64_t n) {
+  const std::uint64_t words[2] = {n, n * 0x9e3779b97f4a7c15U};
   KeyBytes bytes;
-  for (char& c : bytes) {
-    c = static_cast<char>('0' + n % 10);
-    n /= 10;
-  }
+  std::memcpy(bytes.data(), words, sizeof words);
   return bytes;
 }
 

@@ -63,8 +63,9 @@ Entry* Index::find(const Key& key, const Variant& variant, Use use) const noexce
     if (chunk == nullptr) {
       return nullptr;
     }
-    for (const Slot slot : chunk->slots) {
-      if ((slot & kTagMask) != tag || slot == 0) {
+    for (unsigned found = chunk->with_tag(tag); found != 0; found &= found - 1) {
+      const Slot slot = chunk->slots[static_cast<unsigned>(std::countr_zero(found))];
+      if (slot == 0) {
         continue;
       }
       if (!is_bundle(slot)) [[likely]] {
@@ -163,8 +164,9 @@ Index::Position Index::locate(KeyHash hash) const noexcept {
     if (chunk == nullptr) {
       return {};
     }
-    for (Slot& slot : chunk->slots) {
-      if ((slot & kTagMask) == tag && slot != 0 && home_hash_of(slot) == home_hash) {
+    for (unsigned found = chunk->with_tag(tag); found != 0; found &= found - 1) {
+      Slot& slot = chunk->slots[static_cast<unsigned>(std::countr_zero(found))];
+      if (slot != 0 && home_hash_of(slot) == home_hash) {
         at.slot = &slot;
         return at;
       }
@@ -225,9 +227,10 @@ void Index::vacate(const Position& position) noexcept {
     --position.table->chunk(i)->passed;
   }
   --slots_;
-  const Chunk* chunk = position.table->chunk(position.at);
-  fill_gap(*position.table, position.at,
-           static_cast<unsigned>(position.slot - chunk->slots.data()));
+  Chunk* chunk = position.table->chunk(position.at);
+  const auto slot = static_cast<unsigned>(position.slot - chunk->slots.data());
+  chunk->set_distance(slot, 0);
+  fill_gap(*position.table, position.at, slot);
 }
 
 void Index::fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept {
@@ -240,8 +243,11 @@ void Index::fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept
     while (i == kSlots) {
       chunk = table.chunk(++from);
       TC_CHECK(chunk != nullptr);
-      for (i = 0; i < kSlots; ++i) {
-        if (chunk->slots[i] != 0 && distance(table, from, i) >= from - at) {
+      for (unsigned found = chunk->with_distance(std::min<std::size_t>(from - at, kFar));
+           found != 0; found &= found - 1) {
+        const auto candidate = static_cast<unsigned>(std::countr_zero(found));
+        if (from - at <= kFar || distance(table, from, candidate) >= from - at) {
+          i = candidate;
           break;
         }
       }
@@ -249,6 +255,7 @@ void Index::fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept
     gap->slots[slot] = chunk->slots[i];
     gap->set_distance(slot, distance(table, from, i) - (from - at));
     chunk->slots[i] = 0;
+    chunk->set_distance(i, 0);
     for (std::size_t passed = at; passed < from; ++passed) {
       --table.chunk(passed)->passed;
     }
@@ -357,6 +364,12 @@ void Index::start_resize(std::size_t homes) {
 }
 
 void Index::move_chunk() {
+  // The entries hold the rest of their hash: the next steps will read those of the chunks ahead.
+  if (const Chunk* ahead = old_.chunk(moved_ + 2 * kMovesPerStep)) {
+    for (const Slot slot : ahead->slots) {
+      __builtin_prefetch(&entry_of(slot & ~kIsBundle)->home_hash_);
+    }
+  }
   Position at{&old_, moved_, 0, nullptr};
   for (at.at = at.home;; ++at.at) {
     Chunk* chunk = old_.chunk(at.at);

@@ -115,8 +115,25 @@ class Index {
   struct alignas(64) Chunk {
     std::array<Slot, kSlots> slots;
     std::uint32_t passed;     // slots whose home is here or before and that went further on
-    std::uint32_t distances;  // 4 bits a slot: chunks from its home; kFar = so many or more
+    std::uint32_t distances;  // 4 bits a slot: chunks from home, kFar = that or more; 0 if free
 
+    // Bit i: slot i may hold that tag (or be free, if the tag is 0). Without branches, because
+    // where in its chunk a slot stands is not predictable.
+    unsigned with_tag(Slot tag) const noexcept {
+      unsigned found = 0;
+      for (unsigned i = 0; i < kSlots; ++i) {
+        found |= static_cast<unsigned>(((slots[i] ^ tag) & kTagMask) == 0) << i;
+      }
+      return found;
+    }
+    // Bit i: slot i is at least so far from home. REQUIRES: 1 <= far <= kFar.
+    unsigned with_distance(std::size_t far) const noexcept {
+      unsigned found = 0;
+      for (unsigned i = 0; i < kSlots; ++i) {
+        found |= static_cast<unsigned>(distance(i) >= far) << i;
+      }
+      return found;
+    }
     std::size_t distance(unsigned slot) const noexcept {
       return (distances >> (4 * slot)) & kFar;
     }
