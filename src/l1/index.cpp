@@ -367,7 +367,7 @@ void Index::move_chunk() {
   // The entries hold the rest of their hash: the next steps will read those of the chunks ahead.
   if (const Chunk* ahead = old_.chunk(moved_ + 2 * kMovesPerStep)) {
     for (const Slot slot : ahead->slots) {
-      __builtin_prefetch(&entry_of(slot & ~kIsBundle)->home_hash_);
+      __builtin_prefetch(bundle_of(slot));  // of either kind
     }
   }
   Position at{&old_, moved_, 0, nullptr};
