@@ -2,9 +2,8 @@
 // acknowledged on the control thread, and released on the I/O thread again.
 //
 // FenceGate: one per I/O thread, used on that thread. What waits is released when its PING is
-// acknowledged, when the event link is down (then L1 serves nothing, and nothing older survives),
-// or after `limit`: then L1 is emptied first, which is as good as a fence. So nothing waits for
-// ever, and a wait that ends is always safe to act on.
+// acknowledged, or, when the event link is down or after `limit`, once L1 has been emptied, which
+// is as good as a fence. So nothing waits for ever, and a wait that ends is always safe to act on.
 //
 // Fences: where the gates and the event link meet; one for the process, it outlives both. A
 // request costs one compare-and-swap, and wakes the control thread only if nobody else has.
