@@ -1,0 +1,198 @@
+// What is left in order when a client or a link goes away in the middle.
+#include "fake_upstream.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace tiercache;
+using namespace tiercache::proxy::testing;
+
+namespace {
+
+// Whether a read of `key` through the client can be answered from L1 after one fill. A barrier
+// that was not ended refuses every fill.
+bool can_be_filled(Rig& rig, TestClient& client, const std::string& key) {
+  client.send("GET " + key);
+  rig.fill("$1\r\nV\r\n");
+  client.read();
+  client.send("GET " + key);
+  return client.read() == "$1\r\nV\r\n" && rig.link().pending.empty();
+}
+
+}  // namespace
+
+TEST_CASE("a lost link: reads and writes are told apart, barriers end") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("GET a\r\nSET b 1\r\nEVAL x 1 c\r\nFLUSHALL\r\nPING");
+  rig.link().die("Redis closed the connection");
+  rig.run();
+  const std::string unknown =
+      "-ERR tiercache: connection to upstream lost, the outcome of this command is unknown\r\n";
+  CHECK(client.read() ==
+        "-ERR tiercache: upstream 127.0.0.1:6379 is unavailable: Redis closed the connection\r\n" +
+            unknown + unknown + unknown + "+PONG\r\n");
+  for (const char* key : {"a", "b", "c"}) {
+    CHECK(can_be_filled(rig, client, key));
+  }
+}
+
+TEST_CASE("everyone who waits for a lost flight is told") {
+  Rig rig(2);
+  TestClient one(rig, 0);
+  TestClient two(rig, 0);
+  TestClient abroad(rig, 1);
+  one.send("GET a");
+  two.send("GET a");
+  abroad.send("GET a\r\nPING");
+  rig.link().die("gone");
+  rig.run();
+  const std::string error = "-ERR tiercache: upstream 127.0.0.1:6379 is unavailable: gone\r\n";
+  CHECK(one.read() == error);
+  CHECK(two.read() == error);
+  CHECK(abroad.read() == error + "+PONG\r\n");
+}
+
+TEST_CASE("a reply that breaks off closes those who have half of it") {
+  Rig rig(1, [](config::Config& config) { config.l1.max_value = 8; });
+  TestClient one(rig);
+  TestClient two(rig);
+  one.send("GET a");
+  two.send("LRANGE l 0 -1");
+  rig.link().reply(":-1\r\n");
+  rig.link().piece("$20\r\n0123456789");
+  rig.run();
+  rig.link().die("gone");
+  rig.run();
+  CHECK(one.read() == "$20\r\n0123456789");
+  CHECK(one.closed());
+  CHECK(two.read().starts_with("-ERR tiercache: upstream"));
+  CHECK_FALSE(two.closed());
+}
+
+TEST_CASE("Redis away: one error for each request, PING is answered") {
+  Rig rig;
+  rig.threads[0]->links.away = true;
+  TestClient client(rig);
+  client.send("GET a\r\nSET a 1\r\nPING\r\nMULTI\r\nINFO");
+  const std::string error =
+      "-ERR tiercache: upstream 127.0.0.1:6379 is unavailable: it is away\r\n";
+  CHECK(client.read().starts_with(error + error + "+PONG\r\n"));
+}
+
+TEST_CASE("a flight is completed for the others when its client has gone") {
+  Rig rig;
+  TestClient two(rig);
+  {
+    TestClient one(rig);
+    one.send("GET a");
+    two.send("GET a");
+  }
+  CHECK(rig.threads[0]->worker->sessions() == 2);
+  rig.fill("$1\r\nA\r\n");
+  CHECK(two.read() == "$1\r\nA\r\n");
+  two.send("GET a");
+  CHECK(two.read() == "$1\r\nA\r\n");
+  CHECK(rig.threads[0]->worker->sessions() == 1);
+}
+
+TEST_CASE("a write's barrier ends although its client has gone") {
+  Rig rig;
+  TestClient two(rig);
+  {
+    TestClient one(rig);
+    one.send("SET a 1\r\nEVAL x 1 b");
+  }
+  rig.reply("+OK\r\n");
+  rig.reply(":1\r\n");
+  rig.acknowledge();
+  CHECK(can_be_filled(rig, two, "a"));
+  CHECK(can_be_filled(rig, two, "b"));
+  CHECK(rig.threads[0]->worker->sessions() == 1);
+}
+
+TEST_CASE("a client that does not read is closed at its limit, and its replies are skipped") {
+  Rig rig(1, [](config::Config& config) {
+    config.limits.client_output = 4 << 20;
+    config.limits.client_output_pause = 1 << 20;
+    config.l1.max_value = 1 << 10;
+  });
+  TestClient slow(rig);
+  TestClient other(rig);
+  slow.send("GET a\r\nSET b 1");
+  other.send("PING");
+  rig.link().reply(":-1\r\n");
+  rig.link().piece("$8000000\r\n");
+  for (int i = 0; i < 7; i++) {
+    rig.link().piece(std::string(1000000, 'x'));
+    rig.run();
+  }
+  rig.reply(std::string(1000000, 'x') + "\r\n");
+  rig.reply("+OK\r\n");
+  CHECK(other.read() == "+PONG\r\n");
+  CHECK(slow.closed());
+  CHECK(can_be_filled(rig, other, "b"));
+  CHECK(rig.threads[0]->worker->sessions() == 1);
+}
+
+TEST_CASE("a client with too many requests outstanding is not read any further") {
+  Rig rig(1, [](config::Config& config) { config.limits.client_pending = 4; });
+  TestClient client(rig);
+  client.send("INCR a\r\nINCR b\r\nINCR c\r\nINCR d\r\nINCR e\r\nINCR f");
+  CHECK(rig.pending() == "INCR a, INCR b, INCR c, INCR d");
+  rig.reply(":1\r\n");
+  rig.reply(":2\r\n");
+  CHECK(rig.pending() == "INCR c, INCR d, INCR e, INCR f");
+}
+
+TEST_CASE("beyond max_clients a client is refused") {
+  Rig rig(1, [](config::Config& config) { config.listen.max_clients = 1; });
+  TestClient first(rig);
+  TestClient second(rig);
+  CHECK(second.read() == "-ERR max number of clients reached\r\n");
+  CHECK(second.closed());
+  first.close();
+  TestClient third(rig);
+  third.send("PING");
+  CHECK(third.read() == "+PONG\r\n");
+}
+
+TEST_CASE("a transaction's barriers stand from EXEC to its reply, and end with the link") {
+  Rig rig;
+  TestClient client(rig);
+  TestClient other(rig);
+  client.send("MULTI\r\nSET a 1\r\nEXEC");
+  CHECK(rig.own().raw == std::vector<std::string>{"MULTI", "SET a 1", "EXEC"});
+  other.send("GET a");
+  rig.fill("$1\r\nO\r\n");
+  other.read();
+  other.send("GET a");
+  CHECK(rig.pending() == "PTTL a, GET a");  // not filled: the write is under way
+  rig.fill("$1\r\nO\r\n");
+  rig.own().frame("+OK\r\n");
+  rig.own().frame("+QUEUED\r\n");
+  rig.own().die("gone");
+  rig.run();
+  CHECK(client.read() ==
+        "+OK\r\n+QUEUED\r\n"
+        "-ERR tiercache: connection to upstream lost, the outcome of this command is unknown\r\n");
+  CHECK(client.closed());
+  other.read();
+  CHECK(can_be_filled(rig, other, "a"));
+}
+
+TEST_CASE("messages come behind a held reply, in the order in which Redis sent them") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("HELLO 3");
+  rig.threads[0]->links.at({0, resp::Version::resp3}).reply("+PONG\r\n");
+  rig.run();
+  client.read();
+  client.send("SUBSCRIBE c\r\nEVAL x 0");
+  rig.own().frame(">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", true);
+  rig.own().frame(":1\r\n");
+  rig.own().frame(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n", true);
+  rig.run();
+  CHECK(client.read() == ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+  rig.acknowledge();
+  CHECK(client.read() == ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
+}
