@@ -33,11 +33,11 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
   for (unsigned i = 0; i < options.workers; i++) {
     auto thread = std::make_unique<Thread>();
     thread->links = l2::make_links(thread->io, links, not_random);
-    thread->gate = l2::make_fence_gate(thread->io, fences_, cache_->status(),
-                                       config->coherence.hold_limit);
+    thread->gate =
+        l2::make_fence_gate(thread->io, fences_, cache_->status(), config->coherence.hold_limit);
     thread->worker = std::make_unique<proxy::Worker>(
         proxy::WorkerParts{thread->io, hub_, *thread->links, *thread->gate, *cache_, extensions_,
-                           config, command::Table::builtin(), i});
+                           registry_.add_thread(), config, command::Table::builtin(), i});
     hub_.workers.push_back(thread->worker.get());
     threads_.push_back(std::move(thread));
   }
@@ -46,7 +46,9 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
     events.upstream = config->upstream.address;
     events.proxy_id = "test";
     events_ = l2::make_events(*control_, *cache_, fences_, events, {}, not_random);
-    hub_.on_db_used = [this](std::uint32_t db) { events_->use_db(db); };
+    hub_.on_db_used = [this](std::uint32_t db) {
+      events_->use_db(db);
+    };
     events_->start();
   }
   listener_ = std::make_unique<proxy::Listener>(*control_, hub_);
@@ -80,14 +82,6 @@ ProxyFixture::~ProxyFixture() {
   }
 }
 
-std::uint64_t ProxyFixture::sum(proxy::Counter proxy::Counters::*counter) const {
-  std::uint64_t total = 0;
-  for (const auto& thread : threads_) {
-    total += (thread->worker->counters().*counter).get();
-  }
-  return total;
-}
-
 std::size_t ProxyFixture::sessions() const {
   std::size_t total = 0;
   for (const auto& thread : threads_) {
@@ -114,9 +108,7 @@ bool ProxyFixture::eventually(const std::function<bool()>& done) {
 }
 
 void ProxyFixture::wait_live() {
-  if (!eventually([this] {
-        return cache_->status().view().state == coherence::LinkState::live;
-      })) {
+  if (!eventually([this] { return cache_->status().view().state == coherence::LinkState::live; })) {
     throw std::runtime_error("the event link does not come up");
   }
 }

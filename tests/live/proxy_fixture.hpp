@@ -48,9 +48,11 @@ class ProxyFixture {
   coherence::Cache& cache() {
     return *cache_;
   }
-  std::uint64_t sum(proxy::Counter proxy::Counters::*counter) const;
+  std::uint64_t sum(stats::Counter counter) const {
+    return registry_.sum()[static_cast<std::size_t>(counter)];
+  }
   std::uint64_t hits() const {
-    return sum(&proxy::Counters::l1_hits);
+    return sum(stats::Counter::l1_hits);
   }
   std::size_t sessions() const;
   void begin_drain();
@@ -68,6 +70,7 @@ class ProxyFixture {
     std::thread thread;
   };
 
+  stats::Registry registry_;
   proxy::Hub hub_;
   proxy::NoExtensions extensions_;
   l2::Fences fences_;
