@@ -1,0 +1,51 @@
+#include "tiercache/admin/live_settings.hpp"
+
+#include <utility>
+
+namespace tiercache::admin {
+
+coherence::ShardConfig shard_config(const config::Config& config) {
+  coherence::ShardConfig shard;
+  shard.limits.max_bytes = config.l1.max_memory;
+  shard.limits.max_entries = config.l1.max_entries;
+  shard.limits.max_variants = config.l1.max_variants;
+  shard.max_ttl = config.l1.max_ttl;
+  shard.negative_ttl = config.l1.negative_ttl;
+  shard.max_staleness = config.coherence.max_staleness;
+  return shard;
+}
+
+LiveSettings::LiveSettings(ConfigPtr initial, proxy::Hub& hub, coherence::Cache& cache)
+    : hub_(hub), cache_(cache), config_(std::move(initial)) {
+}
+
+ConfigPtr LiveSettings::get() const {
+  MutexLock lock(mutex_);
+  return config_;
+}
+
+void LiveSettings::apply(ConfigPtr config) {
+  {
+    MutexLock lock(mutex_);
+    config_ = config;
+  }
+  const coherence::ShardConfig whole = shard_config(*config);
+  const std::size_t shards = cache_.shards();
+  cache_.for_each_shard([&](coherence::Shard& shard) {
+    coherence::ShardConfig part = whole;
+    part.limits.max_bytes /= shards;
+    part.limits.max_entries = (part.limits.max_entries + shards - 1) / shards;
+    part.exact_within = shard.config().exact_within;
+    part.stripes = shard.config().stripes;  // their number cannot change
+    shard.config() = part;
+    shard.store().set_limits(part.limits);
+  });
+  for (proxy::Worker* worker : hub_.workers) {
+    worker->set_config(config);
+  }
+  if (on_change) {
+    on_change(*config);
+  }
+}
+
+}  // namespace tiercache::admin

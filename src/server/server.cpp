@@ -1,0 +1,317 @@
+#include "tiercache/server/server.hpp"
+
+#include "io_thread.hpp"
+#include "logging.hpp"
+#include "process.hpp"
+#include "settings.hpp"
+
+#include "tiercache/admin/live_settings.hpp"
+#include "tiercache/config/load.hpp"
+#include "tiercache/config/schema.hpp"
+#include "tiercache/proxy/listener.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace tiercache::server {
+
+namespace asio = boost::asio;
+
+std::string_view version() noexcept {
+  return TIERCACHE_VERSION;
+}
+
+class Server::Impl {
+ public:
+  Impl(Options options, const config::Config& config, const std::string& password);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Status open();
+  void run();
+
+ private:
+  std::uint64_t random();
+  void make_threads(const std::string& password);
+  void make_events(const std::string& password);
+  void on_commands(const std::vector<command::LearntCommand>& commands);
+  void log_start() const;
+  void await_signal();
+  void on_signal(int signal);
+  void reload();
+  void begin_stop(int signal);
+  void await_drained();
+  std::size_t sessions() const;
+
+  // Above what uses them: the order in which they go is the reverse.
+  const Options options_;
+  std::random_device entropy_;
+  asio::io_context control_{1};
+  asio::signal_set signals_{control_};
+  asio::steady_timer drain_timer_{control_};
+  Time drain_until_ = kNever;
+  bool stopping_ = false;
+
+  stats::Registry registry_;
+  proxy::Hub hub_;
+  l2::Fences fences_;
+  const unsigned thread_count_;
+  coherence::Cache cache_;
+  admin::LiveSettings settings_;
+  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::unique_ptr<l2::Events> events_;
+  std::unique_ptr<proxy::Extensions> extensions_;
+  proxy::Listener tcp_;
+  proxy::Listener unix_;
+};
+
+Server::Impl::Impl(Options options, const config::Config& config, const std::string& password)
+    : options_(std::move(options)),
+      thread_count_(thread_count(config, std::thread::hardware_concurrency())),
+      cache_(cache_config(config, shard_count(config, thread_count_), random())),
+      settings_(std::make_shared<const config::Config>(config), hub_, cache_),
+      extensions_(std::make_unique<proxy::NoExtensions>()),
+      tcp_(control_, hub_),
+      unix_(control_, hub_) {
+  make_events(password);
+  make_threads(password);
+  settings_.on_change = [](const config::Config& changed) {
+    set_log_level(changed.log.level);
+  };
+}
+
+// Nothing runs any more; what is still queued on the loops is dropped with them. The extensions go
+// before the workers, to whom they owe answers.
+Server::Impl::~Impl() {
+  for (const auto& thread : threads_) {
+    thread->stop();
+  }
+  extensions_.reset();
+}
+
+std::uint64_t Server::Impl::random() {
+  return std::uint64_t{entropy_()} << 32 | entropy_();
+}
+
+void Server::Impl::make_threads(const std::string& password) {
+  const admin::ConfigPtr config = settings_.get();
+  const l2::LinksConfig links = links_config(*config, password);
+  for (std::uint32_t i = 0; i < thread_count_; i++) {
+    threads_.push_back(std::make_unique<IoThread>(
+        IoThreadParts{hub_, cache_, fences_, *extensions_, registry_, config, links, random(), i}));
+    hub_.workers.push_back(&threads_.back()->worker());
+  }
+}
+
+void Server::Impl::make_events(const std::string& password) {
+  l2::EventsListeners listeners;
+  listeners.on_server_known = [this](const std::string& redis_version, const std::string&) {
+    hub_.set_redis_version(redis_version);
+  };
+  listeners.on_commands = [this](const std::vector<command::LearntCommand>& commands) {
+    on_commands(commands);
+  };
+  events_ = l2::make_events(
+      control_, cache_, fences_,
+      events_config(*settings_.get(), password, fmt::format("{:016x}", random())),
+      std::move(listeners), [engine = std::mt19937_64(random())]() mutable { return engine(); });
+  hub_.on_db_used = [this](std::uint32_t db) {
+    events_->use_db(db);
+  };
+}
+
+void Server::Impl::on_commands(const std::vector<command::LearntCommand>& commands) {
+  const auto table = command::Table::with(commands);
+  for (proxy::Worker* worker : hub_.workers) {
+    worker->set_table(table);
+  }
+}
+
+Status Server::Impl::open() {
+  const config::Listen& listen = settings_.get()->listen;
+  if (listen.port != 0) {
+    if (Status status = tcp_.open_tcp(listen); !status) {
+      return status;
+    }
+  }
+  if (!listen.unix_socket.empty()) {
+    if (Status status = unix_.open_unix(listen); !status) {
+      return status;
+    }
+  }
+  return Unit{};
+}
+
+void Server::Impl::log_start() const {
+  const admin::ConfigPtr config = settings_.get();
+  std::string where;
+  if (config->listen.port != 0) {
+    where = fmt::format("{}:{}", config->listen.address, tcp_.port());
+  }
+  if (!config->listen.unix_socket.empty()) {
+    where += (where.empty() ? "" : " and ") + config->listen.unix_socket;
+  }
+  spdlog::info("tiercache {} serves {} with {} threads, Redis is {}", version(), where,
+               thread_count_, config::to_string(config->upstream.address));
+  spdlog::info("L1: {} bytes in {} shards{}", config->l1.max_memory, cache_.shards(),
+               config->l1.enabled ? "" : ", not enabled");
+}
+
+void Server::Impl::run() {
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.add(SIGHUP);
+  await_signal();
+  log_start();
+  for (const auto& thread : threads_) {
+    thread->start();
+  }
+  const config::Listen& listen = settings_.get()->listen;
+  if (listen.port != 0) {
+    tcp_.start();
+  }
+  if (!listen.unix_socket.empty()) {
+    unix_.start();
+  }
+  events_->start();
+  const auto guard = asio::make_work_guard(control_);
+  control_.run();
+  events_->stop();
+  for (const auto& thread : threads_) {
+    thread->stop();
+  }
+  spdlog::info("stopped");
+}
+
+void Server::Impl::await_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (!error) {
+      on_signal(signal);
+      await_signal();
+    }
+  });
+}
+
+void Server::Impl::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    reload();
+  } else if (stopping_) {
+    spdlog::warn("a second signal: stopping at once");
+    control_.stop();
+  } else {
+    begin_stop(signal);
+  }
+}
+
+void Server::Impl::reload() {
+  auto loaded = load_config(options_);
+  if (!loaded) {
+    spdlog::error("the configuration stays as it was:\n{}", loaded.error().detail);
+    return;
+  }
+  const admin::ConfigPtr before = settings_.get();
+  config::Config next = std::move(loaded).value();
+  std::string changed;
+  for (const config::Change& change : config::changed_keys(*before, next)) {
+    if (change.reload == config::Reload::at_start) {
+      spdlog::warn("{} has changed; it takes effect at the next start", change.key);
+      const config::Key* key = config::find_key(change.key);
+      key->set(next, key->get(*before));
+    } else {
+      changed.append(changed.empty() ? "" : ", ").append(change.key);
+    }
+  }
+  // A pair that the file changes together may not fit if one half has to wait.
+  if (Status status = config::validate(next); !status) {
+    spdlog::error("the configuration stays as it was:\n{}", status.error().detail);
+    return;
+  }
+  if (changed.empty()) {
+    spdlog::info("configuration read again: nothing changes");
+    return;
+  }
+  settings_.apply(std::make_shared<const config::Config>(std::move(next)));
+  spdlog::info("configuration read again: {} changed", changed);
+}
+
+void Server::Impl::begin_stop(int signal) {
+  stopping_ = true;
+  drain_until_ = std::chrono::steady_clock::now() + settings_.get()->limits.drain_timeout;
+  spdlog::info("{}: stopping, {} clients connected", signal == SIGINT ? "SIGINT" : "SIGTERM",
+               hub_.clients.load());
+  tcp_.stop();
+  unix_.stop();
+  for (proxy::Worker* worker : hub_.workers) {
+    worker->begin_drain();
+  }
+  await_drained();
+}
+
+std::size_t Server::Impl::sessions() const {
+  std::size_t count = 0;
+  for (const proxy::Worker* worker : hub_.workers) {
+    count += worker->sessions();
+  }
+  return count;
+}
+
+void Server::Impl::await_drained() {
+  if (sessions() == 0) {
+    control_.stop();
+    return;
+  }
+  if (std::chrono::steady_clock::now() >= drain_until_) {
+    spdlog::warn("{} sessions still had requests in flight", sessions());
+    control_.stop();
+    return;
+  }
+  drain_timer_.expires_after(std::chrono::milliseconds(2));
+  drain_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      await_drained();
+    }
+  });
+}
+
+Server::Server(Options options, const config::Config& config, const std::string& password)
+    : impl_(std::make_unique<Impl>(std::move(options), config, password)) {
+}
+
+Server::~Server() = default;
+
+Status Server::open() {
+  return impl_->open();
+}
+
+void Server::run() {
+  impl_->run();
+}
+
+int serve(Options options, const config::Config& config, const std::string& password) {
+  if (Status status = start_logging(config.log); !status) {
+    std::fprintf(stderr, "tiercache: %s\n", status.error().detail.c_str());
+    return 1;
+  }
+  ignore_sigpipe();
+  raise_descriptor_limit(config);
+  Server server(std::move(options), config, password);
+  if (Status status = server.open(); !status) {
+    spdlog::error("{}", status.error().detail);
+    return 1;
+  }
+  server.run();
+  return 0;
+}
+
+}  // namespace tiercache::server

@@ -1,0 +1,77 @@
+#include "settings.hpp"
+
+#include "tiercache/admin/live_settings.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace tiercache::server {
+
+namespace {
+
+constexpr std::size_t kSmallestShard = 4 * config::kMib;
+constexpr std::size_t kFewestEntries = 1000;
+constexpr unsigned kShardsPerThread = 8;
+constexpr unsigned kMostShards = 4096;
+
+}  // namespace
+
+unsigned thread_count(const config::Config& config, unsigned cores) noexcept {
+  return std::clamp(config.threads != 0 ? config.threads : cores, 1U, 256U);
+}
+
+unsigned shard_count(const config::Config& config, unsigned threads) noexcept {
+  if (config.l1.shards != 0) {
+    return std::bit_ceil(std::min(config.l1.shards, kMostShards));
+  }
+  std::size_t most = config.l1.max_memory / kSmallestShard;
+  if (config.l1.max_entries != 0) {
+    most = std::min(most, config.l1.max_entries / kFewestEntries);
+  }
+  most = std::clamp<std::size_t>(most, 1, kMostShards);
+  const std::size_t wanted = std::bit_ceil(std::size_t{threads} * kShardsPerThread);
+  return static_cast<unsigned>(std::min(wanted, std::bit_floor(most)));
+}
+
+coherence::CacheConfig cache_config(const config::Config& config, unsigned shards,
+                                    std::uint64_t seed) {
+  coherence::CacheConfig cache;
+  cache.shards = shards;
+  cache.seed = seed;
+  cache.shard = admin::shard_config(config);
+  return cache;
+}
+
+l2::LinksConfig links_config(const config::Config& config, const std::string& password) {
+  l2::LinksConfig links;
+  links.upstream = config.upstream.address;
+  links.user = config.upstream.user;
+  links.password = password;
+  links.connect_timeout = config.upstream.connect_timeout;
+  links.backoff_min = config.upstream.reconnect_min;
+  links.backoff_max = config.upstream.reconnect_max;
+  links.max_pending = config.upstream.max_pending;
+  return links;
+}
+
+l2::EventsConfig events_config(const config::Config& config, const std::string& password,
+                               std::string proxy_id) {
+  l2::EventsConfig events;
+  events.upstream = config.upstream.address;
+  events.user = config.upstream.user;
+  events.password = password;
+  events.connect_timeout = config.upstream.connect_timeout;
+  events.backoff_min = config.upstream.reconnect_min;
+  events.backoff_max = config.upstream.reconnect_max;
+  events.link.heartbeat = config.coherence.heartbeat;
+  events.link.max_staleness = config.coherence.max_staleness;
+  events.link.canary = config.coherence.canary;
+  events.link.canary_interval = config.coherence.canary_interval;
+  events.manage_notifications = config.coherence.manage_notifications;
+  events.canary_prefix = config.coherence.canary_prefix;
+  events.proxy_id = std::move(proxy_id);
+  return events;
+}
+
+}  // namespace tiercache::server

@@ -1,0 +1,25 @@
+// From the configuration to the values that the rooms below take. Pure.
+#pragma once
+
+#include "tiercache/coherence/cache.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/l2/events.hpp"
+#include "tiercache/l2/links.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace tiercache::server {
+
+unsigned thread_count(const config::Config& config, unsigned cores) noexcept;
+// A power of two. By itself: several for each thread, so that two threads seldom want the same
+// lock, but none so small that one large reply or a few keys fill it.
+unsigned shard_count(const config::Config& config, unsigned threads) noexcept;
+
+coherence::CacheConfig cache_config(const config::Config& config, unsigned shards,
+                                    std::uint64_t seed);
+l2::LinksConfig links_config(const config::Config& config, const std::string& password);
+l2::EventsConfig events_config(const config::Config& config, const std::string& password,
+                               std::string proxy_id);
+
+}  // namespace tiercache::server
