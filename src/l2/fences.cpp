@@ -48,8 +48,6 @@ std::uint64_t Fences::take_wanted() noexcept {
 }
 
 void Fences::notify() {
-  // Pairs with the one in Gate::wait: either we see its waiter, or it sees what we announce.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   MutexLock lock(mutex_);
   for (Listener* listener : listeners_) {
     listener->on_fences();
@@ -79,7 +77,9 @@ class GateCore final : public Fences::Listener, public std::enable_shared_from_t
 
   void wait(std::uint64_t ping, std::function<void()> release);
   void on_fences() override {
-    if (count_.load(std::memory_order_relaxed) > 0) {
+    // Reads by an exchange, as set_count writes: so the two have one order, and either we see
+    // the waiter here, or the waiter, who looks once more after set_count, sees the news.
+    if (count_.fetch_add(0, std::memory_order_acq_rel) > 0) {
       post_drain();
     }
   }
@@ -103,6 +103,9 @@ class GateCore final : public Fences::Listener, public std::enable_shared_from_t
     return view.acked >= waiting.ping || view.state == LinkState::down ||
            view.generation != waiting.generation;
   }
+  void set_count() noexcept {
+    count_.exchange(waiting_.size(), std::memory_order_acq_rel);
+  }
   void post_drain();
   void drain();
   void arm();
@@ -124,8 +127,7 @@ class GateCore final : public Fences::Listener, public std::enable_shared_from_t
 void GateCore::wait(std::uint64_t ping, std::function<void()> release) {
   fences_.counters().waits.fetch_add(1, std::memory_order_relaxed);
   waiting_.push_back({ping, status_.view().generation, Clock::now() + limit_, std::move(release)});
-  count_.store(waiting_.size(), std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  set_count();
   fences_.request(ping);
   if (over(waiting_.back(), status_.view())) {
     post_drain();
@@ -156,7 +158,7 @@ void GateCore::drain() {
     waiting_.pop_front();
     release();
   }
-  count_.store(waiting_.size(), std::memory_order_relaxed);
+  set_count();
 }
 
 void GateCore::arm() {
