@@ -9,8 +9,16 @@ constexpr std::string_view kSince = "0.1.0";
 
 constexpr ArgDoc kKeyArgs[] = {{.name = "key", .type = Type::key}};
 
-constexpr ArgDoc kWarmActions[] = {
+constexpr ArgDoc kFlushArgs[] = {{.name = "pattern", .type = Type::pattern, .optional = true}};
+
+constexpr ArgDoc kStartArgs[] = {
     {.name = "start", .type = Type::pure_token, .token = "START"},
+    {.name = "pattern", .type = Type::pattern},
+    {.name = "limit", .type = Type::integer, .token = "LIMIT", .optional = true},
+    {.name = "rate", .type = Type::integer, .token = "RATE", .optional = true},
+};
+constexpr ArgDoc kWarmActions[] = {
+    {.name = "start-block", .type = Type::block, .arguments = kStartArgs},
     {.name = "status", .type = Type::pure_token, .token = "STATUS"},
     {.name = "stop", .type = Type::pure_token, .token = "STOP"},
 };
@@ -57,8 +65,9 @@ constexpr CommandDoc kSubcommands[] = {
     {
         .name = "cache|flush",
         .summary = "Empties the proxy's own memory; Redis keeps its data.",
-        .syntax = "CACHE FLUSH",
+        .syntax = "CACHE FLUSH [<pattern>]",
         .since = kSince,
+        .arguments = kFlushArgs,
     },
     {
         .name = "cache|help",
@@ -82,7 +91,7 @@ constexpr CommandDoc kSubcommands[] = {
     {
         .name = "cache|warm",
         .summary = "Starts, stops or shows the warmup of the proxy's memory.",
-        .syntax = "CACHE WARM START|STATUS|STOP",
+        .syntax = "CACHE WARM START <pattern> [LIMIT <n>] [RATE <n>] | STATUS | STOP",
         .since = kSince,
         .arguments = kWarmArgs,
     },
