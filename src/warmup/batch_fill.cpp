@@ -1,0 +1,173 @@
+#include "batch_fill.hpp"
+
+#include "tiercache/base/check.hpp"
+#include "tiercache/command/table.hpp"
+#include "tiercache/resp/encoder.hpp"
+
+#include <array>
+#include <chrono>
+#include <span>
+#include <utility>
+
+namespace tiercache::warmup {
+
+namespace {
+
+constexpr std::uint64_t kPttl = 1;
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+// The entry that GET reads. Its command is the position in the built-in table, as everywhere.
+const std::array<l1::Variant, 1>& get_variant() {
+  static const std::array<l1::Variant, 1> variant = [] {
+    const command::Table& table = *command::Table::builtin();
+    const command::Command* get = table.find_name("get");
+    TC_CHECK(get != nullptr);
+    return std::array<l1::Variant, 1>{
+        {{static_cast<std::uint16_t>(get - table.commands().data()), 0, {}}}};
+  }();
+  return variant;
+}
+
+}  // namespace
+
+BatchFill::BatchFill(proxy::Worker& worker, std::uint32_t db, std::vector<std::string> keys,
+                     std::shared_ptr<const std::atomic<bool>> stop,
+                     std::function<void(const BatchResult&)> report)
+    : worker_(worker),
+      db_(db),
+      keys_(std::move(keys)),
+      stop_(std::move(stop)),
+      report_(std::move(report)),
+      timer_(worker.io()),
+      reads_(keys_.size()) {
+}
+
+void BatchFill::go_on() {
+  const l2::ConsumerPtr self(this);
+  while (next_ < keys_.size() && in_flight_ < kWindow && !waiting_) {
+    if (stop_->load(std::memory_order_relaxed) || worker_.draining()) {
+      next_ = keys_.size();
+      break;
+    }
+    if (!link_ || link_->state() == l2::Link::State::dead) {
+      link_ = worker_.links().shared({db_, resp::Version::resp2});
+    }
+    if (!link_) {
+      retry();
+      break;
+    }
+    if (link_->saturated()) {
+      waiting_ = true;
+      link_->wait_room(*this);
+      break;
+    }
+    if (look(next_) == Look::present) {
+      result_.present++;
+    } else {
+      in_flight_++;
+    }
+    next_++;
+  }
+  finish_if_done();
+}
+
+BatchFill::Look BatchFill::look(std::size_t index) {
+  coherence::Cache& cache = worker_.cache();
+  const std::string_view key = keys_[index];
+  coherence::ReadAsk ask;
+  ask.key = {cache.hash(db_, key), db_, key};
+  ask.answers = get_variant();
+  // A look counts as a use of the entry, which is what somebody who warms it up wants.
+  const auto outcome = cache.probe(ask, now(), [](const l1::Entry&) {});
+  if (outcome.kind != coherence::ReadOutcome::Kind::none) {
+    return Look::present;
+  }
+  Read& read = reads_[index];
+  read.hash = ask.key.hash;
+  coherence::Place place = link_->next_place();
+  place.seq++;  // PTTL goes before it
+  read.flight = cache.begin_fill(ask.key, get_variant().front(), place, now());
+  worker_.count(stats::Counter::l2_requests);
+  request_.clear();
+  resp::append_request(request_, {"PTTL", key});
+  link_->send(request_, *this, std::uint64_t{index} << 1 | kPttl);
+  request_.clear();
+  resp::append_request(request_, {"GET", key});
+  link_->send(request_, *this, std::uint64_t{index} << 1);
+  return Look::sent;
+}
+
+void BatchFill::retry() {
+  if (++retries_ > kMaxRetries) {
+    result_.failed += keys_.size() - next_;
+    next_ = keys_.size();
+    return;
+  }
+  waiting_ = true;
+  timer_.expires_after(kRetry);
+  timer_.async_wait(
+      [self = boost::intrusive_ptr<BatchFill>(this)](const boost::system::error_code& error) {
+        self->waiting_ = false;
+        if (!error) {
+          self->go_on();
+        }
+      });
+}
+
+void BatchFill::on_room() {
+  waiting_ = false;
+  go_on();
+}
+
+void BatchFill::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
+  Read& read = reads_[static_cast<std::size_t>(tag >> 1)];
+  if ((tag & kPttl) != 0) {
+    read.gather.add_pttl(piece);
+    return;
+  }
+  read.gather.add_get(piece, worker_.config().l1.max_value);
+  if (last) {
+    end_read(read);
+  }
+}
+
+void BatchFill::end_read(Read& read) {
+  coherence::Fill fill;
+  fill.cacheable = read.gather.usable();
+  if (fill.cacheable) {
+    fill.reply = read.gather.reply();
+    fill.missing = read.gather.missing();
+    fill.pttl_ms = read.gather.pttl_ms();
+  }
+  std::vector<coherence::Waiter> nobody;  // begin_fill: such a flight is never joined
+  const bool filled = worker_.cache().reply(read.hash, read.flight, fill, now(), nobody);
+  worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+  (filled ? result_.filled : result_.refused)++;
+  read.gather = {};
+  in_flight_--;
+  go_on();
+}
+
+void BatchFill::on_lost(std::uint64_t tag, std::string_view /*why*/) {
+  if ((tag & kPttl) != 0) {
+    return;  // the GET behind it is lost too
+  }
+  Read& read = reads_[static_cast<std::size_t>(tag >> 1)];
+  std::vector<coherence::Waiter> nobody;
+  worker_.cache().flight_lost(read.hash, read.flight, nobody);
+  worker_.count(stats::Counter::l2_errors);
+  result_.failed++;
+  in_flight_--;
+  go_on();
+}
+
+void BatchFill::finish_if_done() {
+  if (next_ == keys_.size() && in_flight_ == 0 && report_) {
+    std::exchange(report_, nullptr)(result_);
+  }
+}
+
+}  // namespace tiercache::warmup
