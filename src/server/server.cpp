@@ -5,7 +5,7 @@
 #include "process.hpp"
 #include "settings.hpp"
 
-#include "tiercache/admin/live_settings.hpp"
+#include "tiercache/admin/admin.hpp"
 #include "tiercache/config/load.hpp"
 #include "tiercache/config/schema.hpp"
 #include "tiercache/proxy/listener.hpp"
@@ -45,6 +45,7 @@ class Server::Impl {
   std::uint64_t random();
   void make_threads(const std::string& password);
   void make_events(const std::string& password);
+  void connect_links();
   void on_commands(const std::vector<command::LearntCommand>& commands);
   void log_start() const;
   void await_signal();
@@ -71,6 +72,7 @@ class Server::Impl {
   admin::LiveSettings settings_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<l2::Events> events_;
+  std::unique_ptr<warmup::Warmup> warmup_;
   std::unique_ptr<proxy::Extensions> extensions_;
   proxy::Listener tcp_;
   proxy::Listener unix_;
@@ -81,10 +83,13 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
       thread_count_(thread_count(config, std::thread::hardware_concurrency())),
       cache_(cache_config(config, shard_count(config, thread_count_), random())),
       settings_(std::make_shared<const config::Config>(config), hub_, cache_),
-      extensions_(std::make_unique<proxy::NoExtensions>()),
       tcp_(control_, hub_),
       unix_(control_, hub_) {
   make_events(password);
+  warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
+  extensions_ =
+      admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, settings_, *warmup_,
+                         std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
   settings_.on_change = [](const config::Config& changed) {
     set_log_level(changed.log.level);
@@ -118,6 +123,7 @@ void Server::Impl::make_events(const std::string& password) {
   l2::EventsListeners listeners;
   listeners.on_server_known = [this](const std::string& redis_version, const std::string&) {
     hub_.set_redis_version(redis_version);
+    connect_links();
   };
   listeners.on_commands = [this](const std::vector<command::LearntCommand>& commands) {
     on_commands(commands);
@@ -131,6 +137,14 @@ void Server::Impl::make_events(const std::string& password) {
   };
 }
 
+// Ready before the first client is: a read sent on a link that does not know yet whom it reaches
+// cannot fill L1.
+void Server::Impl::connect_links() {
+  for (proxy::Worker* worker : hub_.workers) {
+    worker->post([worker] { worker->links().shared({0, resp::Version::resp2}); });
+  }
+}
+
 void Server::Impl::on_commands(const std::vector<command::LearntCommand>& commands) {
   const auto table = command::Table::with(commands);
   for (proxy::Worker* worker : hub_.workers) {
@@ -139,7 +153,8 @@ void Server::Impl::on_commands(const std::vector<command::LearntCommand>& comman
 }
 
 Status Server::Impl::open() {
-  const config::Listen& listen = settings_.get()->listen;
+  const admin::ConfigPtr config = settings_.get();
+  const config::Listen& listen = config->listen;
   if (listen.port != 0) {
     if (Status status = tcp_.open_tcp(listen); !status) {
       return status;
@@ -177,7 +192,9 @@ void Server::Impl::run() {
   for (const auto& thread : threads_) {
     thread->start();
   }
-  const config::Listen& listen = settings_.get()->listen;
+  connect_links();
+  const admin::ConfigPtr config = settings_.get();
+  const config::Listen& listen = config->listen;
   if (listen.port != 0) {
     tcp_.start();
   }

@@ -1,0 +1,102 @@
+// Admin's inside: the table of subcommands and what each does. See admin.hpp.
+#pragma once
+
+#include "facts.hpp"
+#include "info_reply.hpp"
+
+#include "tiercache/admin/admin.hpp"
+#include "tiercache/base/mutex.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace tiercache::admin {
+
+// Answers that are owed while others work. What travels through the loops is only a number, so that
+// no Responder is left in a queue when the workers go. Any thread.
+class Owed {
+ public:
+  std::uint64_t add(proxy::Responder responder);
+  // Once for each number.
+  void reply(std::uint64_t number, std::string bytes);
+
+ private:
+  Mutex mutex_;
+  std::uint64_t next_ TC_GUARDED_BY(mutex_) = 1;
+  std::unordered_map<std::uint64_t, proxy::Responder> responders_ TC_GUARDED_BY(mutex_);
+};
+
+struct FlushJob;
+
+class Admin final : public proxy::Extensions {
+ public:
+  explicit Admin(AdminParts parts) : parts_(std::move(parts)) {
+  }
+
+  void cache_command(const proxy::Asker& asker, command::Args args,
+                     proxy::Responder responder) override;
+  std::string augment(command::Args args, std::string upstream_reply,
+                      resp::Version version) override;
+  std::optional<std::string> offline(command::Args args, resp::Version version) override;
+
+ private:
+  struct Request {
+    const proxy::Asker& asker;
+    command::Args args;
+  };
+  using Handler = void (Admin::*)(const Request&, proxy::Responder);
+  struct Subcommand {
+    std::string_view name;
+    Handler handle;
+  };
+  static const Subcommand kSubcommands[];
+  static const Subcommand kWarmActions[];
+  static const Subcommand kConfigActions[];
+
+  void help(const Request& request, proxy::Responder responder);
+  void stats(const Request& request, proxy::Responder responder);
+  void key(const Request& request, proxy::Responder responder);
+  void flush(const Request& request, proxy::Responder responder);
+  void clients(const Request& request, proxy::Responder responder);
+  void warm(const Request& request, proxy::Responder responder);
+  void warm_start(const Request& request, proxy::Responder responder);
+  void warm_status(const Request& request, proxy::Responder responder);
+  void warm_stop(const Request& request, proxy::Responder responder);
+  void config(const Request& request, proxy::Responder responder);
+  void config_get(const Request& request, proxy::Responder responder);
+  void config_set(const Request& request, proxy::Responder responder);
+
+  // The third word decides.
+  void act(std::span<const Subcommand> actions, const Request& request, proxy::Responder responder);
+  void go_on_flushing(std::shared_ptr<FlushJob> job, std::uint64_t number);
+  std::string sections(const InfoWish& wish, Upstream upstream) const;
+  // Runs `work` on the control thread; its result is the reply.
+  void on_control(proxy::Responder responder, std::function<std::string()> work);
+
+  AdminParts parts_;
+  Owed owed_;
+};
+
+// Empties L1, or removes what matches, in steps on the control thread. Counts what lived.
+struct FlushJob {
+  coherence::Cache& cache;
+  bool everything = false;
+  std::uint32_t db = 0;  // of a pattern
+  std::string pattern{};
+  std::uint64_t generation = 0;  // everything: what is older goes
+  unsigned shard = 0;
+  l1::Cursor cursor{};
+  std::int64_t erased = 0;
+
+  // A step; true when all is done.
+  bool step(Time now);
+};
+
+}  // namespace tiercache::admin

@@ -1,0 +1,209 @@
+#include "facts.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <type_traits>
+
+#include <unistd.h>
+
+namespace tiercache::admin {
+
+namespace {
+
+using stats::Counter;
+using std::chrono::milliseconds;
+
+std::int64_t number(std::uint64_t value) noexcept {
+  return static_cast<std::int64_t>(value);
+}
+
+struct Snapshot {
+  stats::Sums sums;
+  coherence::CacheTotals totals;
+  coherence::View view;
+  l2::EventsSnapshot events;
+  ConfigPtr config;
+
+  explicit Snapshot(const AdminParts& parts)
+      : sums(parts.registry.sum()),
+        totals(parts.cache.totals()),
+        view(parts.cache.status().view()),
+        events(parts.events.snapshot()),
+        config(parts.settings.get()) {
+  }
+  std::int64_t sum(Counter counter) const noexcept {
+    return number(sums[static_cast<std::size_t>(counter)]);
+  }
+  // Some are counted by others than the threads.
+  std::int64_t of(Counter counter) const noexcept {
+    switch (counter) {
+      case Counter::l1_evictions:
+        return number(totals.evictions);
+      case Counter::l1_expired:
+        return number(totals.expired);
+      case Counter::l1_invalidations:
+      case Counter::events_received:
+        return number(events.events);
+      case Counter::l2_reconnects:
+        return number(events.connects > 0 ? events.connects - 1 : 0);
+      case Counter::generation_bumps:
+        return number(view.generation - 1);
+      default:
+        return sum(counter);
+    }
+  }
+  double hit_ratio() const noexcept {
+    const auto hits = static_cast<double>(sum(Counter::l1_hits));
+    const auto all = hits + static_cast<double>(sum(Counter::l1_misses));
+    return all > 0 ? hits / all : 0;
+  }
+};
+
+std::int64_t uptime_s(const AdminParts& parts, Time now) {
+  return std::chrono::duration_cast<std::chrono::seconds>(now - parts.started).count();
+}
+
+void append_line(std::string& text, std::string_view name, std::string_view value) {
+  text.append(name).append(":");
+  for (const char c : value) {
+    text.push_back(c == '\r' || c == '\n' ? ' ' : c);
+  }
+  text.append("\r\n");
+}
+
+void append_line(std::string& text, std::string_view name, std::int64_t value) {
+  append_line(text, name, std::to_string(value));
+}
+
+}  // namespace
+
+std::int64_t staleness_bound_ms(const coherence::View& view, Time now) noexcept {
+  if (view.state != coherence::LinkState::live) {
+    return -1;
+  }
+  return std::max<std::int64_t>(0, std::chrono::ceil<milliseconds>(now - view.acked_at).count());
+}
+
+std::string text_of(const Fact& fact) {
+  return std::visit(
+      [](const auto& value) -> std::string {
+        using T = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::string>) {
+          return value;
+        } else if constexpr (std::is_same_v<T, double>) {
+          char buffer[32];
+          std::snprintf(buffer, sizeof buffer, "%.4f", value);
+          return buffer;
+        } else {
+          return std::to_string(value);
+        }
+      },
+      fact.value);
+}
+
+std::vector<Fact> warm_facts(const warmup::Progress& progress) {
+  const double seconds = std::chrono::duration<double>(progress.took).count();
+  const auto started =
+      progress.state == warmup::State::idle
+          ? 0
+          : std::chrono::duration_cast<std::chrono::seconds>(progress.started.time_since_epoch())
+                .count();
+  return {
+      {"warm_state", std::string(name(progress.state))},
+      {"warm_reason", progress.reason},
+      {"warm_pattern", progress.job.pattern},
+      {"warm_db", std::int64_t{progress.job.db}},
+      {"warm_limit", number(progress.job.limit)},
+      {"warm_rate", std::int64_t{progress.job.rate}},
+      {"warm_scanned", number(progress.scanned)},
+      {"warm_filled", number(progress.filled)},
+      {"warm_present", number(progress.present)},
+      {"warm_refused", number(progress.refused)},
+      {"warm_failed", number(progress.failed)},
+      {"warm_started_unix_s", std::int64_t{started}},
+      {"warm_seconds", seconds},
+      {"warm_keys_per_s", seconds > 0 ? static_cast<double>(progress.scanned) / seconds : 0.0},
+  };
+}
+
+std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
+  const Snapshot at(parts);
+  std::vector<Fact> facts{
+      {"version", parts.version},
+      {"uptime_s", uptime_s(parts, now)},
+      {"threads", number(parts.hub.workers.size())},
+      {"clients", std::int64_t{parts.hub.clients.load(std::memory_order_relaxed)}},
+      {"hit_ratio", at.hit_ratio()},
+  };
+  for (const stats::CounterName& counter : stats::kCounterNames) {
+    facts.push_back({counter.name, at.of(counter.counter)});
+  }
+  const std::vector<Fact> rest{
+      {"l1_entries", number(at.totals.entries)},
+      {"l1_bytes", number(at.totals.bytes)},
+      {"l1_max_memory", number(at.config->l1.max_memory)},
+      {"l1_max_entries", number(at.config->l1.max_entries)},
+      {"l1_shards", number(parts.cache.shards())},
+      {"l1_flights", number(at.totals.flights)},
+      {"l1_commits_refused", number(at.totals.refused)},
+      {"generation", number(at.view.generation)},
+      {"event_link_state", std::string(coherence::name(at.view.state))},
+      {"event_link_connects", number(at.events.connects)},
+      {"event_link_losses", number(at.events.losses)},
+      {"event_link_canary", std::int64_t{at.events.canary ? 1 : 0}},
+      {"event_link_last_error", at.events.last_error},
+      {"max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()}},
+      {"staleness_bound_ms", staleness_bound_ms(at.view, now)},
+      {"fence_timeouts", number(parts.fences.counters().timeouts.load(std::memory_order_relaxed))},
+      {"upstream_address", config::to_string(at.config->upstream.address)},
+      {"upstream_version", at.events.version},
+      {"upstream_role", at.events.role},
+      {"upstream_run_id", at.events.run_id},
+  };
+  facts.insert(facts.end(), rest.begin(), rest.end());
+  const std::vector<Fact> warm = warm_facts(parts.warmup.progress());
+  facts.insert(facts.end(), warm.begin(), warm.end());
+  return facts;
+}
+
+std::string tiercache_section(const AdminParts& parts, Time now) {
+  const Snapshot at(parts);
+  std::string text = "# Tiercache\r\n";
+  append_line(text, "tiercache_version", parts.version);
+  append_line(text, "tiercache_process_id", ::getpid());
+  append_line(text, "tiercache_uptime_in_seconds", uptime_s(parts, now));
+  append_line(text, "tiercache_threads", number(parts.hub.workers.size()));
+  append_line(text, "tiercache_connected_clients", std::int64_t{parts.hub.clients.load()});
+  append_line(text, "tiercache_clients_accepted", at.of(Counter::clients_accepted));
+  append_line(text, "tiercache_commands_processed", at.of(Counter::commands));
+  append_line(text, "tiercache_net_input_bytes", at.of(Counter::bytes_in));
+  append_line(text, "tiercache_net_output_bytes", at.of(Counter::bytes_out));
+  append_line(text, "tiercache_protocol_errors", at.of(Counter::protocol_errors));
+  append_line(text, "tiercache_warm_state", name(parts.warmup.progress().state));
+  return text;
+}
+
+std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) {
+  const Snapshot at(parts);
+  const bool down = upstream == Upstream::down || at.view.state == coherence::LinkState::down;
+  std::string text = "# Tiers\r\n";
+  append_line(text, "l1_entries", number(at.totals.entries));
+  append_line(text, "l1_bytes", number(at.totals.bytes));
+  append_line(text, "l1_max_memory", number(at.config->l1.max_memory));
+  append_line(text, "l1_hits", at.of(Counter::l1_hits));
+  append_line(text, "l1_misses", at.of(Counter::l1_misses));
+  append_line(text, "l1_hit_ratio", text_of({"", at.hit_ratio()}));
+  append_line(text, "l1_evictions", at.of(Counter::l1_evictions));
+  append_line(text, "l1_invalidations", at.of(Counter::l1_invalidations));
+  append_line(text, "l2_requests", at.of(Counter::l2_requests));
+  append_line(text, "l2_errors", at.of(Counter::l2_errors));
+  append_line(text, "upstream_address", config::to_string(at.config->upstream.address));
+  append_line(text, "upstream_status", down ? "down" : "up");
+  append_line(text, "event_link_state", coherence::name(at.view.state));
+  append_line(text, "event_link_last_error", at.events.last_error);
+  append_line(text, "max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()});
+  append_line(text, "staleness_bound_ms", staleness_bound_ms(at.view, now));
+  return text;
+}
+
+}  // namespace tiercache::admin

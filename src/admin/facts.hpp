@@ -1,0 +1,36 @@
+// What CACHE STATS and the sections of INFO tell, gathered from those who count. Any thread; takes
+// each shard's lock once.
+#pragma once
+
+#include "tiercache/admin/admin.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tiercache::admin {
+
+struct Fact {
+  std::string_view name;
+  std::variant<std::int64_t, double, std::string> value;
+};
+
+// Of CACHE STATS, in its order.
+std::vector<Fact> stats_facts(const AdminParts& parts, Time now);
+std::vector<Fact> warm_facts(const warmup::Progress& progress);
+
+// The lines of INFO's "# Tiercache" and "# Tiers".
+enum class Upstream : std::uint8_t { as_seen, down };
+std::string tiercache_section(const AdminParts& parts, Time now);
+std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now);
+
+// How long ago Redis was known to have sent everything: what a hit's staleness is below. -1 while
+// nothing is served from memory.
+std::int64_t staleness_bound_ms(const coherence::View& view, Time now) noexcept;
+
+std::string text_of(const Fact& fact);
+
+}  // namespace tiercache::admin

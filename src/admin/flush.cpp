@@ -1,0 +1,30 @@
+#include "admin_impl.hpp"
+#include "glob.hpp"
+
+namespace tiercache::admin {
+
+// A flush only empties: it says nothing about Redis. So a flight that is under way may still
+// commit what it brings, for that is true.
+bool FlushJob::step(Time now) {
+  // Of one lock hold, and of one turn of the control loop, which has events to apply.
+  constexpr unsigned kLookAt = 128;
+  constexpr unsigned kHolds = 16;
+  for (unsigned hold = 0; hold < kHolds && shard < cache.shards(); hold++) {
+    cache.with_shard(shard, [&](coherence::Shard& at) {
+      l1::Store& store = at.store();
+      store.erase_if(cursor, kLookAt, [&](const l1::Entry& entry) {
+        const bool goes = everything ? store.generation_of(entry) < generation
+                                     : entry.db() == db && glob_match(pattern, entry.key());
+        erased += goes && now < entry.expire_at() ? 1 : 0;
+        return goes;
+      });
+    });
+    if (cursor.done()) {
+      cursor = {};
+      shard++;
+    }
+  }
+  return shard == cache.shards();
+}
+
+}  // namespace tiercache::admin

@@ -1,0 +1,58 @@
+#include "replies.hpp"
+
+#include "words.hpp"
+
+#include <type_traits>
+
+namespace tiercache::admin {
+
+std::string error_reply(std::string_view text) {
+  std::string out;
+  resp::append_error(out, text);
+  return out;
+}
+
+std::string unknown_subcommand(std::string_view name) {
+  return error_reply(
+      std::string("ERR unknown subcommand '").append(shown(name)).append("'. Try CACHE HELP."));
+}
+
+std::string wrong_arguments(std::string_view command) {
+  return error_reply(
+      std::string("ERR wrong number of arguments for '").append(command).append("' command"));
+}
+
+std::string facts_reply(std::span<const Fact> facts, resp::Version version) {
+  std::string out;
+  resp::append_map_header(out, facts.size(), version);
+  for (const Fact& fact : facts) {
+    resp::append_bulk(out, fact.name);
+    if (const auto* number = std::get_if<std::int64_t>(&fact.value)) {
+      resp::append_integer(out, *number);
+    } else {
+      resp::append_bulk(out, text_of(fact));
+    }
+  }
+  return out;
+}
+
+std::string client_line(const proxy::ClientFacts& client, std::size_t worker) {
+  std::string line;
+  const auto add = [&line](std::string_view name, std::string_view value) {
+    line.append(line.empty() ? "" : " ").append(name).append("=").append(value);
+  };
+  add("id", std::to_string(client.id));
+  add("addr", client.peer);
+  add("name", client.name);
+  add("age", std::to_string(client.age.count()));
+  add("idle", std::to_string(client.idle.count()));
+  add("flags", client.pinned ? "P" : "N");  // P: has a link of its own
+  add("db", std::to_string(client.db));
+  add("pending", std::to_string(client.pending));
+  add("omem", std::to_string(client.output));
+  add("resp", std::to_string(static_cast<int>(client.version)));
+  add("thread", std::to_string(worker));
+  return line.append("\n");
+}
+
+}  // namespace tiercache::admin
