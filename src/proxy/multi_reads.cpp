@@ -13,6 +13,8 @@ namespace tiercache::proxy {
 namespace {
 
 constexpr std::size_t kMaxFilledKeys = 128;
+// Looking up thousands of keys costs more than a whole hit can save.
+constexpr std::size_t kMaxLookedUp = 1024;
 
 // The elements of MGET's reply; empty if it is not what MGET answers.
 std::vector<std::string_view> split_bulks(std::string_view reply, std::size_t count) {
@@ -62,8 +64,8 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
   const bool mget = what.command->name == "mget";
   const std::uint16_t command = mget ? command_ids().mget : command_ids().exists;
   const Args keys = request.args.subspan(1);
-  if (mget && keys.size() > worker_.config().limits.client_pending + kMaxFilledKeys) {
-    return relay(request, what);  // looking up thousands costs more than it can save
+  if (keys.size() > kMaxLookedUp) {
+    return relay(request, what);
   }
   boost::container::small_vector<coherence::Part, 16> parts;
   bool all = true;

@@ -18,6 +18,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t kKeptOutput = std::size_t{64} * 1024;
+constexpr std::size_t kKeptKeys = 1024;
 
 resp::RequestLimits request_limits(const config::Limits& limits) {
   resp::RequestLimits out;
@@ -67,8 +68,12 @@ void Session::start() {
 }
 
 bool Session::may_read() const noexcept {
-  return !reading_ && !gone_ && !eof_ && !closing_ && stall_ == Stall::none &&
-         queue_.size() < worker_.config().limits.client_pending && !too_much_output();
+  if (reading_ || gone_ || eof_) {
+    return false;
+  }
+  // What comes after the last request is read to see the client leave, and forgotten.
+  return closing_ || (stall_ == Stall::none &&
+                      queue_.size() < worker_.config().limits.client_pending && !too_much_output());
 }
 
 bool Session::too_much_output() const noexcept {
@@ -80,7 +85,7 @@ void Session::read() {
     return;
   }
   reading_ = true;
-  const Input::Room room = in_.prepare(in_.empty() ? 0 : parser_.wanted());
+  const Input::Room room = in_.prepare(in_.empty() || closing_ ? 0 : parser_.wanted());
   socket_.async_read_some(
       asio::buffer(room.data, room.size),
       [self = ref()](const error_code& error, std::size_t size) { self->on_read(error, size); });
@@ -101,7 +106,11 @@ void Session::on_read(const error_code& error, std::size_t size) {
     }
   } else {
     active_ = now();
-    in_.commit(size);
+    if (closing_) {
+      in_.clear();
+    } else {
+      in_.commit(size);
+    }
     worker_.count(stats::Counter::bytes_in, size);
   }
   pump();
@@ -220,6 +229,12 @@ void Session::settle() {
       paused_ = pause;
       own_->pause_reading(pause);
     }
+  }
+  if (scratch_.capacity() > kKeptOutput) {
+    std::string().swap(scratch_);
+  }
+  if (keys_.capacity() > kKeptKeys) {
+    std::vector<command::KeyRef>().swap(keys_);
   }
   if (queue_.empty()) {
     queue_.release();

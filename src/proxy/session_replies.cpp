@@ -46,10 +46,9 @@ void Session::deliver_out_of_band(std::string_view bytes) {
   Op* last = nullptr;
   for (std::uint64_t id = queue_.head_id(); id < queue_.next_id(); id++) {
     Op& op = queue_.at(id);
-    if (!op.started) {
-      break;
+    if (op.started) {
+      last = &op;
     }
-    last = &op;
   }
   if (last == nullptr) {
     out_.append(bytes);
@@ -120,7 +119,7 @@ void Session::answer(std::string_view bytes) {
     return;
   }
   Op& op = queue_.at(push(OpKind::ready));
-  op.started = op.done = true;
+  op.done = true;
   deliver(op, bytes);
 }
 

@@ -196,3 +196,66 @@ TEST_CASE("messages come behind a held reply, in the order in which Redis sent t
   rig.acknowledge();
   CHECK(client.read() == ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
 }
+
+TEST_CASE("a client that leaves is noticed while it blocks, even after QUIT") {
+  Rig rig;
+  for (const char* lines : {"BLPOP l 0", "BLPOP l 0\r\nQUIT", "SUBSCRIBE c"}) {
+    TestClient client(rig);
+    client.send(lines);
+    CHECK(rig.own().raw.size() == 1);
+    if (rig.own().raw[0] == "SUBSCRIBE c") {
+      rig.own().frame("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+      rig.run();
+    }
+    client.close();
+    CHECK(rig.threads[0]->worker->sessions() == 0);
+    CHECK(rig.own().state() == l2::Link::State::dead);
+  }
+}
+
+TEST_CASE("a push comes behind the reply that Redis sent before it") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("HELLO 3");
+  rig.threads[0]->links.at({0, resp::Version::resp3}).reply("+PONG\r\n");
+  rig.run();
+  client.read();
+  client.send("CLIENT TRACKING ON");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  client.read();
+  client.send("EVAL x 0\r\nCLIENT ID\r\nGET a\r\nGET b");
+  rig.own().frame(":1\r\n");
+  rig.own().frame("$1\r\nA\r\n");
+  rig.own().frame(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n", true);
+  rig.own().frame("$1\r\nB\r\n");
+  rig.run();
+  CHECK(client.read().empty());
+  rig.acknowledge();
+  CHECK(client.read() ==
+        ":1\r\n:1\r\n$1\r\nA\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n$1\r\nB\r\n");
+}
+
+TEST_CASE("a pinned client that does not read stops Redis, not the proxy's memory") {
+  Rig rig(1, [](config::Config& config) { config.limits.client_output_pause = 1 << 20; });
+  TestClient client(rig);
+  client.send("SUBSCRIBE c");
+  rig.own().frame("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+  rig.run();
+  const std::string message =
+      "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$100000\r\n" + std::string(100000, 'm') + "\r\n";
+  int sent = 0;
+  while (!rig.own().reading_paused) {
+    REQUIRE(++sent < 1000);
+    rig.own().frame(message);
+    rig.run();
+  }
+  std::size_t got = 0;
+  while (rig.own().reading_paused) {
+    const std::string bytes = client.read();
+    REQUIRE_FALSE(bytes.empty());
+    got += bytes.size();
+  }
+  got += client.read().size();
+  CHECK(got == 30 + static_cast<std::size_t>(sent) * message.size());
+}

@@ -243,3 +243,60 @@ TEST_CASE("a reply too large for L1 is passed on as it comes, to all who wait") 
   two.send("GET a");
   CHECK(rig.pending() == "PTTL a, GET a");
 }
+
+TEST_CASE("TTL comes from the entry where that is exact") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("GET none\r\nTTL none\r\nPTTL none");
+  CHECK(rig.pending() == "PTTL none, GET none, TTL none, PTTL none");  // the fill is not there yet
+  rig.fill("$1\r\nV\r\n");
+  rig.reply(":-1\r\n");
+  rig.reply(":-1\r\n");
+  client.read();
+  client.send("GET none");
+  rig.fill("$1\r\nV\r\n");
+  client.read();
+  client.send("TTL none\r\nPTTL none");
+  CHECK(client.read() == ":-1\r\n:-1\r\n");
+  CHECK(rig.link().pending.empty());
+  // Longer than an entry may live: its deadline is not Redis's.
+  client.send("GET long");
+  rig.fill("$1\r\nV\r\n", ":99999999\r\n");
+  client.read();
+  client.send("TTL long");
+  CHECK(rig.pending() == "TTL long");
+}
+
+TEST_CASE("what cannot be judged is not kept") {
+  struct Case {
+    const char* reply;
+    const char* pttl;
+  };
+  for (const Case& c : {Case{"$1\r\nV\r\n", "-ERR no\r\n"}, Case{"-WRONGTYPE no\r\n", ":-1\r\n"},
+                        Case{"$-1\r\n", ":5\r\n"}, Case{"$1\r\nV\r\n", ":-2\r\n"}}) {
+    Rig rig;
+    TestClient client(rig);
+    client.send("GET a");
+    rig.fill(c.reply, c.pttl);
+    CHECK(client.read() == c.reply);
+    client.send("GET a");
+    CHECK(rig.pending() == "PTTL a, GET a");
+  }
+}
+
+TEST_CASE("replies in pieces of one byte") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("GET a\r\nMGET a b\r\nEVAL x 0\r\nGETRANGE a 0 1");
+  std::string expected;
+  for (const std::string reply : {":-1\r\n", "$3\r\nabc\r\n", ":-1\r\n", ":-2\r\n",
+                                  "*2\r\n$3\r\nabc\r\n$-1\r\n", ":42\r\n", "$2\r\nab\r\n"}) {
+    for (const char byte : reply.substr(0, reply.size() - 1)) {
+      rig.link().piece(std::string(1, byte));
+      rig.run();
+    }
+    rig.reply("\n");
+  }
+  rig.acknowledge();
+  CHECK(client.read() == "$3\r\nabc\r\n*2\r\n$3\r\nabc\r\n$-1\r\n:42\r\n$2\r\nab\r\n");
+}
