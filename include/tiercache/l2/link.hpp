@@ -7,8 +7,8 @@
 // that still waits for a reply is told so once (on_lost) and the link is dead. The pool makes a
 // new one, with another id. No request is ever sent twice.
 //
-// Limits: `max_pending` requests, `max_output` bytes not yet written; a caller that asks
-// `saturated()` first and waits (wait_room) never meets them.
+// Limits: with `max_pending` requests or `max_output` bytes not yet written it is saturated().
+// Whoever sends asks that first, and waits (wait_room): the link itself refuses nothing.
 #pragma once
 
 #include "tiercache/coherence/shard.hpp"

@@ -1,5 +1,8 @@
 #include "event_frame.hpp"
 
+#include "tiercache/resp/reply_scanner.hpp"
+
+#include <random>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -79,4 +82,42 @@ TEST_CASE("a channel names db and key") {
     CAPTURE(other);
     CHECK_FALSE(parse_keyspace_channel(other, db, key));
   }
+}
+
+TEST_CASE(
+    "whatever the bytes, a frame ends where the reply scanner says, and nothing is read past") {
+  const std::string seeds[] = {
+      "*4\r\n$8\r\npmessage\r\n$1\r\np\r\n$16\r\n__keyspace@0__:k\r\n$3\r\nset\r\n",
+      "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n*2\r\n$1\r\na\r\n$-1\r\n",
+      "*3\r\n$9\r\nsubscribe\r\n$-1\r\n:1\r\n+OK\r\n",
+  };
+  constexpr std::string_view kBytes = "*$:+-\r\n0123456789a";
+  std::mt19937 random(7);
+  const auto below = [&](std::size_t limit) {
+    return random() % limit;
+  };
+  unsigned agreed = 0;
+  for (int round = 0; round < 100'000; round++) {
+    std::string bytes = seeds[below(std::size(seeds))];
+    for (std::size_t changes = below(4); changes > 0; changes--) {
+      const std::size_t at = below(bytes.size());
+      if (below(3) == 0) {
+        bytes.erase(at, 1);
+      } else {
+        bytes[at] = kBytes[below(kBytes.size())];
+      }
+    }
+    bytes.resize(1 + below(bytes.size()));
+    bytes.shrink_to_fit();
+    EventFrame frame;
+    const EventScan scan = scan_event(bytes, frame);
+    tiercache::resp::ReplyScanner scanner;
+    const auto step = scanner.scan(bytes);
+    if (scan.status == ParseStatus::complete && step.status != ParseStatus::error) {
+      agreed++;
+      REQUIRE(step.status == ParseStatus::complete);
+      REQUIRE(step.consumed == scan.consumed);
+    }
+  }
+  CHECK(agreed > 1000);
 }
