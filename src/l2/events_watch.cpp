@@ -115,6 +115,10 @@ void EventsImpl::poll() {
 
 void EventsImpl::on_polled_info(const Reply& reply) {
   polls_unanswered_--;
+  if (reply.is_error()) {
+    lose("-" + reply.text);
+    return;
+  }
   const std::string_view run_id = info_field(reply.text, "run_id");
   if (run_id != known_.run_id) {
     lose("another server process answers: run_id " + std::string(run_id) + " was " + known_.run_id);
@@ -123,6 +127,10 @@ void EventsImpl::on_polled_info(const Reply& reply) {
 
 void EventsImpl::on_polled_replication(const Reply& reply) {
   polls_unanswered_--;
+  if (reply.is_error()) {
+    lose("-" + reply.text);
+    return;
+  }
   const std::string_view role = info_field(reply.text, "role");
   if (role != known_.role) {
     lose("the server's role changed from " + known_.role + " to " + std::string(role));
@@ -131,6 +139,10 @@ void EventsImpl::on_polled_replication(const Reply& reply) {
 
 void EventsImpl::on_polled_statistics(const Reply& reply) {
   polls_unanswered_--;
+  if (reply.is_error()) {
+    lose("-" + reply.text);
+    return;
+  }
   std::string calls = flush_calls(reply.text);
   // The first look proves nothing about the time before it.
   if (!statistics_known_ || calls != statistics_) {

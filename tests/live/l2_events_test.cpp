@@ -292,6 +292,20 @@ TEST_CASE("where canaries are not wanted the server's statistics are watched") {
   REQUIRE(world.live());
 }
 
+TEST_CASE("a server that only says BUSY is left, with its own words, and served again after") {
+  RedisServer server({"--busy-reply-threshold", "100"});
+  Client script(server.port());
+  Client client(server.port());
+  EventWorld world(server);
+  REQUIRE(world.live());
+  script.send("EVAL", "while true do end", "0");
+  REQUIRE(world.until_state(LinkState::down));
+  REQUIRE(
+      world.loop.until([&] { return world.events().snapshot().last_error.starts_with("-BUSY"); }));
+  client.call("SCRIPT", "KILL");
+  REQUIRE(world.live());
+}
+
 TEST_CASE("a wrong password is said, and tried again") {
   RedisServer server({"--requirepass", "secret"});
   Client client(server.port());
