@@ -40,6 +40,8 @@ DEPENDS = {
     "edge": ["observe"],
     "server": ["admin", "edge"],
     "main": ["server"],
+    # A program of tools/; it must not share code with what it checks.
+    "verify": ["base", "stats"],
 }
 PURE = {"base", "resp", "config", "stats", "command", "l1", "writeback", "coherence"}
 

@@ -1,0 +1,191 @@
+#include "comparison.hpp"
+
+#include "control.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace tiercache::verify {
+namespace {
+
+constexpr KeyId kBatch = 200;
+
+OpKind kind_for(const KeyInfo& info) noexcept {
+  switch (info.shape) {
+    case Shape::hash:
+      return OpKind::hgetall;
+    case Shape::list:
+      return OpKind::lrange;
+    case Shape::set:
+      return OpKind::smembers;
+    case Shape::zset:
+      return OpKind::zrange;
+    default:
+      return OpKind::get;
+  }
+}
+
+std::vector<std::string> command_for(OpKind kind, std::string name) {
+  std::vector<std::string> words{std::string(name_of(kind)), std::move(name)};
+  if (kind == OpKind::lrange || kind == OpKind::zrange) {
+    words.insert(words.end(), {"0", "-1"});
+  }
+  if (kind == OpKind::zrange) {
+    words.emplace_back("WITHSCORES");
+  }
+  return words;
+}
+
+class Comparison {
+ public:
+  Comparison(RunState& run, Tally& tally) : run_(run), tally_(tally) {
+  }
+
+  void compare(KeyId first, KeyId end) {
+    Control redis(run_.settings.redis);
+    if (!read(redis, run_.plan.direct_lane(), first, end)) {
+      return;
+    }
+    const std::vector<std::string> truth = replies_;
+    for (Lane lane = 0; lane < run_.plan.proxies; ++lane) {
+      Control proxy(run_.endpoint(lane));
+      for (int round = 0; round < 2 && read(proxy, lane, first, end); ++round) {
+        for (std::size_t i = 0; i < truth.size(); ++i) {
+          tally_.check(Check::settled).add();
+          tally_.reads.add();
+          if (truth[i] != replies_[i]) {
+            violated(first + static_cast<KeyId>(i), lane,
+                     "answers otherwise than Redis in round " + std::to_string(round + 1) + ": " +
+                         shown(replies_[i]) + " instead of " + shown(truth[i]));
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  // Fills replies_ with the bytes of every key's reply; false if the peer does not answer.
+  bool read(Control& peer, Lane lane, KeyId first, KeyId end) {
+    for (KeyId key = first; key < end; ++key) {
+      peer.queue(command_for(kind_for(run_.book.info(key)),
+                             run_.names.name(key, run_.book.incarnation(key))));
+    }
+    replies_.clear();
+    if (!peer.flush()) {
+      tally_.lost.add();
+      return false;
+    }
+    for (KeyId key = first; key < end; ++key) {
+      const auto reply = peer.next();
+      if (!reply) {
+        tally_.lost.add();
+        return false;
+      }
+      if (lane == run_.plan.direct_lane()) {
+        judge_truth(key, *reply);
+      }
+      replies_.emplace_back(peer.raw());
+    }
+    return true;
+  }
+
+  // Redis itself must hold what anybody was told had been written.
+  void judge_truth(KeyId key, const Reply& reply) {
+    const KeyInfo& info = run_.book.info(key);
+    const Version issued = run_.book.issued(key);
+    const Version incarnation = incarnation_of(issued);
+    Bounds bounds;
+    bounds.issued = number_of(issued);
+    for (Lane lane = 0; lane < run_.plan.lanes(); ++lane) {
+      bounds.session =
+          std::max(bounds.session, narrow(run_.book.floor(lane, key), incarnation).value_or(0));
+    }
+    const OpKind kind = kind_for(info);
+    const Ruling ruling = judge(info, key, bounds, interpret(kind, info, key, incarnation, reply));
+    if (ruling.broken) {
+      violated(key, run_.plan.direct_lane(),
+               "does not hold state " + std::to_string(bounds.session) +
+                   ", which somebody has seen or was told to be written");
+    }
+  }
+
+  static std::string shown(const std::string& bytes) {
+    std::string text = std::to_string(bytes.size()) + " bytes (";
+    for (const char c : bytes.substr(0, 24)) {
+      text += c >= ' ' && c <= '~' ? c : '.';
+    }
+    return text + ")";
+  }
+
+  void violated(KeyId key, Lane lane, std::string text) {
+    Violation violation;
+    violation.check = Check::settled;
+    violation.key = key;
+    violation.incarnation = run_.book.incarnation(key);
+    violation.at = now_nanos();
+    violation.who = run_.lane_name(lane);
+    violation.text = std::move(text);
+    run_.violations.report(std::move(violation));
+  }
+
+  RunState& run_;
+  Tally& tally_;
+  std::vector<std::string> replies_{};
+};
+
+}  // namespace
+
+void compare_all(RunState& run, Tally& tally) {
+  const auto size = static_cast<KeyId>(run.book.size());
+  Comparison comparison(run, tally);
+  for (KeyId first = 0; first < size; first += kBatch) {
+    comparison.compare(first, std::min(size, first + kBatch));
+  }
+}
+
+void check_watch_counters(RunState& run, Tally& tally) {
+  Control redis(run.settings.redis);
+  for (KeyId key = run.plan.watched.first; key < run.plan.watched.end(); ++key) {
+    const Version incarnation = run.book.incarnation(key);
+    const auto reply = redis.call({"GET", run.names.name(key, incarnation)});
+    if (!reply || reply->kind == Reply::Kind::error) {
+      continue;
+    }
+    const Version value =
+        reply->kind == Reply::Kind::nil ? 0 : read_number(reply->text).value_or(kMaxNumber);
+    tally.check(Check::watch).add(run.watch.successes(key, incarnation));
+    if (!run.watch.adds_up(key, incarnation, value)) {
+      Violation violation;
+      violation.check = Check::watch;
+      violation.key = key;
+      violation.incarnation = incarnation;
+      violation.at = now_nanos();
+      violation.who = "all";
+      violation.text = "the counter is at " + std::to_string(value) + " after " +
+                       std::to_string(run.watch.successes(key, incarnation)) +
+                       " successful increments under WATCH";
+      run.violations.report(std::move(violation));
+    }
+  }
+}
+
+void remove_keys(RunState& run) {
+  Control redis(run.settings.redis);
+  const auto size = static_cast<KeyId>(run.book.size());
+  for (KeyId first = 0; first < size; first += kBatch) {
+    std::vector<std::string> words{"UNLINK"};
+    for (KeyId key = first; key < std::min(size, first + kBatch); ++key) {
+      for (Version i = 0; i <= run.book.incarnation(key); ++i) {
+        words.push_back(run.names.name(key, i));
+      }
+    }
+    redis.queue(words);
+    if (!redis.flush() || !redis.next()) {
+      return;
+    }
+  }
+  redis.call({"DEL", run.names.name(0xffffff, 0)});
+}
+
+}  // namespace tiercache::verify

@@ -1,0 +1,157 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+
+namespace tiercache::verify {
+namespace {
+
+constexpr std::string_view kUsage =
+    R"(Looks for stale, torn or lost data behind a caching proxy, for as long as you let it.
+
+usage: tiercache-verify --proxy HOST:PORT [--proxy HOST:PORT] --redis HOST:PORT [options]
+
+  --proxy HOST:PORT     a proxy to check; up to 4, all in front of the same Redis
+  --redis HOST:PORT     the Redis behind them, for direct writes and comparisons
+  --seconds N           how long writers write (10)
+  --max-staleness MS    how long a direct write may stay unseen (what CACHE STATS says, else 1000)
+  --threads T           threads of the checker (2)
+  --keys K              keys in the zipf tail (10000)
+  --write-rate N        writes a second of each writer; there are 2 a proxy and 2 direct ones (400)
+  --clock-slack MS      tolerance at expiry (5)
+  --seed S              the same choices again (1)
+  --faults-expected     restarts, lost data and lost connections are no violations
+  --json                one JSON object instead of text
+
+Its keys begin with "verify:" and are removed at the end.
+Exit status: 0 no violation, 1 violations or a run that proves nothing, 2 it could not run.
+)";
+
+Error invalid(std::string detail) {
+  return {ErrorCode::invalid, std::move(detail)};
+}
+
+std::optional<std::int64_t> to_number(std::string_view text, std::int64_t least,
+                                      std::int64_t most) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::optional<Endpoint> to_endpoint(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  const auto port =
+      to_number(colon == std::string_view::npos ? text : text.substr(colon + 1), 1, 65535);
+  if (!port) {
+    return std::nullopt;
+  }
+  Endpoint endpoint;
+  endpoint.port = static_cast<std::uint16_t>(*port);
+  if (colon != std::string_view::npos && colon > 0) {
+    endpoint.host = text.substr(0, colon);
+  }
+  return endpoint;
+}
+
+struct NumberOption {
+  std::string_view name;
+  std::int64_t least;
+  std::int64_t most;
+  void (*set)(Settings&, std::int64_t);
+};
+
+constexpr NumberOption kNumbers[] = {
+    {"--seconds", 1, 1'000'000,
+     [](Settings& s, std::int64_t n) {
+       s.seconds = static_cast<int>(n);
+     }},
+    {"--max-staleness", 0, 3'600'000,
+     [](Settings& s, std::int64_t n) {
+       s.max_staleness_ms = n;
+     }},
+    {"--threads", 1, 64,
+     [](Settings& s, std::int64_t n) {
+       s.threads = static_cast<unsigned>(n);
+     }},
+    {"--keys", 64, 1'000'000,
+     [](Settings& s, std::int64_t n) {
+       s.keys = static_cast<std::uint32_t>(n);
+     }},
+    {"--write-rate", 1, 1'000'000,
+     [](Settings& s, std::int64_t n) {
+       s.write_rate = static_cast<std::uint32_t>(n);
+     }},
+    {"--clock-slack", 0, 10'000,
+     [](Settings& s, std::int64_t n) {
+       s.clock_slack_ms = n;
+     }},
+    {"--seed", 0, std::int64_t{1} << 50,
+     [](Settings& s, std::int64_t n) {
+       s.seed = static_cast<std::uint64_t>(n);
+     }},
+};
+
+// Takes an option that has a value; an error if it is not one of them or the value is bad.
+Status take(Settings& settings, std::string_view name, std::string_view value) {
+  if (name == "--proxy" || name == "--redis") {
+    const auto endpoint = to_endpoint(value);
+    if (!endpoint) {
+      return invalid(std::string(name) + " wants HOST:PORT, not " + std::string(value));
+    }
+    if (name == "--redis") {
+      settings.redis = *endpoint;
+    } else {
+      settings.proxies.push_back(*endpoint);
+    }
+    return Unit{};
+  }
+  const auto* const option = std::find_if(std::begin(kNumbers), std::end(kNumbers),
+                                          [&](const NumberOption& o) { return o.name == name; });
+  if (option == std::end(kNumbers)) {
+    return invalid("no option is called " + std::string(name));
+  }
+  const auto number = to_number(value, option->least, option->most);
+  if (!number) {
+    return invalid(std::string(name) + " wants a number from " + std::to_string(option->least) +
+                   " to " + std::to_string(option->most) + ", not " + std::string(value));
+  }
+  option->set(settings, *number);
+  return Unit{};
+}
+
+}  // namespace
+
+std::string_view usage() noexcept {
+  return kUsage;
+}
+
+Result<Settings> parse_options(std::span<const std::string_view> arguments) {
+  Settings settings;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--json") {
+      settings.json = true;
+    } else if (arguments[i] == "--faults-expected") {
+      settings.faults = Faults::expected;
+    } else if (i + 1 == arguments.size()) {
+      return invalid(std::string(arguments[i]) + " is no option, or its value is missing");
+    } else if (Status status = take(settings, arguments[i], arguments[i + 1]); !status) {
+      return std::move(status).error();
+    } else {
+      ++i;
+    }
+  }
+  if (settings.redis.port == 0 || settings.proxies.empty()) {
+    return invalid("--redis and at least one --proxy are needed");
+  }
+  if (settings.proxies.size() > kMaxProxies) {
+    return invalid("at most " + std::to_string(kMaxProxies) + " proxies");
+  }
+  return settings;
+}
+
+}  // namespace tiercache::verify

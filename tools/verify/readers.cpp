@@ -1,0 +1,138 @@
+#include "readers.hpp"
+
+#include <array>
+
+namespace tiercache::verify {
+
+std::span<const KeyId> ReadingSession::any_group() noexcept {
+  const Range& range = random_.below(2) == 0 ? run_.plan.pairs : run_.plan.octets;
+  const Range group = run_.plan.group_of(any(range));
+  for (std::uint32_t i = 0; i < group.count; ++i) {
+    group_[i] = group.first + i;
+  }
+  return std::span(group_).first(group.count);
+}
+
+void FastReader::prepare(Nanos) {
+  for (std::size_t i = 0; i < depth(); ++i) {
+    const std::uint32_t choice = random_.next() & 127U;
+    if (choice < 24) {
+      get(run_.plan.strings.first);
+    } else if (choice < 116) {
+      get(popular());
+    } else {
+      add_rare(choice);
+    }
+  }
+}
+
+void FastReader::add_rare(std::uint32_t choice) {
+  switch (choice) {
+    case 116:
+      read_many(OpKind::mget, any_group());
+      return;
+    case 117:
+      get(any_group()[0]);
+      return;
+    case 118:
+      get(any(run_.plan.counters));
+      return;
+    case 119:
+    case 120:
+      get(any(run_.plan.expiring));
+      return;
+    case 121:
+    case 122:
+      get(any(run_.plan.toggles));
+      return;
+    case 123:
+      get(any(run_.plan.strings));
+      return;
+    case 124:
+      get(any(run_.plan.probes));
+      return;
+    default:
+      get(run_.plan.strings.first + random_.below(8));
+  }
+}
+
+void MixedReader::prepare(Nanos) {
+  const std::size_t count = 1 + random_.below(static_cast<std::uint32_t>(depth()));
+  for (std::size_t i = 0; i < count; ++i) {
+    add_one();
+  }
+}
+
+void MixedReader::add_one() {
+  constexpr std::array kStringReads{OpKind::getrange, OpKind::strlen, OpKind::exists};
+  const Plan& plan = run_.plan;
+  switch (random_.below(16)) {
+    case 0:
+      read_many(OpKind::mget, any_group());
+      return;
+    case 1:
+      if (random_.below(8) == 0) {
+        read_in_exec(any_group());
+        return;
+      }
+      [[fallthrough]];
+    case 2:
+      get(any(plan.expiring));
+      return;
+    case 3:
+      read(random_.below(2) == 0 ? OpKind::exists : OpKind::strlen, any(plan.expiring));
+      return;
+    case 4:
+      read(random_.below(2) == 0 ? OpKind::exists : OpKind::getrange, any(plan.toggles));
+      return;
+    case 5:
+      get(any(plan.toggles));
+      return;
+    case 6:
+      get(any(random_.below(2) == 0 ? plan.counters : plan.watched));
+      return;
+    case 7: {
+      const std::array keys{popular(), popular(), popular(), popular()};
+      if (random_.below(8) == 0) {
+        read_in_exec(keys);
+      } else {
+        read_many(OpKind::mget, keys);
+      }
+      return;
+    }
+    case 8:
+    case 9:
+    case 10:
+      read(kStringReads[random_.below(3)], popular());
+      return;
+    case 11:
+    case 12:
+      get(popular());
+      return;
+    default:
+      read_collection(any(plan.collections));
+  }
+}
+
+void MixedReader::read_collection(KeyId key) {
+  constexpr std::array kHash{OpKind::hget, OpKind::hmget, OpKind::hgetall, OpKind::exists};
+  constexpr std::array kList{OpKind::lindex, OpKind::lrange, OpKind::llen, OpKind::exists};
+  constexpr std::array kSet{OpKind::smembers, OpKind::scard, OpKind::smembers, OpKind::exists};
+  constexpr std::array kZset{OpKind::zscore, OpKind::zrange, OpKind::zscore, OpKind::exists};
+  const std::uint32_t choice = random_.below(4);
+  switch (run_.book.info(key).shape) {
+    case Shape::hash:
+      read(kHash[choice], key);
+      return;
+    case Shape::list:
+      read(kList[choice], key);
+      return;
+    case Shape::set:
+      read(kSet[choice], key);
+      return;
+    default:
+      read(kZset[choice], key);
+  }
+}
+
+}  // namespace tiercache::verify
