@@ -22,6 +22,7 @@ LinkStatus::LinkStatus(const LinkStatus& other) noexcept {
 
 LinkStatus& LinkStatus::operator=(const LinkStatus& other) noexcept {
   state_.store(other.state_.load());
+  proof_.store(other.proof_.load());
   generation_.store(other.generation_.load());
   sent_.store(other.sent_.load());
   acked_.store(other.acked_.load());

@@ -68,6 +68,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+bool no_fence_comes(const View& view) noexcept {
+  return view.state == LinkState::down || view.proof == coherence::Proof::age;
+}
+
 // The part of a gate that handlers under way keep alive.
 class GateCore final : public Fences::Listener, public std::enable_shared_from_this<GateCore> {
  public:
@@ -100,7 +104,7 @@ class GateCore final : public Fences::Listener, public std::enable_shared_from_t
   };
 
   static bool over(const Waiting& waiting, const View& view) noexcept {
-    return view.acked >= waiting.ping || view.state == LinkState::down ||
+    return view.acked >= waiting.ping || no_fence_comes(view) ||
            view.generation != waiting.generation;
   }
   void set_count() noexcept {
@@ -146,7 +150,7 @@ void GateCore::post_drain() {
 
 void GateCore::drain() {
   const View view = status_.view();
-  if (view.state == LinkState::down && !waiting_.empty()) {
+  if (no_fence_comes(view) && !waiting_.empty()) {
     // The fence cannot come. A flight sent since the loss may be older than what waits here has
     // seen, so what the fence would have proven is made true by emptying L1 once more.
     status_.bump_generation();

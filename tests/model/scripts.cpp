@@ -45,6 +45,9 @@ Script script(const std::string& text) {
       case 't':
         parsed.tracking = true;
         break;
+      case 'a':
+        parsed.age = true;
+        break;
       case 'z':
         parsed.every_hit_fenced = true;
         break;
@@ -88,6 +91,11 @@ std::vector<Case> cases() {
   for (const char* text :
        {"RR|R de", "RR|RR de", "RW|RR el", "RR|RR dl", "RWR|R l2", "RR|R fe", "RRR|R T", "RW|RR T",
         "MM|R DT", "LR|R le", "LR|R e", "RR|R dd2", "WXR|R 3", "WR|R d3"}) {
+    all.push_back({script(text)});
+  }
+  // No events at all.
+  for (const char* text : {"RWR|RR da2", "RQ|QR da2", "PRR|RR da", "LR|RR a2", "MR|NR Da",
+                           "FR|RR a2", "RXRE|R da2", "LR|R aS", "RR|R ea"}) {
     all.push_back({script(text)});
   }
   for (const char* text :

@@ -32,8 +32,8 @@ std::vector<Mutant> mutants_of_links();
 
 // "RW|RR d2": sessions, then faults and circumstances, a letter each:
 //   d direct write of a, D of both, f direct FLUSHALL, e event link breaks, l data link breaks,
-//   2 or 3 operations outstanding, 1 one link for all, t BCAST tracking, z max_staleness = 0,
-//   S coherence = "session", c one stripe, T time passes and a expires
+//   2 or 3 operations outstanding, 1 one link for all, t BCAST tracking, a no events, z
+//   max_staleness = 0, S coherence = "session", c one stripe, T time passes and a expires
 Script script(const std::string& text);
 
 }  // namespace model

@@ -46,6 +46,7 @@ struct Script {
   unsigned depth = 1;             // operations a session has outstanding
   unsigned stripes = 64;          // 1: the keys collide
   bool tracking = false;          // BCAST tracking in place of keyspace events
+  bool age = false;               // no events at all: entries live for max_staleness
   bool one_link = false;          // all sessions on one thread
   bool every_hit_fenced = false;  // max_staleness = 0
   bool session_scripts = false;   // coherence = "session"
@@ -198,6 +199,10 @@ class World {
   l1::Key key(unsigned index) const;
   unsigned thread_of(unsigned client) const {
     return script_->one_link ? 0 : client % 2;
+  }
+  bool no_fence_comes() const {
+    const coherence::View view = cache_.status().view();
+    return view.state == coherence::LinkState::down || view.proof == coherence::Proof::age;
   }
   void obey(const coherence::EventLinkActions& actions);
   Time now() const {

@@ -31,6 +31,7 @@ World<R>::World(const Script& script)
       event_link_([&script] {
         coherence::EventLinkConfig config;
         config.canary = false;
+        config.proof = script.age ? coherence::Proof::age : coherence::Proof::stream;
         config.pings_per_fence = script.tracking ? 2 : 1;
         return config;
       }()) {

@@ -5,7 +5,7 @@ namespace model {
 
 template <Rules R>
 void World<R>::emit(Event event) {
-  if (feed_ != Feed::up) {
+  if (feed_ != Feed::up || script_->age) {
     return;
   }
   if (script_->tracking) {
@@ -114,7 +114,7 @@ void World<R>::steps(std::vector<std::uint16_t>& out) const {
     const std::uint64_t ping = client.wait_ping != 0 ? client.wait_ping
                                : !client.ops.empty() ? client.ops.front().hold
                                                      : 0;
-    if (ping != 0 && (ping <= view.acked || view.state == coherence::LinkState::down)) {
+    if (ping != 0 && (ping <= view.acked || no_fence_comes())) {
       add(Kind::release, i);
     }
   }
@@ -142,7 +142,7 @@ void World<R>::steps(std::vector<std::uint16_t>& out) const {
     if (!events_.empty()) {
       add(Kind::event_read);
     }
-    if (heartbeats_ > 0 && pings_.empty()) {
+    if (heartbeats_ > 0 && pings_.empty() && !script_->age) {
       add(Kind::heartbeat);
     }
     if (event_losses_ > 0) {
@@ -229,7 +229,7 @@ void World<R>::apply(std::uint16_t step) {
     case Kind::release: {
       Client& client = clients_[n];
       // A fence that cannot come: what it would have proven is made true by emptying L1.
-      if (R.flush_at_release && cache_.status().view().state == coherence::LinkState::down) {
+      if (R.flush_at_release && no_fence_comes()) {
         cache_.status().bump_generation();
       }
       if (client.wait_ping != 0) {

@@ -53,7 +53,7 @@ MultiOutcome BasicCache<R>::multi(std::span<const Part> parts, std::uint64_t fen
   }
   if (!R.whole_multi || needed <= view.acked) {
     outcome.kind = MultiOutcome::Kind::hit;
-  } else if (fenced_by == 0) {
+  } else if (fenced_by == 0 && view.proof == Proof::stream) {
     outcome.kind = MultiOutcome::Kind::wait;
     outcome.ping = needed;
   }

@@ -26,6 +26,8 @@
 namespace tiercache::coherence {
 
 struct EventLinkConfig {
+  // Proof::age: no PINGs and no canary; live from the connection to its loss.
+  Proof proof = Proof::stream;
   Duration heartbeat = std::chrono::milliseconds(20);
   Duration max_staleness = std::chrono::seconds(1);
   // Silence after which the connection is given up.

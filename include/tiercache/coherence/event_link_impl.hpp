@@ -14,12 +14,15 @@ void BasicEventLink<R>::on_subscribed(std::uint64_t source, Time now, LinkStatus
   proven_ = !with_canary_;
   canary_ = Canary::idle;
   status.set_state(LinkState::syncing);
+  status.set_proof(config_.proof);
   status.set_source(source);
   // Whatever was read before the subscription stood is not covered by it.
   if (R.flush_at_subscribe) {
     status.bump_generation();
   }
-  if (with_canary_) {
+  if (config_.proof == Proof::age) {
+    status.set_state(LinkState::live);
+  } else if (with_canary_) {
     start_canary(now, actions);
   } else {
     send(now, status, actions);
@@ -58,7 +61,8 @@ template <Rules R>
 void BasicEventLink<R>::request(std::uint64_t ping, Time now, LinkStatus& status,
                                 EventLinkActions& actions) {
   wanted_ = std::max(wanted_, ping);
-  if (up_ && wanted_ > sent_ && outstanding_.size() < config_.max_outstanding) {
+  if (up_ && config_.proof == Proof::stream && wanted_ > sent_ &&
+      outstanding_.size() < config_.max_outstanding) {
     send(now, status, actions);
   }
 }
@@ -141,7 +145,7 @@ void BasicEventLink<R>::on_canary_refused(Time now, LinkStatus& status, EventLin
 
 template <Rules R>
 void BasicEventLink<R>::on_tick(Time now, LinkStatus& status, EventLinkActions& actions) {
-  if (!up_) {
+  if (!up_ || config_.proof == Proof::age) {
     return;
   }
   if (!outstanding_.empty()) {
@@ -165,7 +169,7 @@ void BasicEventLink<R>::on_tick(Time now, LinkStatus& status, EventLinkActions& 
 
 template <Rules R>
 Time BasicEventLink<R>::next_tick() const noexcept {
-  return up_ ? last_sent_ + config_.heartbeat : kNever;
+  return up_ && config_.proof == Proof::stream ? last_sent_ + config_.heartbeat : kNever;
 }
 
 }  // namespace tiercache::coherence

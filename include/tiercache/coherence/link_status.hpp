@@ -23,9 +23,16 @@ enum class LinkState : std::uint8_t {
 
 const char* name(LinkState state) noexcept;
 
+// What keeps an entry true against writes that do not pass through the proxy.
+enum class Proof : std::uint8_t {
+  stream,  // Redis tells of every change, and PINGs prove that all of it has been heard
+  age,     // nothing tells: an entry lives for max_staleness at most, and no fence can be had
+};
+
 // One reader's snapshot.
 struct View {
   LinkState state = LinkState::down;
+  Proof proof = Proof::stream;
   std::uint64_t generation = 0;  // entries and flights of another generation are dead
   std::uint64_t sent = 0;        // number of the newest PING sent
   std::uint64_t acked = 0;       // number of the newest PING answered, its events applied
@@ -49,6 +56,7 @@ class LinkStatus {
   View view() const noexcept {
     View view;
     view.state = state_.load(std::memory_order_acquire);
+    view.proof = proof_.load(std::memory_order_acquire);
     view.generation = generation_.load(std::memory_order_acquire);
     view.acked_at = Time(Duration(acked_at_.load(std::memory_order_acquire)));
     view.acked = acked_.load(std::memory_order_acquire);
@@ -66,6 +74,10 @@ class LinkStatus {
   void set_state(LinkState state) noexcept {
     state_.store(state, std::memory_order_release);
   }
+  // While the link is down.
+  void set_proof(Proof proof) noexcept {
+    proof_.store(proof, std::memory_order_release);
+  }
   void set_source(std::uint64_t source) noexcept {
     source_.store(source, std::memory_order_release);
   }
@@ -82,6 +94,7 @@ class LinkStatus {
 
  private:
   alignas(64) std::atomic<LinkState> state_{LinkState::down};
+  std::atomic<Proof> proof_{Proof::stream};
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> acked_{0};

@@ -76,12 +76,13 @@ class BasicSession {
     wide_writes_++;
   }
   // The reply of a script has arrived. Returns the PING whose acknowledgement it must wait for;
-  // 0: forward now. (A flush needs no fence: its own new generation does it.)
+  // 0: forward now. (A flush needs no fence: its own new generation does it.) Where no fence can be
+  // had the wait ends by emptying L1, so there is no milder mode.
   std::uint64_t on_wide_write_reply(const View& view, ScriptMode mode) noexcept {
     if (!R.hold_scripts) {
       return 0;
     }
-    if (mode == ScriptMode::session) {
+    if (mode == ScriptMode::session && view.proof == Proof::stream) {
       fence_ = view.next_ping();
       return 0;
     }

@@ -20,6 +20,7 @@
 #include "tiercache/coherence/session.hpp"
 #include "tiercache/l1/store.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -111,6 +112,7 @@ class BasicShard {
   // all are as of that PING. Null: not here.
   l1::Entry* on_multi_part(const l1::Key& key, std::span<const l1::Variant> answers,
                            const View& view, Time now);
+  // Whether any entry may be served now, as far as the event link knows.
   bool fresh(const View& view, Time now) const noexcept;
 
   // A read that is sent upstream whatever L1 holds and whose reply may fill it; nobody joins it.
@@ -198,6 +200,10 @@ class BasicShard {
   bool may_join(const Flight& flight, const ReadAsk& ask, const View& view) const noexcept;
   bool may_commit(KeyHash hash, const Flight& flight, const Fill& fill,
                   const View& view) const noexcept;
+  // How long an entry may live at most.
+  Duration cap(Duration limit, const View& view) const noexcept {
+    return view.proof == Proof::age ? std::min(limit, config_.max_staleness) : limit;
+  }
   void commit(KeyHash hash, const Flight& flight, const Fill& fill, const View& view, Time now);
   void fence_others(KeyHash hash, const Flight& delivered, const View& view);
   Flight& start(const l1::Key& key, const l1::Variant& variant, const Place& place,

@@ -36,8 +36,13 @@ bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask,
 
 template <Rules R>
 bool BasicShard<R>::fresh(const View& view, Time now) const noexcept {
-  return view.state == LinkState::live && (config_.max_staleness == Duration::zero() ||
-                                           now - view.acked_at <= config_.max_staleness);
+  if (view.state != LinkState::live) {
+    return false;
+  }
+  if (view.proof == Proof::age) {
+    return config_.max_staleness > Duration::zero();
+  }
+  return config_.max_staleness == Duration::zero() || now - view.acked_at <= config_.max_staleness;
 }
 
 template <Rules R>
@@ -52,7 +57,7 @@ ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time n
   }
   if (entry->fenced() && entry->seq() > view.acked) {
     // Waited once and fenced anew meanwhile: go upstream, do not wait for ever.
-    if (ask.fenced_by == 0) {
+    if (ask.fenced_by == 0 && view.proof == Proof::stream) {
       outcome.kind = ReadOutcome::Kind::wait;
       outcome.ping = entry->seq();
     }
@@ -188,15 +193,15 @@ void BasicShard<R>::commit(KeyHash hash, const Flight& flight, const Fill& fill,
   meta.negative = fill.missing;
   if (fill.missing) {
     meta.ttl = l1::Ttl::missing;
-    meta.expire_at = from + config_.negative_ttl;
+    meta.expire_at = from + cap(config_.negative_ttl, view);
   } else if (fill.pttl_ms < 0) {
     meta.ttl = l1::Ttl::none;
-    meta.expire_at = from + config_.max_ttl;
+    meta.expire_at = from + cap(config_.max_ttl, view);
   } else {
-    const Duration left = fill.pttl_ms < config_.max_ttl / std::chrono::milliseconds(1)
-                              ? Duration(std::chrono::milliseconds(fill.pttl_ms))
-                              : config_.max_ttl;
-    const bool exact = left < config_.max_ttl && now - flight.sent_at <= config_.exact_within;
+    const Duration limit = cap(config_.max_ttl, view);
+    const bool capped = fill.pttl_ms >= limit / std::chrono::milliseconds(1);
+    const Duration left = capped ? limit : Duration(std::chrono::milliseconds(fill.pttl_ms));
+    const bool exact = !capped && now - flight.sent_at <= config_.exact_within;
     meta.ttl = exact ? l1::Ttl::exact : l1::Ttl::capped;
     meta.expire_at = from + left;
   }
