@@ -42,6 +42,8 @@ class Session final : public l2::Consumer {
   void begin_drain();
   // The client is gone, or has to go; nothing more is written.
   void close();
+  // Nothing runs any more; only memory is to be freed.
+  void forget_links();
   // Once a second: idle clients, parked links.
   void tick(Time now);
   bool over() const noexcept {

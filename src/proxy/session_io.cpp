@@ -269,6 +269,14 @@ void Session::close() {
   worker_.touch(*this);
 }
 
+void Session::forget_links() {
+  link_.reset();
+  own_.reset();
+  for (std::uint64_t id = queue_.head_id(); id < queue_.next_id(); id++) {
+    queue_.at(id).extra.reset();
+  }
+}
+
 void Session::tick(Time time) {
   constexpr unsigned kParkedTicks = 3;
   if (!pinned_ && own_ && ++parked_ticks_ > kParkedTicks) {

@@ -27,7 +27,12 @@ Worker::Worker(WorkerParts parts) : parts_(std::move(parts)), timer_(parts_.io) 
   arm_tick();
 }
 
-Worker::~Worker() = default;
+Worker::~Worker() {
+  // Links hold the sessions that wait for replies, and these their link.
+  for (const SessionPtr& session : all()) {
+    session->forget_links();
+  }
+}
 
 void Worker::adopt(Socket socket) {
   count(stats::Counter::clients_accepted);

@@ -154,6 +154,15 @@ class FakeLinks final : public l2::Links {
   }
   void close_all() override {
   }
+  void lose_all() {
+    for (const auto& [spec, link] : links_) {
+      link->die("over");
+      link->waiting.reset();
+    }
+    for (const Ref& link : owned) {
+      link->die("over");
+    }
+  }
   FakeLink& at(const l2::LinkSpec& spec = {}) {
     return *links_.at(spec);
   }
@@ -211,6 +220,13 @@ class Rig {
   ~Rig() {
     for (const auto& thread : threads) {
       thread->worker->close_all();
+    }
+    run();
+    for (const auto& thread : threads) {
+      thread->links.lose_all();
+      for (auto& [ping, release] : std::exchange(thread->gate.waits, {})) {
+        release();
+      }
     }
     run();
   }
