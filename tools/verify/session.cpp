@@ -123,6 +123,7 @@ bool Session::parse_replies() {
       return false;
     }
     connection_.consume(used);
+    tally_.check(Check::protocol).add();
     if (reply.kind == Reply::Kind::push) {
       continue;
     }
