@@ -38,8 +38,9 @@ TEST_CASE("scalars of both protocols") {
 
 TEST_CASE("aggregates become a flat list, whatever is behind them stays") {
   ReplyParser parser;
-  const Parsed parsed =
-      parse(parser, "*3\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n%1\r\n+k\r\n,2\r\n+rest");
+  const std::string whole = "*3\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n%1\r\n+k\r\n,2\r\n";
+  const std::string in = whole + "+rest";
+  const Parsed parsed = parse(parser, in);
   CHECK(parsed.status == Status::whole);
   REQUIRE(parsed.reply.items.size() == 5);
   CHECK(parsed.reply.items[0].text == "a");
