@@ -82,7 +82,7 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
     if (mget) {
       resp::append_array_header(scratch_, keys.size());
     }
-    outcome = cache.multi(parts, fenced_by_, now(), [&](const l1::Entry& entry) {
+    outcome = cache.multi(parts, fenced_by_, time_, [&](const l1::Entry& entry) {
       if (mget) {
         append_hit(scratch_, command, entry, spec_.version);
       } else {
@@ -139,13 +139,12 @@ Session::Step Session::send_multi(const Request& request) {
   MultiFill& multi = op.more().multi;
   coherence::Place place = link_->next_place();
   place.seq += distinct.size();
-  const Time time = now();
   for (const auto& [key, position] : distinct) {
     const l1::Key where{cache.hash(spec_.db, key), spec_.db, key};
     MultiFill::Part part;
     part.hash = where.hash;
     part.position = position;
-    part.flight = cache.begin_fill(where, variant_of(command_ids().get), place, time);
+    part.flight = cache.begin_fill(where, variant_of(command_ids().get), place, time_);
     multi.parts.push_back(part);
     coherence_.on_read_sent(part.hash, place.seq);
     scratch_.clear();

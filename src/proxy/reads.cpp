@@ -23,6 +23,9 @@ std::uint16_t id_of_read(const command::Command& command) {
   return command.name == "get" ? ids.get : command.name == "strlen" ? ids.strlen : ids.exists;
 }
 
+// Larger hits are pinned, and copied when the shard is free for others again.
+constexpr std::size_t kCopiedUnderLock = 4096;
+
 std::span<const l1::Variant> answers_to(std::uint16_t command) {
   const CommandIds& ids = command_ids();
   return command == ids.get      ? answers_to_get()
@@ -88,10 +91,15 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   std::string& target = first ? out_ : scratch_;
   scratch_.clear();
   bool negative = false;
-  const coherence::ReadOutcome outcome = cache.read(ask, now(), [&](const l1::Entry& entry) {
+  const coherence::ReadOutcome outcome = cache.read(ask, time_, [&](const l1::Entry& entry) {
     negative = entry.negative();
+    if (command == entry.command() && entry.reply().size() > kCopiedUnderLock) {
+      return true;
+    }
     append_hit(target, command, entry, spec_.version);
+    return false;
   });
+  target.append(outcome.pin.reply());
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
     case Outcome::hit:
@@ -156,15 +164,14 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what) 
   ask.answers = answers_to_ttl();
   ask.reach = coherence_.reach(ask.key.hash, view);
   ask.fenced_by = fenced_by_;
-  const Time time = now();
   std::optional<std::int64_t> milliseconds;
-  const coherence::ReadOutcome outcome = cache.probe(ask, time, [&](const l1::Entry& entry) {
+  const coherence::ReadOutcome outcome = cache.probe(ask, time_, [&](const l1::Entry& entry) {
     if (entry.ttl() == l1::Ttl::none) {
       milliseconds = -1;
     } else if (entry.ttl() == l1::Ttl::missing) {
       milliseconds = -2;
     } else if (entry.ttl() == l1::Ttl::exact) {
-      milliseconds = (entry.expire_at() - time) / std::chrono::milliseconds(1);
+      milliseconds = (entry.expire_at() - time_) / std::chrono::milliseconds(1);
     }
   });
   if (outcome.kind == coherence::ReadOutcome::Kind::wait) {

@@ -46,9 +46,6 @@ class Session final : public l2::Consumer {
   void forget_links();
   // Once a second: idle clients, parked links.
   void tick(Time now);
-  bool over() const noexcept {
-    return gone_ && queue_.empty();
-  }
   ClientFacts facts() const;
   bool has_client() const noexcept {
     return !gone_;
@@ -186,7 +183,6 @@ class Session final : public l2::Consumer {
   Step pinned_local(const Request& request, const Classified& what, bool& relayed);
   void pinned_send(const Request& request, const Classified& what);
   void pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
-  void begin_frame(bool push);
   void fail_pinned(std::string_view why);
   void after_exec(std::uint64_t id, bool ran);
 
@@ -210,9 +206,9 @@ class Session final : public l2::Consumer {
   bool closing_ = false;  // takes no more requests, closes when all is answered and written
   bool gone_ = false;
   bool doomed_ = false;  // to be closed at the end of the wake-up
-  bool draining_ = false;
   std::string name_;
   std::string peer_;
+  Time time_;  // of this wake-up
   Time since_;
   Time active_;
 

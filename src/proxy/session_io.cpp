@@ -134,6 +134,9 @@ void Session::pump() {
 }
 
 bool Session::process() {
+  // One look at the clock for all requests that lie here: each was sent before it, and is answered
+  // after it, so it is a moment at which each may have happened.
+  time_ = now();
   if (stall_ == Stall::drain && queue_.empty()) {
     stall_ = Stall::none;
   } else if (stall_ == Stall::unowed && coherence_.owed() == 0) {
@@ -245,7 +248,6 @@ void Session::settle() {
 }
 
 void Session::begin_drain() {
-  draining_ = true;
   closing_ = true;
   if (pinned_ && flow_->endless()) {
     close();

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -67,7 +68,8 @@ class BasicCache {
     return hasher_(db, key);
   }
 
-  // `on_hit(const l1::Entry&)` runs under the lock: copy or pin, nothing else.
+  // `on_hit(const l1::Entry&)` runs under the lock and only copies a small reply. If it returns
+  // true the outcome's `pin` holds the entry's bytes, for a large one to be copied afterwards.
   template <class OnHit>
   ReadOutcome read(const ReadAsk& ask, Time now, OnHit&& on_hit) {
     return locked(ask, now, on_hit, &BasicShard<R>::on_read);
@@ -139,7 +141,13 @@ class BasicCache {
     MutexLock lock(at.mutex);
     ReadOutcome outcome = (at.shard.*method)(ask, view, now);
     if (outcome.kind == ReadOutcome::Kind::hit) {
-      on_hit(std::as_const(*outcome.entry));
+      if constexpr (std::is_same_v<std::invoke_result_t<OnHit, const l1::Entry&>, bool>) {
+        if (on_hit(std::as_const(*outcome.entry))) {
+          outcome.pin = at.shard.store().pin(outcome.entry);
+        }
+      } else {
+        on_hit(std::as_const(*outcome.entry));
+      }
       outcome.entry = nullptr;
     }
     return outcome;

@@ -68,6 +68,7 @@ struct ReadOutcome {
   };
   Kind kind = Kind::none;
   l1::Entry* entry = nullptr;
+  l1::Pin pin;  // hit: if the caller of Cache asked for it
   FlightId flight = 0;
   std::uint64_t flight_seq = 0;  // joined: its number on its link
   bool foreign = false;          // joined: a flight of another link
