@@ -103,7 +103,12 @@ void append_info(std::string& out, std::string_view name, Version version) {
   resp::append_set_header(out, 0, version);  // key specifications
   const auto subcommands = name == command::cache_doc().name ? command::cache_subcommand_docs()
                                                              : std::span<const CommandDoc>{};
-  resp::append_set_header(out, subcommands.size(), version);
+  // Redis has a set where there are none, and an array where there are some.
+  if (subcommands.empty()) {
+    resp::append_set_header(out, 0, version);
+  } else {
+    resp::append_array_header(out, subcommands.size());
+  }
   for (const CommandDoc& sub : subcommands) {
     append_info(out, sub.name, version);
   }
