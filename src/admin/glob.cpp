@@ -43,7 +43,8 @@ bool match_one(std::string_view pattern, std::size_t& at, unsigned char c, Fold 
       found = found || (from <= c && c <= to);
       at += 3;
     } else {
-      found = found || fold(pattern[at++]) == c;
+      found = found || fold(pattern[at]) == c;
+      at++;
     }
   }
   // A class that is never closed ends with the pattern.

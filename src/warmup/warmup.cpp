@@ -129,7 +129,7 @@ Status Warmup::Impl::start(Job job) {
   run_++;
   job_ = std::move(job);
   pace_ = Pace(std::max(job_.rate, 1U));
-  cursor_ = "0";
+  cursor_.assign(1, '0');
   scanned_all_ = false;
   taken_ = 0;
   batches_out_ = 0;  // what an earlier run left in flight reports under its own number
@@ -144,6 +144,7 @@ Status Warmup::Impl::start(Job job) {
     progress_.started = std::chrono::system_clock::now();
     progress_since_ = started_;
   }
+  events_.use_db(job_.db);  // before anything is read there
   spdlog::info("warmup: started in db {} at {} keys/s", job_.db, job_.rate);
   step();
   return Unit{};
