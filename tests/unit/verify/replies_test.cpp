@@ -78,7 +78,8 @@ TEST_CASE("nesting and size are limited") {
     deep += "*1\r\n";
   }
   CHECK(parse(parser, deep + ":1\r\n").status == Status::broken);
-  std::string wide = "*" + std::to_string(ReplyParser::kMaxItems + 1) + "\r\n";
+  std::string wide = "*";
+  wide.append(std::to_string(ReplyParser::kMaxItems + 1)).append("\r\n");
   for (std::size_t i = 0; i <= ReplyParser::kMaxItems; ++i) {
     wide += ":1\r\n";
   }
