@@ -14,7 +14,7 @@
 
 namespace {
 
-constexpr std::uint64_t kMaxStates = 20'000'000;
+constexpr std::uint64_t kMaxStates = 100'000'000;
 
 void print_trace(const model::Found& found) {
   for (std::size_t i = 0; i < found.trace.size(); i++) {
