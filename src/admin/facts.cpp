@@ -1,5 +1,7 @@
 #include "facts.hpp"
 
+#include "tiercache/config/schema.hpp"
+
 #include <chrono>
 #include <cstdio>
 #include <type_traits>
@@ -51,6 +53,19 @@ struct Snapshot {
       default:
         return sum(counter);
     }
+  }
+  // Without a stream an entry's age is the bound, and nothing ever shows that it is less.
+  std::int64_t bound_ms(Time now) const noexcept {
+    return view.state == coherence::LinkState::live && view.proof == coherence::Proof::age
+               ? std::int64_t{config->coherence.max_staleness.count()}
+               : staleness_bound_ms(view, now);
+  }
+  std::string invalidation() const {
+    const auto index = static_cast<std::size_t>(config->coherence.invalidation);
+    return std::string(config::find_key("coherence.invalidation")->choices[index]);
+  }
+  std::string invalidation_active() const {
+    return events.transport ? l2::name(*events.transport) : "none";
   }
   double hit_ratio() const noexcept {
     const auto hits = static_cast<double>(sum(Counter::l1_hits));
@@ -147,13 +162,16 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"l1_flights", number(at.totals.flights)},
       {"l1_commits_refused", number(at.totals.refused)},
       {"generation", number(at.view.generation)},
+      {"invalidation", at.invalidation()},
+      {"invalidation_active", at.invalidation_active()},
+      {"invalidation_stepped_down", at.events.stepped_down},
       {"event_link_state", std::string(coherence::name(at.view.state))},
       {"event_link_connects", number(at.events.connects)},
       {"event_link_losses", number(at.events.losses)},
       {"event_link_canary", std::int64_t{at.events.canary ? 1 : 0}},
       {"event_link_last_error", at.events.last_error},
       {"max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()}},
-      {"staleness_bound_ms", staleness_bound_ms(at.view, now)},
+      {"staleness_bound_ms", at.bound_ms(now)},
       {"fence_timeouts", number(parts.fences.counters().timeouts.load(std::memory_order_relaxed))},
       {"upstream_address", config::to_string(at.config->upstream.address)},
       {"upstream_version", at.events.version},
@@ -179,6 +197,8 @@ std::string tiercache_section(const AdminParts& parts, Time now) {
   append_line(text, "tiercache_net_input_bytes", at.of(Counter::bytes_in));
   append_line(text, "tiercache_net_output_bytes", at.of(Counter::bytes_out));
   append_line(text, "tiercache_protocol_errors", at.of(Counter::protocol_errors));
+  append_line(text, "invalidation", at.invalidation());
+  append_line(text, "invalidation_active", at.invalidation_active());
   append_line(text, "tiercache_warm_state", name(parts.warmup.progress().state));
   return text;
 }
@@ -202,7 +222,7 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) 
   append_line(text, "event_link_state", coherence::name(at.view.state));
   append_line(text, "event_link_last_error", at.events.last_error);
   append_line(text, "max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()});
-  append_line(text, "staleness_bound_ms", staleness_bound_ms(at.view, now));
+  append_line(text, "staleness_bound_ms", at.bound_ms(now));
   return text;
 }
 

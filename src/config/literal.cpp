@@ -26,9 +26,11 @@ bool is_control(char c) noexcept {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
+// What commands and prefixes of keys are made of; nothing that would need escaping anywhere.
+constexpr std::string_view kWordMarks = "-_.|:/@#{}";
 bool is_word_char(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-         c == '_' || c == '.' || c == '|';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         kWordMarks.find(c) != kWordMarks.npos;
 }
 
 std::string lower(std::string_view text) {
@@ -144,8 +146,9 @@ Result<Value> words_value(const Key& key, const Literal& literal,
   }
   for (const std::string& word : words) {
     if (word.empty() || word.size() > 64 || !std::ranges::all_of(word, is_word_char)) {
-      return refused(key, literal,
-                     quoted_briefly(word) + " is not 1 to 64 letters, digits and - _ . |");
+      return refused(
+          key, literal,
+          quoted_briefly(word) + " is not 1 to 64 letters, digits and - _ . | : / @ # { }");
     }
   }
   return Value{words};

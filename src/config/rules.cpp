@@ -2,8 +2,21 @@
 
 #include "literal.hpp"
 
+#include <algorithm>
+
 namespace tiercache::config {
 namespace {
+
+// Redis refuses such prefixes too.
+bool no_prefix_begins_with_another(const std::vector<std::string>& prefixes) {
+  for (const std::string& one : prefixes) {
+    if (std::ranges::count_if(
+            prefixes, [&](const std::string& other) { return other.starts_with(one); }) > 1) {
+      return false;
+    }
+  }
+  return true;
+}
 
 constexpr Rule kRules[] = {
     {"listen.port", "leaves nothing to listen on with", "listen.unix_socket",
@@ -23,6 +36,10 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return c.coherence.max_staleness.count() == 0 ||
               c.coherence.heartbeat < c.coherence.max_staleness;
+     }},
+    {"coherence.tracking_prefixes", "names a prefix that begins with another of them", "",
+     [](const Config& c) {
+       return no_prefix_begins_with_another(c.coherence.tracking_prefixes);
      }},
     {"limits.client_output_pause", "must not exceed", "limits.client_output",
      [](const Config& c) {
@@ -48,11 +65,11 @@ std::span<const Rule> rules() noexcept {
 }
 
 std::string broken(const Rule& rule, const Config& config) {
-  return shown(rule.first, config)
-      .append(" ")
-      .append(rule.relation)
-      .append(" ")
-      .append(shown(rule.second, config));
+  std::string text = shown(rule.first, config).append(" ").append(rule.relation);
+  if (!rule.second.empty()) {
+    text.append(" ").append(shown(rule.second, config));
+  }
+  return text;
 }
 
 }  // namespace tiercache::config

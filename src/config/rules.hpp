@@ -12,7 +12,7 @@ namespace tiercache::config {
 struct Rule {
   std::string_view first;
   std::string_view relation;  // stands between the keys in the message
-  std::string_view second;
+  std::string_view second;    // empty if the rule is about the first alone
   bool (*holds)(const Config&);
 };
 

@@ -6,7 +6,7 @@ namespace tiercache::config {
 namespace {
 
 constexpr std::string_view kEvictions[] = {"lru"};
-constexpr std::string_view kInvalidations[] = {"keyspace"};
+constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "ttl"};
 constexpr std::string_view kModes[] = {"strict", "session"};
 constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
 
@@ -176,7 +176,11 @@ constexpr Key kSchema[] = {
 
     choice<&C::coherence, &Coherence::invalidation>("coherence.invalidation", kInvalidations,
                                                     kStart,
-                                                    "How Redis reports that a key has changed"),
+                                                    "How changes of keys come to be known; auto = "
+                                                    "the best of the others that works"),
+    key<&C::coherence, &Coherence::tracking_prefixes>(
+        "coherence.tracking_prefixes", Kind::words, 0, 64, kStart,
+        "With auto and tracking: keep only keys that begin so; empty = all"),
     choice<&C::coherence, &Coherence::mode>(
         "coherence.mode", kModes, kStart,
         "After a script's write: hold the reply (strict) or fence only its session"),

@@ -12,7 +12,7 @@ using Part = EventFrame::Part;
 
 constexpr std::size_t kMaxLine = std::size_t{64} << 10;
 constexpr std::size_t kMaxBulk = std::size_t{1} << 30;
-constexpr std::size_t kMaxNested = std::size_t{1} << 20;
+constexpr std::size_t kMaxKeys = std::size_t{1} << 31;  // of one turn of Redis's loop
 
 // A position in the input, and why it cannot move on.
 struct Walk {
@@ -116,20 +116,14 @@ bool read_type(Walk& walk, char& type) {
   return true;
 }
 
-// The array inside an invalidation: only that it is one, or that it is null, is told.
-bool read_nested(Walk& walk, Part& part) {
+// The array at the end of an invalidation; null if everything is meant.
+bool read_keys_header(Walk& walk, Part& part, std::size_t& keys) {
   std::size_t count = 0;
-  if (!read_size(walk, kMaxNested, count)) {
+  if (!read_size(walk, kMaxKeys, count)) {
     return false;
   }
   part = {count == kNil ? Kind::nil : Kind::array, {}};
-  for (std::size_t i = 0; count != kNil && i < count; i++) {
-    char type = '\0';
-    Part ignored;
-    if (!read_type(walk, type) || !read_plain(walk, type, ignored)) {
-      return false;
-    }
-  }
+  keys = count == kNil ? 0 : count;
   return true;
 }
 
@@ -149,7 +143,10 @@ bool read_parts(Walk& walk, EventFrame& frame) {
       return false;
     }
     Part& part = frame.parts[i];
-    if (!(type == '*' ? read_nested(walk, part) : read_plain(walk, type, part))) {
+    if (type == '*' && i + 1 != frame.count) {
+      return walk.stop(ParseStatus::error);
+    }
+    if (!(type == '*' ? read_keys_header(walk, part, frame.keys) : read_plain(walk, type, part))) {
       return false;
     }
   }
@@ -161,6 +158,7 @@ bool read_parts(Walk& walk, EventFrame& frame) {
 EventScan scan_event(std::string_view input, EventFrame& frame) {
   Walk walk{input.data(), input.data() + input.size()};
   char type = '\0';
+  frame.keys = 0;
   if (read_type(walk, type)) {
     if (type == '*') {
       read_parts(walk, frame);
@@ -172,6 +170,21 @@ EventScan scan_event(std::string_view input, EventFrame& frame) {
       frame.text = part.text;
     }
   }
+  return {walk.status, static_cast<std::size_t>(walk.at - input.data())};
+}
+
+EventScan scan_key(std::string_view input, std::string_view& key) {
+  Walk walk{input.data(), input.data() + input.size()};
+  char type = '\0';
+  Part part;
+  if (read_type(walk, type)) {
+    if (type != '$') {
+      walk.stop(ParseStatus::error);
+    } else if (read_bulk(walk, part) && part.kind != Kind::text) {
+      walk.stop(ParseStatus::error);
+    }
+  }
+  key = part.text;
   return {walk.status, static_cast<std::size_t>(walk.at - input.data())};
 }
 

@@ -1,6 +1,7 @@
 #include "event_stream.hpp"
 
 #include "server_info.hpp"
+#include "transport.hpp"
 
 #include "tiercache/resp/encoder.hpp"
 
@@ -27,11 +28,8 @@ bool is_confirmation(const EventFrame& frame, std::string_view kind) {
 }  // namespace
 
 EventStream::EventStream(boost::asio::io_context& io, const config::Endpoint& endpoint,
-                         std::string_view user_name, std::string_view password,
-                         std::string unused_prefix, User& user)
-    : user_name_(user_name),
-      password_(password),
-      unused_prefix_(std::move(unused_prefix)),
+                         StreamSpec spec, User& user)
+    : spec_(std::move(spec)),
       user_(&user),
       wire_(std::make_shared<Wire>(io, endpoint, static_cast<Wire::User&>(*this))) {
 }
@@ -47,12 +45,12 @@ void EventStream::close() {
 
 void EventStream::on_up() {
   std::string& out = wire_->out();
-  if (password_.empty()) {
+  if (spec_.password.empty()) {
     step_ = Step::info;
-  } else if (user_name_.empty()) {
-    resp::append_request(out, {"AUTH", password_});
+  } else if (spec_.user.empty()) {
+    resp::append_request(out, {"AUTH", spec_.password});
   } else {
-    resp::append_request(out, {"AUTH", user_name_, password_});
+    resp::append_request(out, {"AUTH", spec_.user, spec_.password});
   }
   resp::append_request(out, {"INFO", "server"});
   resp::append_request(out, {"CLIENT", "ID"});
@@ -62,10 +60,19 @@ void EventStream::on_up() {
 // Invalidations are redirected to this very connection: RESP2 has no other way to get them here.
 void EventStream::subscribe(std::string_view client_id) {
   std::string& out = wire_->out();
-  resp::append_request(
-      out, {"CLIENT", "TRACKING", "ON", "REDIRECT", client_id, "BCAST", "PREFIX", unused_prefix_});
+  std::vector<std::string_view> tracking = {"CLIENT",   "TRACKING", "ON",
+                                            "REDIRECT", client_id,  "BCAST"};
+  for (const std::string& prefix : spec_.prefixes) {
+    tracking.insert(tracking.end(), {"PREFIX", prefix});
+  }
+  resp::append_array_header(out, tracking.size());
+  for (const std::string_view word : tracking) {
+    resp::append_bulk(out, word);
+  }
   resp::append_request(out, {"SUBSCRIBE", kInvalidations});
-  resp::append_request(out, {"PSUBSCRIBE", "__keyspace@*__:*"});
+  if (spec_.transport == Transport::keyspace) {
+    resp::append_request(out, {"PSUBSCRIBE", "__keyspace@*__:*"});
+  }
   wire_->flush();
 }
 
@@ -80,8 +87,10 @@ void EventStream::ping(std::uint64_t payload) {
 std::size_t EventStream::on_bytes(std::string_view bytes) {
   std::size_t used = 0;
   EventFrame frame;
+  std::string_view key;
   while (user_ != nullptr && used < bytes.size()) {
-    const EventScan scan = scan_event(bytes.substr(used), frame);
+    const std::string_view rest = bytes.substr(used);
+    const EventScan scan = keys_left_ > 0 ? scan_key(rest, key) : scan_event(rest, frame);
     if (scan.status == resp::ParseStatus::incomplete) {
       break;
     }
@@ -90,19 +99,52 @@ std::size_t EventStream::on_bytes(std::string_view bytes) {
       break;
     }
     used += scan.consumed;
-    on_frame(frame);
+    if (keys_left_ == 0) {
+      on_frame(frame);
+      continue;
+    }
+    keys_left_--;
+    if (spec_.transport == Transport::tracking) {
+      user_->on_invalidated(key);
+    }
   }
   return used;
 }
 
 void EventStream::on_frame(const EventFrame& frame) {
   if (frame.kind == Kind::error) {
-    std::string line("-");
-    fail(line.append(frame.text));
+    on_error(frame.text);
   } else if (step_ == Step::subscribed || is_message(frame)) {
     on_message(frame);
   } else {
     greet(frame);
+  }
+}
+
+void EventStream::on_error(std::string_view text) {
+  const std::string line = std::string("-").append(text);
+  if (!refused_for_good(text)) {
+    fail(line);
+    return;
+  }
+  switch (step_) {
+    case Step::auth:
+    case Step::info:
+      fail(line);
+      return;
+    case Step::id:
+      fail("CLIENT ID: " + line, Fault::refused);
+      return;
+    case Step::tracking:
+      fail("CLIENT TRACKING: " + line, Fault::refused);
+      return;
+    case Step::invalidations:
+    case Step::events:
+      fail("subscribing: " + line, Fault::refused);
+      return;
+    case Step::subscribed:
+      fail("PING: " + line, Fault::refused);
+      return;
   }
 }
 
@@ -133,19 +175,26 @@ void EventStream::greet(const EventFrame& frame) {
         break;
       }
       step_ = Step::events;
+      if (spec_.transport == Transport::tracking) {
+        subscribed();
+      }
       return;
     case Step::events:
       if (!is_confirmation(frame, "psubscribe")) {
         break;
       }
-      step_ = Step::subscribed;
-      wire_->ready();
-      user_->on_subscribed(run_id_);
+      subscribed();
       return;
     case Step::subscribed:
       return;
   }
   fail("Redis answers the subscription in a way that was not expected");
+}
+
+void EventStream::subscribed() {
+  step_ = Step::subscribed;
+  wire_->ready();
+  user_->on_subscribed(run_id_);
 }
 
 void EventStream::on_message(const EventFrame& frame) {
@@ -164,17 +213,25 @@ void EventStream::on_message(const EventFrame& frame) {
     std::from_chars(text.data(), text.data() + text.size(), payload);
     user_->on_pong(payload);
   } else if (frame.count == 3 && kind == "message" && parts[1].text == kInvalidations) {
-    // No key has the prefix, so even one that is named tells us only that something is odd.
-    user_->on_flushed();
+    on_invalidation(frame);
   } else {
     fail("the event connection was unsubscribed, or Redis sent something else unexpected");
   }
 }
 
-void EventStream::fail(const std::string& why) {
+void EventStream::on_invalidation(const EventFrame& frame) {
+  keys_left_ = frame.keys;
+  // Keys are named without tracking any: no key has the prefix, so something is odd. Neither is
+  // text what Redis sends; anyone may PUBLISH it.
+  if (frame.parts[2].kind != Kind::array || spec_.transport != Transport::tracking) {
+    user_->on_flushed();
+  }
+}
+
+void EventStream::fail(const std::string& why, Fault fault) {
   wire_->close();
   if (User* user = std::exchange(user_, nullptr)) {
-    user->on_stream_down(why);
+    user->on_stream_down(why, fault);
   }
 }
 

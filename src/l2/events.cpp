@@ -1,13 +1,10 @@
-// The event link's life: connect, greet, subscribe, serve, lose. The watches are in
-// events_watch.cpp.
+// The event link's life once it is subscribed, and what others see of it.
 #include "tiercache/l2/events.hpp"
 
-#include "command_reply.hpp"
 #include "events_impl.hpp"
-#include "notifications.hpp"
-#include "server_info.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -45,7 +42,8 @@ EventsImpl::EventsImpl(boost::asio::io_context& io, coherence::Cache& cache, Fen
       link_(config.link),
       tick_timer_(io),
       retry_timer_(io),
-      backoff_(config.backoff_min, config.backoff_max) {
+      backoff_(config.backoff_min, config.backoff_max),
+      ladder_(config.transports) {
 }
 
 void EventsImpl::start() {
@@ -68,144 +66,33 @@ void EventsImpl::stop() {
   lose("stopped");
 }
 
-void EventsImpl::connect() {
-  attempt_++;
-  control_ = std::make_shared<Control>(io_, config_.upstream, static_cast<Control::User&>(*this));
-  control_->start(config_.connect_timeout);
-}
-
-Control::Answer EventsImpl::then(Method method) {
-  return [weak = weak_from_this(), attempt = attempt_, method](const Result<Reply>& reply) {
-    const auto self = weak.lock();
-    if (self && self->attempt_ == attempt && reply) {
-      (self.get()->*method)(reply.value());
-    }
-  };
-}
-
-void EventsImpl::on_control_up() {
-  if (!config_.password.empty()) {
-    if (config_.user.empty()) {
-      control_->query({"AUTH", config_.password}, then(&EventsImpl::on_auth));
-    } else {
-      control_->query({"AUTH", config_.user, config_.password}, then(&EventsImpl::on_auth));
-    }
-  }
-  control_->query({"INFO", "server"}, then(&EventsImpl::on_info));
-  control_->query({"INFO", "replication"}, then(&EventsImpl::on_replication));
-  control_->query({"CONFIG", "GET", "notify-keyspace-events"}, then(&EventsImpl::on_flags));
-}
-
-void EventsImpl::on_auth(const Reply& reply) {
-  if (reply.is_error()) {
-    lose("-" + reply.text);
-  }
-}
-
-void EventsImpl::on_info(const Reply& reply) {
-  known_.run_id = info_field(reply.text, "run_id");
-  known_.version = info_field(reply.text, "redis_version");
-  if (known_.run_id.empty()) {
-    lose(reply.is_error() ? "-" + reply.text : "INFO does not name the server's run_id");
-  }
-}
-
-void EventsImpl::on_replication(const Reply& reply) {
-  known_.role = info_field(reply.text, "role");
-}
-
-void EventsImpl::on_flags(const Reply& reply) {
-  if (reply.kind != Reply::Kind::array || reply.items.size() < 2) {
-    // Where CONFIG is not ours the canary still proves that events come.
-    if (!config_.link.canary) {
-      lose(
-          "CONFIG GET notify-keyspace-events is refused and the canary is off: nothing proves "
-          "that Redis sends events");
-      return;
-    }
-    open_stream();
-    return;
-  }
-  const std::string& flags = reply.items[1].text;
-  if (notifications_suffice(flags)) {
-    open_stream();
-    return;
-  }
-  const std::string needed = with_needed_notifications(flags);
-  if (!config_.manage_notifications) {
-    lose(
-        "Redis does not send the events we need, so nothing is served from memory: run CONFIG SET "
-        "notify-keyspace-events " +
-        needed + " on it, or set coherence.manage_notifications = true");
-    return;
-  }
-  spdlog::info("event link: setting notify-keyspace-events from \"{}\" to \"{}\"", flags, needed);
-  control_->query({"CONFIG", "SET", "notify-keyspace-events", needed},
-                  then(&EventsImpl::on_flags_set));
-}
-
-void EventsImpl::on_flags_set(const Reply& reply) {
-  if (reply.is_error()) {
-    lose("Redis does not send the events we need and refuses CONFIG SET (" + reply.text +
-         "), so nothing is served from memory: set notify-keyspace-events to \"KA\" there");
-    return;
-  }
-  open_stream();
-}
-
-void EventsImpl::open_stream() {
-  control_->ready();
-  greeted_ = true;
-  stream_ = std::make_shared<EventStream>(io_, config_.upstream, config_.user, config_.password,
-                                          unused_prefix_, static_cast<EventStream::User&>(*this));
-  stream_->start(config_.connect_timeout);
-}
-
-void EventsImpl::on_subscribed(std::string_view run_id) {
-  if (run_id != known_.run_id) {
-    lose("two connections to Redis reached two servers");
-    return;
-  }
-  if (listeners_.on_server_known) {
-    listeners_.on_server_known(known_.version, known_.run_id);
-  }
-  learn_commands();
-  known_.connects++;
-  subscribed_ = true;
-  canary_.reset();
-  canary_on_ = config_.link.canary;
-  round_ = {};
-  polls_unanswered_ = 0;
-  statistics_known_ = false;
-  next_poll_ = canary_on_ ? now() + config_.link.canary_interval : now();
-  link_.on_subscribed(source_of(run_id), now(), status_, actions_);
-  obey(actions_);
-  arm();
-}
-
-void EventsImpl::learn_commands() {
-  if (!listeners_.on_commands) {
-    return;
-  }
-  control_->query_raw({"COMMAND"}, [weak = weak_from_this(),
-                                    attempt = attempt_](std::string_view frame) {
-    const auto self = weak.lock();
-    if (!self || self->attempt_ != attempt) {
-      return;
-    }
-    auto commands = read_command_reply(frame);
-    if (!commands) {
-      spdlog::warn("event link: the server's commands are not known: {}", commands.error().detail);
-      return;
-    }
-    self->listeners_.on_commands(std::move(commands).value());
-  });
-}
-
 void EventsImpl::lose(const std::string& why) {
+  ladder_.restart();
+  end_attempt(why);
+  if (stopped_) {
+    retry_timer_.cancel();
+    return;
+  }
+  if (why != logged_error_) {
+    logged_error_ = why;
+    spdlog::warn("event link: {}; trying again until it works", why);
+  }
+  retry_after(backoff_.next(random_()));
+}
+
+void EventsImpl::refuse(const std::string& why) {
+  if (ladder_.step_down(why)) {
+    end_attempt(why);
+    retry_after(Duration::zero());
+  } else {
+    lose(why);
+  }
+}
+
+void EventsImpl::end_attempt(const std::string& why) {
   if (subscribed_) {
     subscribed_ = false;
-    known_.losses++;
+    known_.losses += was_live_ ? 1U : 0U;
     // Unless the machine gave it up by itself.
     if (status_.view().state != LinkState::down) {
       link_.on_lost(status_);
@@ -213,6 +100,7 @@ void EventsImpl::lose(const std::string& why) {
   }
   attempt_++;
   greeted_ = false;
+  was_live_ = false;
   known_.canary = false;
   tick_timer_.cancel();
   if (control_) {
@@ -225,22 +113,15 @@ void EventsImpl::lose(const std::string& why) {
   boost::asio::post(io_, [control = std::move(control_), stream = std::move(stream_)] {});
   control_.reset();
   stream_.reset();
-  if (stopped_) {
-    retry_timer_.cancel();
-  } else {
+  if (!stopped_) {
     known_.last_error = why;
-    retry_later();
   }
   note_state();
   fences_.notify();
 }
 
-void EventsImpl::retry_later() {
-  if (known_.last_error != logged_error_) {
-    logged_error_ = known_.last_error;
-    spdlog::warn("event link: {}; trying again until it works", logged_error_);
-  }
-  retry_timer_.expires_after(backoff_.next(random_()));
+void EventsImpl::retry_after(Duration pause) {
+  retry_timer_.expires_after(pause);
   retry_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (!error && self && !self->stopped_) {
@@ -249,10 +130,29 @@ void EventsImpl::retry_later() {
   });
 }
 
+void EventsImpl::on_stream_down(const std::string& why, EventStream::Fault fault) {
+  fault == EventStream::Fault::refused ? refuse_or_lose(why) : lose(why);
+}
+
 void EventsImpl::on_key_event(std::uint32_t db, std::string_view key, std::string_view event) {
   events_.store(events_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   cache_.event(cache_.hash(db, key));
   if (key == canary_key_ && event == "set") {
+    link_.on_canary_event();
+  }
+}
+
+// Of the canaries written together one is heard at least: an invalidation names a key once,
+// whichever dbs it changed in.
+void EventsImpl::on_invalidated(std::string_view key) {
+  events_.store(events_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  for (std::uint64_t dbs = used_dbs_.load(); dbs != 0; dbs &= dbs - 1) {
+    cache_.event(cache_.hash(static_cast<std::uint32_t>(std::countr_zero(dbs)), key));
+  }
+  if (far_db_used_.load()) {
+    status_.bump_generation();
+  }
+  if (key == canary_key_) {
     link_.on_canary_event();
   }
 }
@@ -281,9 +181,13 @@ void EventsImpl::obey(coherence::EventLinkActions& actions) {
   if (actions.close) {
     const LinkFault fault = actions.fault;
     actions.clear();
-    lose(fault == LinkFault::canary_unheard
-             ? "the event of our own canary did not arrive: notifications are switched off"
-             : "no answer to a PING for too long");
+    if (fault == LinkFault::canary_unheard) {
+      refuse_or_lose(ladder_.current() == Transport::keyspace
+                         ? "the event of our own canary did not arrive: notifications are off"
+                         : "the invalidation of our own canary did not arrive");
+    } else {
+      lose("no answer to a PING for too long");
+    }
     return;
   }
   if (!actions.pings.empty() && stream_) {
@@ -323,7 +227,7 @@ void EventsImpl::arm() {
   }
   // A PING that is due may still not be sent, because too many are unanswered: never spin.
   const Time at = now();
-  const Time next = link_.next_tick();
+  const Time next = ladder_.current() == Transport::ttl ? next_poll_ : link_.next_tick();
   tick_timer_.expires_at(
       next > at ? next
                 : at + std::max<Duration>(config_.link.heartbeat, std::chrono::milliseconds(1)));
@@ -351,10 +255,13 @@ void EventsImpl::note_state() {
       backoff_.reset();
       if (before == LinkState::suspect) {
         spdlog::info("event link: live again");
-      } else {
-        spdlog::info("event link: live (Redis {}, {}, run_id {})", known_.version, known_.role,
-                     known_.run_id);
+        break;
       }
+      was_live_ = true;
+      known_.connects++;
+      note_transport();
+      spdlog::info("event link: live by {} (Redis {}, {}, run_id {})", name(ladder_.current()),
+                   known_.version, known_.role, known_.run_id);
       break;
     case LinkState::suspect:
       spdlog::warn("event link: suspect, a PONG is overdue; nothing is served from memory");
@@ -367,8 +274,43 @@ void EventsImpl::note_state() {
   publish();
 }
 
+// Once for each change of what is used and why.
+void EventsImpl::note_transport() {
+  const Transport now = ladder_.current();
+  std::string note = std::string(name(now)).append(": ").append(ladder_.reasons());
+  if (note == noted_transport_) {
+    return;
+  }
+  const bool first = noted_transport_.empty();
+  noted_transport_ = std::move(note);
+  if (!ladder_.reasons().empty()) {
+    spdlog::warn(
+        "event link: stepped down to invalidation by {}, since better ways do not work: {}",
+        name(now), ladder_.reasons());
+  } else if (!first) {
+    spdlog::info("event link: invalidation by {}, the best of those configured", name(now));
+  }
+  if (now != Transport::ttl) {
+    return;
+  }
+  const auto limit =
+      std::chrono::duration_cast<std::chrono::milliseconds>(config_.link.max_staleness).count();
+  if (limit == 0) {
+    spdlog::warn(
+        "event link: Redis tells nothing of its changes and coherence.max_staleness_ms is 0: "
+        "nothing is served from memory");
+  } else {
+    spdlog::warn(
+        "event link: Redis tells nothing of its changes: entries live for {} ms at most "
+        "(coherence.max_staleness_ms), and writes past the proxy may stay unseen so long",
+        limit);
+  }
+}
+
 void EventsImpl::publish() {
   known_.state = logged_state_;
+  known_.transport = subscribed_ ? std::optional(ladder_.current()) : std::nullopt;
+  known_.stepped_down = ladder_.reasons();
   known_.canary = subscribed_ && canary_on_;
   MutexLock lock(mutex_);
   published_ = known_;
@@ -385,7 +327,9 @@ EventsSnapshot EventsImpl::snapshot() const {
 }
 
 void EventsImpl::use_db(std::uint32_t db) {
-  if (db < 64) {
+  if (db >= 64) {
+    far_db_used_.store(true);
+  } else {
     const std::uint64_t bit = std::uint64_t{1} << db;
     if ((used_dbs_.load(std::memory_order_relaxed) & bit) != 0 ||
         (used_dbs_.fetch_or(bit) & bit) != 0) {

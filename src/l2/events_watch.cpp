@@ -86,6 +86,11 @@ void EventsImpl::on_canary(std::uint32_t db, const std::string& value, const Rep
 }
 
 void EventsImpl::canaries_answered() {
+  if (round_.refused && ladder_.current() == Transport::keyspace && !flags_known_) {
+    refuse_or_lose(
+        "Redis refuses both the canary and CONFIG GET: nothing proves that it sends events");
+    return;
+  }
   if (round_.refused) {
     if (round_.surprise) {
       status_.bump_generation();
@@ -100,17 +105,30 @@ void EventsImpl::canaries_answered() {
   obey(actions_);
 }
 
+void EventsImpl::ask(std::initializer_list<std::string_view> args, Method method) {
+  polls_unanswered_++;
+  control_->query(args, then(method));
+}
+
 void EventsImpl::poll() {
   next_poll_ = now() + config_.link.canary_interval;
-  polls_unanswered_ += 2;
-  control_->query({"INFO", "server"}, then(&EventsImpl::on_polled_info));
-  control_->query({"INFO", "replication"}, then(&EventsImpl::on_polled_replication));
-  if (!canary_on_) {
-    polls_unanswered_ += 2;
-    control_->query({"INFO", "commandstats"}, then(&EventsImpl::on_polled_statistics));
-    control_->query({"CONFIG", "GET", "notify-keyspace-events"},
-                    then(&EventsImpl::on_polled_flags));
+  if (info_refused_) {
+    ask({"PING"}, &EventsImpl::on_polled_ping);
+    return;
   }
+  ask({"INFO", "server"}, &EventsImpl::on_polled_info);
+  ask({"INFO", "replication"}, &EventsImpl::on_polled_replication);
+  if (!canary_on_) {
+    ask({"INFO", "commandstats"}, &EventsImpl::on_polled_statistics);
+    if (ladder_.current() == Transport::keyspace) {
+      ask({"CONFIG", "GET", "notify-keyspace-events"}, &EventsImpl::on_polled_flags);
+    }
+  }
+}
+
+// Any answer shows that the connection lives.
+void EventsImpl::on_polled_ping(const Reply& /*reply*/) {
+  polls_unanswered_--;
 }
 
 void EventsImpl::on_polled_info(const Reply& reply) {
@@ -154,8 +172,9 @@ void EventsImpl::on_polled_statistics(const Reply& reply) {
 
 void EventsImpl::on_polled_flags(const Reply& reply) {
   polls_unanswered_--;
-  if (reply.kind == Reply::Kind::array && reply.items.size() >= 2 &&
-      !notifications_suffice(reply.items[1].text)) {
+  if (reply.kind != Reply::Kind::array || reply.items.size() < 2) {
+    lose("CONFIG GET notify-keyspace-events is refused now");
+  } else if (!notifications_suffice(reply.items[1].text)) {
     lose("notifications were switched off");
   }
 }

@@ -3,12 +3,28 @@
 
 #include "tiercache/base/check.hpp"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 namespace tiercache::proxy {
 
 using command::Kind;
 using command::Route;
+
+namespace {
+
+// Whether L1 may hold what this read shows: all the keys of it, since an MGET fills key by key.
+bool may_keep(const Hub& hub, Kind kind, command::Args args) {
+  if (hub.kept_prefixes.empty()) {
+    return true;
+  }
+  const std::size_t keys = kind == Kind::multi_read ? args.size() - 1 : 1;
+  return std::ranges::all_of(args.subspan(1, keys),
+                             [&](std::string_view key) { return hub.keeps(key); });
+}
+
+}  // namespace
 
 Session::Classified Session::classify(Args args) const {
   Classified what;
@@ -53,9 +69,10 @@ Session::Step Session::dispatch(const Request& request) {
       step = augmented(request);
       break;
     case Route::shared:
-      if (what.kind == Kind::cacheable_read) {
+      if (what.kind == Kind::cacheable_read && may_keep(worker_.hub(), what.kind, request.args)) {
         step = cacheable_read(request, what);
-      } else if (what.kind == Kind::multi_read) {
+      } else if (what.kind == Kind::multi_read &&
+                 may_keep(worker_.hub(), what.kind, request.args)) {
         step = multi_read(request, what);
       } else if (what.kind == Kind::ttl_read) {
         step = ttl_read(request, what);

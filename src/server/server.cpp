@@ -122,7 +122,9 @@ void Server::Impl::make_threads(const std::string& password) {
 void Server::Impl::make_events(const std::string& password) {
   l2::EventsListeners listeners;
   listeners.on_server_known = [this](const std::string& redis_version, const std::string&) {
-    hub_.set_redis_version(redis_version);
+    if (!redis_version.empty()) {
+      hub_.set_redis_version(redis_version);
+    }
     connect_links();
   };
   listeners.on_commands = [this](const std::vector<command::LearntCommand>& commands) {
@@ -132,6 +134,7 @@ void Server::Impl::make_events(const std::string& password) {
       control_, cache_, fences_,
       events_config(*settings_.get(), password, fmt::format("{:016x}", random())),
       std::move(listeners), [engine = std::mt19937_64(random())]() mutable { return engine(); });
+  hub_.kept_prefixes = kept_prefixes(*settings_.get());
   hub_.on_db_used = [this](std::uint32_t db) {
     events_->use_db(db);
   };

@@ -15,6 +15,21 @@ constexpr std::size_t kFewestEntries = 1000;
 constexpr unsigned kShardsPerThread = 8;
 constexpr unsigned kMostShards = 4096;
 
+std::vector<l2::Transport> transports(config::Invalidation invalidation) {
+  using l2::Transport;
+  switch (invalidation) {
+    case config::Invalidation::automatic:
+      break;
+    case config::Invalidation::keyspace:
+      return {Transport::keyspace};
+    case config::Invalidation::tracking:
+      return {Transport::tracking};
+    case config::Invalidation::ttl:
+      return {Transport::ttl};
+  }
+  return {Transport::keyspace, Transport::tracking, Transport::ttl};
+}
+
 }  // namespace
 
 unsigned thread_count(const config::Config& config, unsigned cores) noexcept {
@@ -59,6 +74,8 @@ l2::EventsConfig events_config(const config::Config& config, const std::string& 
                                std::string proxy_id) {
   l2::EventsConfig events;
   events.upstream = config.upstream.address;
+  events.transports = transports(config.coherence.invalidation);
+  events.tracking_prefixes = config.coherence.tracking_prefixes;
   events.user = config.upstream.user;
   events.password = password;
   events.connect_timeout = config.upstream.connect_timeout;
@@ -72,6 +89,14 @@ l2::EventsConfig events_config(const config::Config& config, const std::string& 
   events.canary_prefix = config.coherence.canary_prefix;
   events.proxy_id = std::move(proxy_id);
   return events;
+}
+
+// With auto too, whichever way is in use: a rule that comes and goes with the connection could be
+// seen too late by a read under way.
+std::vector<std::string> kept_prefixes(const config::Config& config) {
+  const bool tracks = config.coherence.invalidation == config::Invalidation::automatic ||
+                      config.coherence.invalidation == config::Invalidation::tracking;
+  return tracks ? config.coherence.tracking_prefixes : std::vector<std::string>();
 }
 
 }  // namespace tiercache::server

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace tiercache::server {
 
@@ -21,5 +22,7 @@ coherence::CacheConfig cache_config(const config::Config& config, unsigned shard
 l2::LinksConfig links_config(const config::Config& config, const std::string& password);
 l2::EventsConfig events_config(const config::Config& config, const std::string& password,
                                std::string proxy_id);
+// For proxy::Hub.
+std::vector<std::string> kept_prefixes(const config::Config& config);
 
 }  // namespace tiercache::server

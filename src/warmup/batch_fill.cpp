@@ -64,10 +64,16 @@ void BatchFill::go_on() {
       link_->wait_room(*this);
       break;
     }
-    if (look(next_) == Look::present) {
-      result_.present++;
-    } else {
-      in_flight_++;
+    switch (look(next_)) {
+      case Look::present:
+        result_.present++;
+        break;
+      case Look::refused:
+        result_.refused++;
+        break;
+      case Look::sent:
+        in_flight_++;
+        break;
     }
     next_++;
   }
@@ -77,6 +83,9 @@ void BatchFill::go_on() {
 BatchFill::Look BatchFill::look(std::size_t index) {
   coherence::Cache& cache = worker_.cache();
   const std::string_view key = keys_[index];
+  if (!worker_.hub().keeps(key)) {
+    return Look::refused;
+  }
   coherence::ReadAsk ask;
   ask.key = {cache.hash(db_, key), db_, key};
   ask.answers = get_variant();

@@ -44,7 +44,7 @@ class BatchFill final : public l2::Consumer {
   static constexpr std::chrono::milliseconds kRetry{50};
   static constexpr unsigned kMaxRetries = 100;
 
-  enum class Look : std::uint8_t { sent, present };
+  enum class Look : std::uint8_t { sent, present, refused };
   struct Read {
     KeyHash hash = 0;
     coherence::FlightId flight = 0;

@@ -66,6 +66,11 @@ class BasicEventLink {
   explicit BasicEventLink(const EventLinkConfig& config) : config_(config) {
   }
 
+  // The next connection speaks otherwise. While the link is down.
+  void configure(const EventLinkConfig& config) {
+    config_ = config;
+  }
+
   // The last subscription is confirmed, and the connection reaches the process `source`.
   void on_subscribed(std::uint64_t source, Time now, LinkStatus& status, EventLinkActions& actions);
   // The stream is broken: end of file, a protocol error, an unsubscription. Call at once.

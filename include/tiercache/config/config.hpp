@@ -22,7 +22,7 @@ inline constexpr std::size_t kGib = 1024 * kMib;
 
 // The enumerators stand in the order of their names in the schema, counted from 0.
 enum class Eviction { lru };
-enum class Invalidation { keyspace };
+enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
@@ -68,7 +68,8 @@ struct L1 {
 };
 
 struct Coherence {
-  Invalidation invalidation = Invalidation::keyspace;
+  Invalidation invalidation = Invalidation::automatic;
+  std::vector<std::string> tracking_prefixes;
   CoherenceMode mode = CoherenceMode::strict;
   milliseconds max_staleness{1000};
   milliseconds heartbeat{20};

@@ -3,8 +3,10 @@
 // subscribes, sends the PINGs and the canaries, and comes back after a loss.
 //
 // Two connections, both on the control thread's io_context: the event connection, which carries
-// the stream and the PINGs, and the control connection, for commands whose replies are read.
-// Cost: an event is parsed in place, hashed, and takes one shard's mutex; no allocation.
+// the stream and the PINGs, and the control connection, for commands whose replies are read. Where
+// nothing can be subscribed (Transport::ttl) there is only the latter.
+// Cost: an event is parsed in place, hashed, and takes one shard's mutex; no allocation. Tracking
+// does not name the db of a key, so there it costs that once for each db in use.
 //
 // Thread: the control thread, except where a member says "any thread". Destroyed there too, or
 // while nobody runs the io_context. The cache and the fences outlive it.
@@ -22,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,10 +35,23 @@ class io_context;
 
 namespace tiercache::l2 {
 
+// How changes of keys come to be known.
+enum class Transport : std::uint8_t {
+  keyspace,  // keyspace events: one message for each change, with its db
+  tracking,  // BCAST tracking: the names of changed keys, once for each turn of Redis's loop
+  ttl,       // nothing tells: entries live for max_staleness at most
+};
+
+const char* name(Transport transport) noexcept;
+
 struct EventsConfig {
   config::Endpoint upstream;
-  // Must be allowed: INFO, CONFIG GET (and SET, to manage notifications), CLIENT, SUBSCRIBE and
-  // PSUBSCRIBE to every channel, SELECT, COMMAND, SET of the canary.
+  // Tried in this order at each connection; the first that works is used. Not empty.
+  std::vector<Transport> transports = {Transport::keyspace};
+  // Transport::tracking only asks about keys that begin so; empty: about all. None may begin with
+  // another. Whoever sets this must not put other keys into L1.
+  std::vector<std::string> tracking_prefixes;
+  // What this user must be allowed to do is listed in docs/operations.md.
   std::string user;
   std::string password;
   // Until the last subscription is confirmed, each connection by itself.
@@ -60,8 +76,10 @@ struct EventsListeners {
 
 struct EventsSnapshot {
   coherence::LinkState state = coherence::LinkState::down;
-  std::uint64_t connects = 0;  // how often the stream has been subscribed
-  std::uint64_t losses = 0;
+  std::optional<Transport> transport;  // the one in use
+  std::string stepped_down;            // why no better one is; empty if it is the best
+  std::uint64_t connects = 0;          // how often it has become live
+  std::uint64_t losses = 0;            // how often it was lost after that
   std::uint64_t events = 0;
   std::string last_error;  // of the last loss or failed attempt; stays
   std::string version;
@@ -80,7 +98,9 @@ class Events {
   virtual void start() = 0;
   // Ends both connections for good; L1 serves nothing any more.
   virtual void stop() = 0;
-  // Any thread: this db is in use, so it needs a canary. db 0 always is.
+  // Any thread: this db is in use. db 0 always is. Call before the first read that fills L1 is sent
+  // there, since from its return on changes in the db are heard in every transport. Of tracking: a
+  // db beyond the first 64 makes every change of any key empty L1, for good.
   virtual void use_db(std::uint32_t db) = 0;
   // Any thread.
   virtual EventsSnapshot snapshot() const = 0;

@@ -15,6 +15,7 @@
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/stats/counters.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -44,7 +45,15 @@ struct Hub {
   std::atomic<std::uint64_t> next_client_id{1};
   // A client has moved to this db, which works. Constant likewise; called on any worker's thread.
   std::function<void(std::uint32_t)> on_db_used;
+  // L1 keeps only keys that begin with one of these, since Redis tells of no others; empty: all.
+  // Constant likewise.
+  std::vector<std::string> kept_prefixes;
 
+  bool keeps(std::string_view key) const noexcept {
+    return kept_prefixes.empty() ||
+           std::any_of(kept_prefixes.begin(), kept_prefixes.end(),
+                       [&](const std::string& prefix) { return key.starts_with(prefix); });
+  }
   // The server's redis_version, for HELLO. Any thread.
   void set_redis_version(std::string version);
   std::string redis_version() const;
