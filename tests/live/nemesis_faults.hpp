@@ -1,0 +1,56 @@
+// The faults of the nemesis test, as data: how each is brought about and lifted.
+#pragma once
+
+#include "faultproxy/fault_proxy.hpp"
+#include "nemesis_workload.hpp"
+#include "redis_server.hpp"
+#include "tiercache_process.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tiercache::testing {
+
+// Redis, the fault proxy before it, tiercache before that, and clients of it.
+struct NemesisWorld {
+  static constexpr std::chrono::milliseconds kMaxStaleness{150};
+  static constexpr std::chrono::milliseconds kCanaryInterval{100};
+
+  // `sets` are further settings of the proxy.
+  NemesisWorld(bool long_form, const std::vector<std::string>& sets);
+
+  Client direct() const;  // spared by CLIENT KILL
+  struct Stats {
+    bool live = false;
+    std::int64_t hits = 0;
+    std::int64_t bumps = 0;  // how often L1 was emptied
+  };
+  Stats stats();
+
+  const bool is_long;
+  RedisServer redis;
+  faultproxy::FaultProxy links{redis.port()};
+  TiercacheProcess proxy;
+  Client asker{proxy.port(), std::chrono::seconds(30)};
+  NemesisWorkload workload{redis.port(), proxy.port(), kMaxStaleness};
+};
+
+struct NemesisFault {
+  std::string_view name;
+  // What lasts until it is lifted; without lift() it is a moment's fault.
+  void (*apply)(NemesisWorld& world);
+  void (*lift)(NemesisWorld& world);
+  // Keys may be gone from apply() to the end of lift().
+  bool loses = false;
+  // Redis tells nobody, so the canary has to find out.
+  bool silent = false;
+  // L1 must be emptied by it: a fault that does not hit proves nothing.
+  bool empties = false;
+};
+std::span<const NemesisFault> nemesis_faults();
+
+}  // namespace tiercache::testing
