@@ -10,6 +10,7 @@ namespace tiercache::verify {
 namespace {
 
 constexpr KeyId kBatch = 200;
+constexpr int kLeftoverTimeoutMs = 500;
 
 OpKind kind_for(const KeyInfo& info) noexcept {
   switch (info.shape) {
@@ -35,6 +36,14 @@ std::vector<std::string> command_for(OpKind kind, std::string name) {
     words.emplace_back("WITHSCORES");
   }
   return words;
+}
+
+std::string shown(const std::string& bytes) {
+  std::string text = std::to_string(bytes.size()) + " bytes (";
+  for (const char c : bytes.substr(0, 24)) {
+    text += c >= ' ' && c <= '~' ? c : '.';
+  }
+  return text + ")";
 }
 
 class Comparison {
@@ -110,14 +119,6 @@ class Comparison {
     }
   }
 
-  static std::string shown(const std::string& bytes) {
-    std::string text = std::to_string(bytes.size()) + " bytes (";
-    for (const char c : bytes.substr(0, 24)) {
-      text += c >= ' ' && c <= '~' ? c : '.';
-    }
-    return text + ")";
-  }
-
   void violated(KeyId key, Lane lane, std::string text) {
     Violation violation;
     violation.check = Check::settled;
@@ -142,6 +143,57 @@ void compare_all(RunState& run, Tally& tally) {
   for (KeyId first = 0; first < size; first += kBatch) {
     comparison.compare(first, std::min(size, first + kBatch));
   }
+}
+
+std::vector<OldName> find_leftovers(RunState& run, Tally& tally, const std::vector<OldName>& names,
+                                    Blame blame) {
+  std::vector<std::string> truth;
+  const auto read = [&](Control& peer, auto&& take) {
+    for (const OldName& name : names) {
+      peer.queue(command_for(kind_for(run.book.info(name.key)),
+                             run.names.name(name.key, name.incarnation)));
+    }
+    bool whole = peer.flush();
+    for (std::size_t i = 0; whole && i < names.size(); ++i) {
+      const auto reply = peer.next();
+      whole = reply && reply->kind != Reply::Kind::error;
+      if (whole) {
+        take(i, std::string(peer.raw()));
+      }
+    }
+    return whole;
+  };
+  Control redis(run.settings.redis, kLeftoverTimeoutMs);
+  if (!read(redis, [&](std::size_t, std::string bytes) { truth.push_back(std::move(bytes)); })) {
+    return names;
+  }
+  std::vector<OldName> left;
+  for (Lane lane = 0; lane < run.plan.proxies; ++lane) {
+    Control proxy(run.endpoint(lane), kLeftoverTimeoutMs);
+    const bool whole = read(proxy, [&](std::size_t i, std::string bytes) {
+      tally.check(Check::leftover).add();
+      if (bytes == truth[i]) {
+        return;
+      }
+      left.push_back(names[i]);
+      if (blame == Blame::yes) {
+        Violation violation;
+        violation.check = Check::leftover;
+        violation.key = names[i].key;
+        // Not the one that was read: that is over, and the violation is not.
+        violation.incarnation = run.book.incarnation(names[i].key);
+        violation.at = now_nanos();
+        violation.who = run.lane_name(lane);
+        violation.text =
+            "still answers what Redis has lost: " + shown(bytes) + " instead of " + shown(truth[i]);
+        run.violations.report(std::move(violation));
+      }
+    });
+    if (!whole) {
+      return names;
+    }
+  }
+  return left;
 }
 
 void check_watch_counters(RunState& run, Tally& tally) {

@@ -4,6 +4,10 @@ namespace tiercache::verify {
 namespace {
 
 constexpr KeyId kMark = 0xffffff;
+// Of the strings only the hottest are looked for: few others are in L1.
+constexpr KeyId kHot = 500;
+constexpr Nanos kGrace = 500'000'000;
+constexpr int kLastLook = 2;
 
 }  // namespace
 
@@ -49,11 +53,37 @@ DataWatch::Data DataWatch::look() {
   return Data::kept;
 }
 
+void DataWatch::remember_names() {
+  std::vector<OldName> names;
+  const Plan& plan = run_.plan;
+  for (KeyId key = 0; key < run_.book.size(); ++key) {
+    if (key < kHot || key >= plan.strings.end()) {
+      names.push_back({key, run_.book.incarnation(key)});
+    }
+  }
+  looks_.push_back({now_nanos() + run_.max_staleness() + kGrace, 1, std::move(names)});
+}
+
+void DataWatch::look_for_leftovers(Nanos now) {
+  if (looks_.empty() || looks_.front().due > now) {
+    return;
+  }
+  const Look look = std::move(looks_.front());
+  looks_.pop_front();
+  std::vector<OldName> left =
+      find_leftovers(run_, tally_, look.names, look.number == kLastLook ? Blame::yes : Blame::no);
+  if (look.number < kLastLook && !left.empty()) {
+    looks_.push_back(
+        {now_nanos() + run_.max_staleness() + kGrace, look.number + 1, std::move(left)});
+  }
+}
+
 void DataWatch::check() {
   const Nanos began = now_nanos();
   switch (look()) {
     case Data::kept:
       run_.violations.confirm_before(began, run_.book);
+      look_for_leftovers(began);
       return;
     case Data::unknown:
       return;
@@ -61,6 +91,7 @@ void DataWatch::check() {
       break;
   }
   ++losses_;
+  remember_names();
   for (KeyId key = 0; key < run_.book.size(); ++key) {
     if (run_.book.incarnation(key) < kMaxIncarnation) {
       run_.book.renew(key);

@@ -7,8 +7,8 @@ namespace tiercache::verify {
 namespace {
 
 constexpr std::array<std::string_view, kChecks> kNames{
-    "whole", "monotonic", "own_write", "proxy_time", "staleness", "previous",
-    "torn",  "expired",   "early",     "watch",      "settled",   "protocol"};
+    "whole",   "monotonic", "own_write", "proxy_time", "staleness", "previous", "torn",
+    "expired", "early",     "watch",     "settled",    "leftover",  "protocol"};
 
 // Absences recur within 16 states and lengths are compared over as many; past this many candidates
 // the read proves nothing and blames nobody.

@@ -27,9 +27,10 @@ enum class Check : std::uint8_t {
   early,       // nothing is gone before its expiry
   watch,       // counters under WATCH add up
   settled,     // when all is quiet, the proxy answers what Redis answers
+  leftover,    // max_staleness after Redis has lost its data, no proxy answers with any of it
   protocol,    // the reply has the type that the command has
 };
-inline constexpr std::size_t kChecks = 12;
+inline constexpr std::size_t kChecks = 13;
 std::string_view name_of(Check check) noexcept;
 
 struct Seen {

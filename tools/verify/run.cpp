@@ -173,6 +173,7 @@ Report summarize(RunState& run, const Crew& crew, const DataWatch& data, const T
   Report report;
   crew.add_to(report);
   add(report, own);
+  add(report, data.tally());
   report.seconds = seconds;
   report.started = run.started;
   report.max_staleness_ms = run.settings.max_staleness_ms;

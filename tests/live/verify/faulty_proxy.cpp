@@ -93,6 +93,8 @@ class FaultyProxy::Relay {
       case ProxyFault::flips_bits:
       case ProxyFault::short_reads:
         return words[0] == "GET" && seldom ? spoiled(words) : pass(words);
+      case ProxyFault::survives_flush:
+        return words[0] == "GET" ? kept(words) : pass(words);
       case ProxyFault::none:
         break;
     }
@@ -115,6 +117,16 @@ class FaultyProxy::Relay {
       entry.until = now() + kRemembered;
     }
     return entry.reply;
+  }
+
+  std::string kept(const std::vector<std::string>& words) {
+    const Value value = redis_.call(words);
+    const std::scoped_lock lock(proxy_.mutex_);
+    std::string& last = proxy_.remembered_[words[1]].reply;
+    if (!value.is_nil()) {
+      last = redis_.last_raw();
+    }
+    return last.empty() ? redis_.last_raw() : last;
   }
 
   std::string one_by_one(const std::vector<std::string>& words) {

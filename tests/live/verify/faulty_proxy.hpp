@@ -16,12 +16,13 @@ namespace tiercache::testing {
 
 enum class ProxyFault : std::uint8_t {
   none,
-  stale_reads,    // a GET is answered from memory for a while, whatever has been written since
-  torn_mget,      // MGET is answered value by value
-  forgets_watch,  // WATCH is answered but not sent
-  flips_bits,     // now and then a value has a wrong byte
-  drops_writes,   // now and then a SET is answered but not sent
-  short_reads,    // now and then a value has lost its end
+  stale_reads,     // a GET is answered from memory for a while, whatever has been written since
+  torn_mget,       // MGET is answered value by value
+  forgets_watch,   // WATCH is answered but not sent
+  flips_bits,      // now and then a value has a wrong byte
+  drops_writes,    // now and then a SET is answered but not sent
+  short_reads,     // now and then a value has lost its end
+  survives_flush,  // a GET of what is gone is answered with the last value known
 };
 
 class FaultyProxy {

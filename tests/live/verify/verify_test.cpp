@@ -1,11 +1,13 @@
 // The checker against a real server and against proxies that are wrong on purpose: it must find
 // nothing where nothing is wrong, and each fault where there is one.
+#include "client.hpp"
 #include "faulty_proxy.hpp"
 #include "redis_server.hpp"
 #include "verify/report.hpp"
 #include "verify/run.hpp"
 
-#include <initializer_list>
+#include <chrono>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -56,7 +58,8 @@ TEST_CASE("Redis itself in the place of the proxy breaks no promise") {
   CHECK(report.trouble == "");
   for (std::size_t i = 0; i < verify::kChecks; ++i) {
     CAPTURE(verify::name_of(static_cast<Check>(i)));
-    CHECK(report.checks[i] > 0);
+    // Nothing is left over where nothing was lost.
+    CHECK((report.checks[i] > 0) == (static_cast<Check>(i) != Check::leftover));
   }
 }
 
@@ -99,6 +102,36 @@ TEST_CASE("a write that is acknowledged and lost is reported") {
   CHECK(violations(report, Check::own_write) + violations(report, Check::proxy_time) +
             violations(report, Check::settled) >
         0);
+}
+
+TEST_CASE("lost data is no violation where faults are expected, what a proxy keeps of it is") {
+  RedisServer redis;
+  FaultyProxy relay(redis.port(), ProxyFault::none);
+  FaultyProxy keeper(redis.port(), ProxyFault::survives_flush);
+  const auto check_with_flush = [&](std::uint16_t proxy) {
+    verify::Settings settings = settings_for(proxy, redis.port());
+    settings.seconds = 4;
+    settings.faults = verify::Faults::expected;
+    Client client(redis.port());
+    std::thread flusher([&] {
+      // Once the first writes are there the flush comes into the middle of everything.
+      const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+      while (client.call("DBSIZE").integer < 400 && std::chrono::steady_clock::now() < patience) {
+        std::this_thread::yield();
+      }
+      client.call("FLUSHALL");
+    });
+    auto report = verify::run(settings);
+    flusher.join();
+    REQUIRE(report);
+    return std::move(report).value();
+  };
+  const Report clean = check_with_flush(relay.port());
+  INFO(verify::to_text(clean));
+  CHECK(clean.data_losses == 1);
+  CHECK(clean.total_violations() == 0);
+  CHECK(clean.checks[static_cast<std::size_t>(Check::leftover)] > 0);
+  CHECK(violations(check_with_flush(keeper.port()), Check::leftover) > 0);
 }
 
 }  // namespace tiercache::testing
