@@ -326,6 +326,22 @@ EventsSnapshot EventsImpl::snapshot() const {
   return snapshot;
 }
 
+void EventsImpl::set_intervals(const EventIntervals& intervals) {
+  const bool tighter = intervals.max_staleness < config_.link.max_staleness;
+  config_.link.heartbeat = intervals.heartbeat;
+  config_.link.max_staleness = intervals.max_staleness;
+  config_.link.canary_interval = intervals.canary_interval;
+  if (!subscribed_) {
+    return;
+  }
+  link_.configure(link_config());
+  if (tighter && ladder_.current() == Transport::ttl) {
+    status_.bump_generation();  // what is there was to live longer
+  }
+  next_poll_ = std::min(next_poll_, now() + intervals.canary_interval);
+  arm();
+}
+
 void EventsImpl::use_db(std::uint32_t db) {
   if (db >= 64) {
     far_db_used_.store(true);
@@ -371,6 +387,9 @@ class EventsHandle final : public Events {
   }
   void stop() override {
     impl_->stop();
+  }
+  void set_intervals(const EventIntervals& intervals) override {
+    impl_->set_intervals(intervals);
   }
   void use_db(std::uint32_t db) override {
     impl_->use_db(db);

@@ -39,6 +39,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
 
   void start();
   void stop();
+  void set_intervals(const EventIntervals& intervals);
   void use_db(std::uint32_t db);
   EventsSnapshot snapshot() const;
   void query(std::uint32_t db, const std::vector<std::string_view>& args, Events::Answer answer);
@@ -108,7 +109,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   coherence::Cache& cache_;
   coherence::LinkStatus& status_;
   Fences& fences_;
-  const EventsConfig config_;
+  EventsConfig config_;  // only the intervals change
   const EventsListeners listeners_;
   const Events::Random random_;
   const std::string canary_key_;

@@ -91,7 +91,10 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
       admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, settings_, *warmup_,
                          std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
-  settings_.on_change = [](const config::Config& changed) {
+  settings_.on_change = [this](const config::Config& changed) {
+    const config::Coherence& coherence = changed.coherence;
+    events_->set_intervals(
+        {coherence.heartbeat, coherence.max_staleness, coherence.canary_interval});
     set_log_level(changed.log.level);
   };
 }

@@ -424,3 +424,29 @@ TEST_CASE("ttl: a flush and a new server are found out by polling") {
   REQUIRE(world.loop.until([&] { return world.events().snapshot().losses == 1; }));
   REQUIRE(world.live());
 }
+
+TEST_CASE("intervals may change while it runs") {
+  for (const Transport transport : kAll) {
+    CAPTURE(std::string(l2::name(transport)));
+    RedisServer server;
+    EventWorld world(config_of(server, {transport}));
+    REQUIRE(world.live());
+    if (transport == Transport::ttl) {
+      REQUIRE(world.loop.until([&] { return world.fill(0, "k") && world.cached(0, "k"); }));
+      world.events().set_intervals({5ms, 100ms, 50ms});
+      CHECK_FALSE(world.cached(0, "k"));  // it was to live longer
+      continue;
+    }
+    // Nothing is late any more, however long it stands still.
+    world.events().set_intervals({5ms, 15s, 50ms});
+    server.pause();
+    const auto suspect = [&] {
+      return world.state() != LinkState::live;
+    };
+    CHECK_FALSE(world.loop.until(suspect, 500ms));
+    world.events().set_intervals({5ms, 200ms, 50ms});
+    CHECK(world.loop.until(suspect));
+    server.resume();
+    REQUIRE(world.live());
+  }
+}

@@ -66,7 +66,7 @@ class BasicEventLink {
   explicit BasicEventLink(const EventLinkConfig& config) : config_(config) {
   }
 
-  // The next connection speaks otherwise. While the link is down.
+  // While the link is down, but for the intervals, which may change at any time.
   void configure(const EventLinkConfig& config) {
     config_ = config;
   }

@@ -67,6 +67,13 @@ struct EventsConfig {
   std::string proxy_id;
 };
 
+// What may change while it runs; the same as in coherence::EventLinkConfig.
+struct EventIntervals {
+  Duration heartbeat;
+  Duration max_staleness;
+  Duration canary_interval;
+};
+
 // Called on the control thread.
 struct EventsListeners {
   // At each connection, before anything is served.
@@ -98,6 +105,8 @@ class Events {
   virtual void start() = 0;
   // Ends both connections for good; L1 serves nothing any more.
   virtual void stop() = 0;
+  // The control thread: from here on these. A PONG that is awaited keeps to the old ones.
+  virtual void set_intervals(const EventIntervals& intervals) = 0;
   // Any thread: this db is in use. db 0 always is. Call before the first read that fills L1 is sent
   // there, since from its return on changes in the db are heard in every transport. Of tracking: a
   // db beyond the first 64 makes every change of any key empty L1, for good.
