@@ -228,9 +228,23 @@ LINE(kHoleEvent, "blackhole on event");
 LINE(kHoleControl, "blackhole on control");
 LINE(kHoleData, "blackhole on data");
 LINE(kHoleAll, "blackhole on all");
+LINE(kDelayEventDown, "delay down 60 event");
 LINE(kPauseEventDown, "pause down event");
 LINE(kPauseDataDown, "pause down data");
 #undef LINE
+
+// Two at once: what one link tells too late while another goes on.
+template <const char* const& kLine, void (*kApply)(World&)>
+void with_links(World& world) {
+  world.links.must(kLine);
+  kApply(world);
+}
+
+template <void (*kLift)(World&)>
+void and_clear_links(World& world) {
+  kLift(world);
+  clear_links(world);
+}
 
 constexpr NemesisFault kFaults[] = {
     {"none", nothing, nullptr},
@@ -241,10 +255,10 @@ constexpr NemesisFault kFaults[] = {
     {"one-byte fragments, event link", on_links<kFragmentEvent>, clear_links},
     {"one-byte fragments, control link", on_links<kFragmentControl>, clear_links},
     {"one-byte fragments, data links", on_links<kFragmentData>, clear_links},
-    {"reset of the event link", on_links<kResetEvent>, nullptr, false, false, true},
-    {"reset of the control link", on_links<kResetControl>, nullptr, false, false, true},
+    {"reset of the event link", on_links<kResetEvent>, nullptr, Empties::surely},
+    {"reset of the control link", on_links<kResetControl>, nullptr, Empties::surely},
     {"reset of data links", on_links<kResetData>, nullptr},
-    {"reset of all links", on_links<kResetAll>, nullptr, false, false, true},
+    {"reset of all links", on_links<kResetAll>, nullptr, Empties::surely},
     {"data links cut in a reply", on_links<kCutData>, nullptr},
     {"black hole, event link", on_links<kHoleEvent>, clear_links},
     {"black hole, control link", on_links<kHoleControl>, clear_links},
@@ -252,22 +266,40 @@ constexpr NemesisFault kFaults[] = {
     {"black hole, all links", on_links<kHoleAll>, clear_links},
     {"events held back", on_links<kPauseEventDown>, clear_links},
     {"data replies held back", on_links<kPauseDataDown>, clear_links},
-    {"CLIENT KILL of the event link", kill_event_link, nullptr, false, false, true},
-    {"CLIENT KILL of data and control", kill_other_links, nullptr, false, false, true},
+    {"CLIENT KILL of the event link", kill_event_link, nullptr, Empties::surely},
+    {"CLIENT KILL of data and control", kill_other_links, nullptr, Empties::surely},
     {"SIGSTOP, SIGCONT", stop_process, continue_process},
-    {"kill -9, restart", kill_redis, start_redis, true, false, true},
-    {"restart with the data, other run_id", stop_redis_saved, start_redis_saved, false, false,
-     true},
-    {"notify-keyspace-events \"\"", switch_off_notifications, nullptr, false, true, true},
-    {"FLUSHALL", flush_all, nullptr, true, false, true},
-    {"FLUSHDB ASYNC", flush_db_async, nullptr, true, false, true},
-    {"SWAPDB", swap_dbs, empty_other_db, true, true, true},
-    {"DEBUG RELOAD", reload, forget_file, false, false, true},
+    {"kill -9, restart", kill_redis, start_redis, Empties::surely, Lost::while_it_holds},
+    {"restart with the data, other run_id", stop_redis_saved, start_redis_saved, Empties::surely},
+    {"notify-keyspace-events \"\"", switch_off_notifications, nullptr, Empties::surely,
+     Lost::nothing, Told::by_canary},
+    {"FLUSHALL", flush_all, nullptr, Empties::surely, Lost::at_once},
+    {"FLUSHDB ASYNC", flush_db_async, nullptr, Empties::surely, Lost::at_once},
+    {"SWAPDB", swap_dbs, empty_other_db, Empties::surely, Lost::at_once, Told::by_canary},
+    {"DEBUG RELOAD", reload, forget_file, Empties::surely},
     {"RESTORE REPLACE", restore, plain_writes},
     {"EVAL of undeclared keys", undeclared, plain_writes},
-    {"eviction", evict, stop_evicting, true},
+    {"eviction", evict, stop_evicting, Empties::maybe, Lost::while_it_holds},
     {"mass expiry", expire_many, nothing},
-    {"tiny output limit of subscribers", tiny_output_limit, usual_output_limit, false, false, true},
+    {"slow events, RESTORE REPLACE", with_links<kDelayEventDown, restore>,
+     and_clear_links<plain_writes>},
+    {"slow events, EVAL of undeclared keys", with_links<kDelayEventDown, undeclared>,
+     and_clear_links<plain_writes>},
+    {"events held back, undeclared EVAL", with_links<kPauseEventDown, undeclared>,
+     and_clear_links<plain_writes>},
+    {"slow events, FLUSHALL", with_links<kDelayEventDown, flush_all>, clear_links, Empties::surely,
+     Lost::at_once},
+    {"slow data replies, RESTORE REPLACE", with_links<kDelayDataDown, restore>,
+     and_clear_links<plain_writes>},
+    {"slow data replies, FLUSHALL", with_links<kDelayDataDown, flush_all>, clear_links,
+     Empties::surely, Lost::at_once},
+    {"slow control link, SWAPDB", with_links<kDelayControl, swap_dbs>,
+     and_clear_links<empty_other_db>, Empties::surely, Lost::at_once, Told::by_canary},
+    {"silent control link, SWAPDB", with_links<kHoleControl, swap_dbs>,
+     and_clear_links<empty_other_db>, Empties::surely, Lost::at_once, Told::by_silence},
+    {"silent control link, events off", with_links<kHoleControl, switch_off_notifications>,
+     clear_links, Empties::surely, Lost::nothing, Told::by_silence},
+    {"tiny output limit of subscribers", tiny_output_limit, usual_output_limit, Empties::surely},
 };
 
 std::vector<std::string> settings(const std::vector<std::string>& more) {

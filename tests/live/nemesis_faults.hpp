@@ -39,17 +39,32 @@ struct NemesisWorld {
   NemesisWorkload workload{redis.port(), proxy.port(), kMaxStaleness};
 };
 
+enum class Lost : std::uint8_t {
+  nothing,
+  at_once,         // by apply()
+  while_it_holds,  // keys may be gone from apply() to the end of lift()
+};
+
+// Who tells the proxy, and so how late it may be.
+enum class Told : std::uint8_t {
+  by_events,
+  by_canary,   // Redis says nothing
+  by_silence,  // nor does the canary's connection: it is given up after a while
+};
+
+enum class Empties : std::uint8_t {
+  maybe,
+  surely,  // or the fault has not hit, and proves nothing
+};
+
 struct NemesisFault {
   std::string_view name;
   // What lasts until it is lifted; without lift() it is a moment's fault.
   void (*apply)(NemesisWorld& world);
   void (*lift)(NemesisWorld& world);
-  // Keys may be gone from apply() to the end of lift().
-  bool loses = false;
-  // Redis tells nobody, so the canary has to find out.
-  bool silent = false;
-  // L1 must be emptied by it: a fault that does not hit proves nothing.
-  bool empties = false;
+  Empties l1 = Empties::maybe;
+  Lost lost = Lost::nothing;
+  Told told = Told::by_events;
 };
 std::span<const NemesisFault> nemesis_faults();
 

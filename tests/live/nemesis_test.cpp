@@ -6,6 +6,8 @@
 #include "nemesis_faults.hpp"
 #include "nemesis_history.hpp"
 
+#include "tiercache/coherence/event_link.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -77,17 +79,46 @@ void watch(Recovery& recovery, milliseconds holds) {
   }
 }
 
+// Brings it about; what it takes away is noted.
+void apply(NemesisWorld& world, const NemesisFault& fault, std::optional<std::size_t>& loss) {
+  if (fault.lost != Lost::nothing) {
+    loss = world.workload.losses().begin();
+  }
+  fault.apply(world);
+  if (fault.lost == Lost::at_once) {
+    world.workload.losses().end(*loss);
+    loss.reset();
+  }
+}
+
 Recovery strike_with(NemesisWorld& world, const NemesisFault& fault, milliseconds holds) {
+  std::optional<std::size_t> loss;
   if (fault.lift == nullptr) {
     Recovery recovery(world);
-    fault.apply(world);
+    apply(world, fault, loss);
     watch(recovery, holds);
     return recovery;
   }
-  fault.apply(world);
+  apply(world, fault, loss);
   std::this_thread::sleep_for(holds);
   fault.lift(world);
+  if (loss) {
+    world.workload.losses().end(*loss);
+  }
   return Recovery(world);
+}
+
+Span extra_of(Told told) {
+  switch (told) {
+    case Told::by_events:
+      return {};
+    case Told::by_canary:
+      // The next one is written an interval later at most, and judged by the next PONG.
+      return 2 * NemesisWorld::kCanaryInterval + 200ms;
+    case Told::by_silence:
+      break;
+  }
+  return coherence::EventLinkConfig{}.dead_after + 500ms;
 }
 
 void print(const NemesisFault& fault, const NemesisWorkload::Tally& tally, std::int64_t hits,
@@ -114,22 +145,10 @@ void print_head() {
 
 void strike(NemesisWorld& world, const NemesisFault& fault, milliseconds holds) {
   const NemesisWorld::Stats before = world.stats();
-  if (fault.silent) {
-    // The next canary is written an interval later at most, and judged by the next PONG.
-    world.workload.allow_extra(2 * NemesisWorld::kCanaryInterval + 200ms);
-  }
-  std::optional<std::size_t> loss;
-  if (fault.loses) {
-    loss = world.workload.losses().begin();
-  }
+  world.workload.allow_extra(extra_of(fault.told));
   Recovery recovery = strike_with(world, fault, holds);
-  if (loss) {
-    world.workload.losses().end(*loss);
-  }
   const bool recovered = eventually([&] { return recovery.recovered(); }, 20s);
-  if (fault.silent) {
-    world.workload.allow_extra({});
-  }
+  world.workload.allow_extra({});
   const NemesisWorld::Stats after = world.stats();
   const NemesisWorkload::Tally tally = world.workload.take_tally();
   print(fault, tally, after.hits - before.hits, after.bumps - before.bumps, recovery);
@@ -137,7 +156,7 @@ void strike(NemesisWorld& world, const NemesisFault& fault, milliseconds holds) 
   CHECK(tally.violations == 0);
   CHECK(tally.reads > 0);
   CHECK(recovered);
-  CHECK((!fault.empties || after.bumps > before.bumps));
+  CHECK((fault.l1 == Empties::maybe || after.bumps > before.bumps));
 }
 
 std::vector<std::string> words_of(const char* text) {

@@ -29,7 +29,7 @@ NemesisWorkload::NemesisWorkload(std::uint16_t redis_port, std::uint16_t proxy_p
   threads_.emplace_back([this] { write_direct(); });
   threads_.emplace_back([this] { write_proxied(); });
   threads_.emplace_back([this] { read_all(1, 1); });
-  threads_.emplace_back([this] { read_all(2, 8); });
+  threads_.emplace_back([this] { read_all(2, 32); });
 }
 
 NemesisWorkload::~NemesisWorkload() {
