@@ -328,10 +328,10 @@ void Session::note(const Op& op, Step::Result result, Seen seen) {
 
 std::string Session::explain(const Op& op, const Bounds& bounds, Seen seen) const {
   Step step;
-  step.version = seen.number;
-  step.seen = seen.kind;
+  step.version = seen.number & kMaxNumber;
   step.kind = op.kind;
-  std::string text = to_text({step, {}}, 0).substr(44);
+  step.seen = seen.kind;
+  std::string text = describe(step);
   text += "; this session was at " + std::to_string(bounds.session);
   text += bounds.session_wrote ? " (wrote it)" : "";
   text += ", this proxy at " + std::to_string(bounds.proxy);

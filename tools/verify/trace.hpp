@@ -27,6 +27,7 @@ struct Step {
 struct TraceLine {
   Step step;
   std::string who;
+  std::uint32_t times = 1;  // in a row within one batch
 };
 
 class Trace {
@@ -49,8 +50,11 @@ class Trace {
   std::size_t next_ = 0;
 };
 
-// Time order, and of that the last `before` steps up to `at` and a few after it.
+// Time order, steps repeated within a batch joined, and of that the last `before` lines up to `at`
+// and a few after it.
 void arrange(std::vector<TraceLine>& lines, Nanos at, std::size_t before);
+// What came of the step, in a few words.
+std::string describe(const Step& step);
 // One line for people; times in microseconds from `origin`.
 std::string to_text(const TraceLine& line, Nanos origin);
 

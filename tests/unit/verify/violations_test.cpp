@@ -97,6 +97,18 @@ TEST_CASE("a trace is cut to the last steps before the violation and a few after
   CHECK(lines.back().step.replied == 63);
 }
 
+TEST_CASE("what a batch repeats is one line of a trace") {
+  std::vector<TraceLine> lines{line(50), line(60), line(50), line(50)};
+  lines.push_back(line(50));
+  lines.back().who = "proxy2.reader";
+  arrange(lines, 60, 20);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].times == 3);
+  CHECK(lines[1].who == "proxy2.reader");
+  CHECK(lines[2].times == 1);
+  CHECK(to_text(lines[0], 0).find("3 times") != std::string::npos);
+}
+
 TEST_CASE("a session's ring gives the steps of one key") {
   Trace trace;
   for (Nanos time = 1; time <= 5000; ++time) {
