@@ -58,13 +58,17 @@ void Prober::probe(Lane lane) {
   run_.book.raise_floor(run_.plan.direct_lane(), key, version);
   due_.add(key, version, acknowledged);
   if (wait_until_seen(lane, key, version, acknowledged)) {
-    delays_.record(std::chrono::nanoseconds(now_nanos() - acknowledged));
+    const Nanos delay = now_nanos() - acknowledged;
+    delays_.record(std::chrono::nanoseconds(delay));
+    if (delay > slowest_.delay) {
+      slowest_ = {delay, acknowledged, old_reads_};
+    }
   }
 }
 
 bool Prober::wait_until_seen(Lane lane, KeyId key, Version version, Nanos acknowledged) {
   bool reported = false;
-  for (;;) {
+  for (old_reads_ = 0;; ++old_reads_) {
     const Nanos sent = now_nanos();
     const auto number = look(lane, key, incarnation_of(version));
     if (!number || incarnation_of(run_.book.issued(key)) != incarnation_of(version)) {

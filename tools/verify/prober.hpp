@@ -26,6 +26,15 @@ class Prober {
   const stats::Histogram& delays() const noexcept {
     return delays_;
   }
+  // The slowest of them: when it was written, and how many reads still showed the older state.
+  struct Slowest {
+    Nanos delay = 0;
+    Nanos written = 0;
+    std::uint32_t old_reads = 0;
+  };
+  const Slowest& slowest() const noexcept {
+    return slowest_;
+  }
   const Tally& tally() const noexcept {
     return tally_;
   }
@@ -43,6 +52,8 @@ class Prober {
   std::vector<std::unique_ptr<Control>> proxies_{};
   DueFloors due_;
   stats::Histogram delays_{};
+  Slowest slowest_{};
+  std::uint32_t old_reads_ = 0;
   Tally tally_{};
 };
 

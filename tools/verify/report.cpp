@@ -117,6 +117,8 @@ std::string to_text(const Report& report) {
         "max_staleness %lld ms\n",
         report.delay_p50_us, report.delay_p99_us, report.delay_max_us, wide(report.delays),
         static_cast<long long>(report.max_staleness_ms));
+  print(out, "                  the slowest at %.3f s, %u reads showed the older state meanwhile\n",
+        report.delay_max_at_s, report.delay_max_reads);
   for (const ProxyReport& proxy : report.proxies) {
     if (const auto ratio = proxy.hit_ratio()) {
       print(out, "%-17s hit ratio %.2f %% (%llu hits, %llu misses)\n", proxy.address.c_str(),
@@ -158,8 +160,11 @@ std::string to_json(const Report& report) {
   number("reads_unjudged", report.unjudged);
   number("suspicions_dropped", report.dropped);
   number("violations", report.total_violations());
-  print(out, "\"staleness_us\":{\"probes\":%llu,\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f},",
-        wide(report.delays), report.delay_p50_us, report.delay_p99_us, report.delay_max_us);
+  print(out,
+        "\"staleness_us\":{\"probes\":%llu,\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f,\"max_at_s\":%."
+        "3f,\"max_old_reads\":%u},",
+        wide(report.delays), report.delay_p50_us, report.delay_p99_us, report.delay_max_us,
+        report.delay_max_at_s, report.delay_max_reads);
   out += "\"proxies\":[";
   for (std::size_t i = 0; i < report.proxies.size(); ++i) {
     const ProxyReport& proxy = report.proxies[i];

@@ -40,6 +40,8 @@ struct Report {
   double delay_p50_us = 0;
   double delay_p99_us = 0;
   double delay_max_us = 0;
+  double delay_max_at_s = 0;          // since the start
+  std::uint32_t delay_max_reads = 0;  // that showed the older state meanwhile
   std::vector<ProxyReport> proxies{};
   std::vector<Violation> examples{};
   Nanos started = 0;

@@ -188,6 +188,9 @@ Report summarize(RunState& run, const Crew& crew, const DataWatch& data, const T
   report.delay_p50_us = static_cast<double>(delays.quantile(0.5)) / 1000;
   report.delay_p99_us = static_cast<double>(delays.quantile(0.99)) / 1000;
   report.delay_max_us = static_cast<double>(delays.max()) / 1000;
+  const Prober::Slowest& slowest = crew.prober().slowest();
+  report.delay_max_at_s = static_cast<double>(slowest.written - run.started) / 1e9;
+  report.delay_max_reads = slowest.old_reads;
   return report;
 }
 
