@@ -255,10 +255,10 @@ constexpr NemesisFault kFaults[] = {
     {"one-byte fragments, event link", on_links<kFragmentEvent>, clear_links},
     {"one-byte fragments, control link", on_links<kFragmentControl>, clear_links},
     {"one-byte fragments, data links", on_links<kFragmentData>, clear_links},
-    {"reset of the event link", on_links<kResetEvent>, nullptr, Empties::surely},
-    {"reset of the control link", on_links<kResetControl>, nullptr, Empties::surely},
+    {"reset of the event link", on_links<kResetEvent>, nullptr, Empties::stream},
+    {"reset of the control link", on_links<kResetControl>, nullptr, Empties::stream},
     {"reset of data links", on_links<kResetData>, nullptr},
-    {"reset of all links", on_links<kResetAll>, nullptr, Empties::surely},
+    {"reset of all links", on_links<kResetAll>, nullptr, Empties::stream},
     {"data links cut in a reply", on_links<kCutData>, nullptr},
     {"black hole, event link", on_links<kHoleEvent>, clear_links},
     {"black hole, control link", on_links<kHoleControl>, clear_links},
@@ -266,17 +266,17 @@ constexpr NemesisFault kFaults[] = {
     {"black hole, all links", on_links<kHoleAll>, clear_links},
     {"events held back", on_links<kPauseEventDown>, clear_links},
     {"data replies held back", on_links<kPauseDataDown>, clear_links},
-    {"CLIENT KILL of the event link", kill_event_link, nullptr, Empties::surely},
-    {"CLIENT KILL of data and control", kill_other_links, nullptr, Empties::surely},
+    {"CLIENT KILL of the event link", kill_event_link, nullptr, Empties::stream},
+    {"CLIENT KILL of data and control", kill_other_links, nullptr, Empties::stream},
     {"SIGSTOP, SIGCONT", stop_process, continue_process},
-    {"kill -9, restart", kill_redis, start_redis, Empties::surely, Lost::while_it_holds},
-    {"restart with the data, other run_id", stop_redis_saved, start_redis_saved, Empties::surely},
-    {"notify-keyspace-events \"\"", switch_off_notifications, nullptr, Empties::surely,
+    {"kill -9, restart", kill_redis, start_redis, Empties::stream, Lost::while_it_holds},
+    {"restart with the data, other run_id", stop_redis_saved, start_redis_saved, Empties::stream},
+    {"notify-keyspace-events \"\"", switch_off_notifications, nullptr, Empties::events,
      Lost::nothing, Told::by_canary},
-    {"FLUSHALL", flush_all, nullptr, Empties::surely, Lost::at_once},
-    {"FLUSHDB ASYNC", flush_db_async, nullptr, Empties::surely, Lost::at_once},
-    {"SWAPDB", swap_dbs, empty_other_db, Empties::surely, Lost::at_once, Told::by_canary},
-    {"DEBUG RELOAD", reload, forget_file, Empties::surely},
+    {"FLUSHALL", flush_all, nullptr, Empties::stream, Lost::at_once},
+    {"FLUSHDB ASYNC", flush_db_async, nullptr, Empties::stream, Lost::at_once},
+    {"SWAPDB", swap_dbs, empty_other_db, Empties::stream, Lost::at_once, Told::by_canary},
+    {"DEBUG RELOAD", reload, forget_file, Empties::stream},
     {"RESTORE REPLACE", restore, plain_writes},
     {"EVAL of undeclared keys", undeclared, plain_writes},
     {"eviction", evict, stop_evicting, Empties::maybe, Lost::while_it_holds},
@@ -287,35 +287,52 @@ constexpr NemesisFault kFaults[] = {
      and_clear_links<plain_writes>},
     {"events held back, undeclared EVAL", with_links<kPauseEventDown, undeclared>,
      and_clear_links<plain_writes>},
-    {"slow events, FLUSHALL", with_links<kDelayEventDown, flush_all>, clear_links, Empties::surely,
+    {"slow events, FLUSHALL", with_links<kDelayEventDown, flush_all>, clear_links, Empties::stream,
      Lost::at_once},
     {"slow data replies, RESTORE REPLACE", with_links<kDelayDataDown, restore>,
      and_clear_links<plain_writes>},
     {"slow data replies, FLUSHALL", with_links<kDelayDataDown, flush_all>, clear_links,
-     Empties::surely, Lost::at_once},
+     Empties::stream, Lost::at_once},
     {"slow control link, SWAPDB", with_links<kDelayControl, swap_dbs>,
-     and_clear_links<empty_other_db>, Empties::surely, Lost::at_once, Told::by_canary},
+     and_clear_links<empty_other_db>, Empties::stream, Lost::at_once, Told::by_canary},
     {"silent control link, SWAPDB", with_links<kHoleControl, swap_dbs>,
-     and_clear_links<empty_other_db>, Empties::surely, Lost::at_once, Told::by_silence},
+     and_clear_links<empty_other_db>, Empties::stream, Lost::at_once, Told::by_silence},
     {"silent control link, events off", with_links<kHoleControl, switch_off_notifications>,
-     clear_links, Empties::surely, Lost::nothing, Told::by_silence},
-    {"tiny output limit of subscribers", tiny_output_limit, usual_output_limit, Empties::surely},
+     clear_links, Empties::events, Lost::nothing, Told::by_silence},
+    {"tiny output limit of subscribers", tiny_output_limit, usual_output_limit, Empties::stream},
 };
 
-std::vector<std::string> settings(const std::vector<std::string>& more) {
+const char* name_of(Invalidation by) {
+  switch (by) {
+    case Invalidation::ttl:
+      return "ttl";
+    case Invalidation::tracking:
+      return "tracking";
+    case Invalidation::keyspace:
+      break;
+  }
+  return "keyspace";
+}
+
+std::vector<std::string> settings(Invalidation by, const std::vector<std::string>& more) {
+  const auto set = [](const char* key, const std::string& value) {
+    return std::string(key).append("=").append(value);
+  };
   std::vector<std::string> sets{
-      "threads=2",
-      "coherence.max_staleness_ms=" + std::to_string(NemesisWorld::kMaxStaleness.count()),
-      "coherence.canary_interval_ms=" + std::to_string(NemesisWorld::kCanaryInterval.count()),
-      "upstream.reconnect_min_ms=10", "upstream.reconnect_max_ms=100"};
+      set("threads", "2"),
+      set("coherence.invalidation", name_of(by)),
+      set("coherence.max_staleness_ms", std::to_string(NemesisWorld::kMaxStaleness.count())),
+      set("coherence.canary_interval_ms", std::to_string(NemesisWorld::kCanaryInterval.count())),
+      set("upstream.reconnect_min_ms", "10"),
+      set("upstream.reconnect_max_ms", "100")};
   sets.insert(sets.end(), more.begin(), more.end());
   return sets;
 }
 
 }  // namespace
 
-NemesisWorld::NemesisWorld(bool long_form, const std::vector<std::string>& sets)
-    : is_long(long_form), proxy(links.port(), settings(sets)) {
+NemesisWorld::NemesisWorld(Invalidation by, bool long_form, const std::vector<std::string>& sets)
+    : invalidation(by), is_long(long_form), proxy(links.port(), settings(by, sets)) {
 }
 
 Client NemesisWorld::direct() const {

@@ -15,13 +15,16 @@
 
 namespace tiercache::testing {
 
+// How the proxy comes to know of changes (coherence.invalidation).
+enum class Invalidation : std::uint8_t { ttl, tracking, keyspace };
+
 // Redis, the fault proxy before it, tiercache before that, and clients of it.
 struct NemesisWorld {
   static constexpr std::chrono::milliseconds kMaxStaleness{150};
   static constexpr std::chrono::milliseconds kCanaryInterval{100};
 
   // `sets` are further settings of the proxy.
-  NemesisWorld(bool long_form, const std::vector<std::string>& sets);
+  NemesisWorld(Invalidation by, bool long_form, const std::vector<std::string>& sets);
 
   Client direct() const;  // spared by CLIENT KILL
   struct Stats {
@@ -31,6 +34,7 @@ struct NemesisWorld {
   };
   Stats stats();
 
+  const Invalidation invalidation;
   const bool is_long;
   RedisServer redis;
   faultproxy::FaultProxy links{redis.port()};
@@ -52,9 +56,11 @@ enum class Told : std::uint8_t {
   by_silence,  // nor does the canary's connection: it is given up after a while
 };
 
+// Where L1 must be emptied by a fault: if it is not, the fault has not hit, and proves nothing.
 enum class Empties : std::uint8_t {
   maybe,
-  surely,  // or the fault has not hit, and proves nothing
+  stream,  // where something tells of changes
+  events,  // with keyspace events only
 };
 
 struct NemesisFault {
