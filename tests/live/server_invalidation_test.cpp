@@ -169,4 +169,46 @@ TEST_CASE("a warmup of a db that nobody reads yet is invalidated like any other"
   CHECK(eventually([&] { return reader.call("GET", "k").text == "new"; }, 900ms));
 }
 
+TEST_CASE("the users that docs/operations.md suggests suffice") {
+  const std::vector<std::string> everywhere = {"~*",      "+@read", "+@write", "+hello",
+                                               "+select", "+ping",  "+info",   "+command"};
+  const std::vector<std::string> streams = {"&__redis__:invalidate", "+client|id",
+                                            "+client|tracking", "+subscribe"};
+  const std::vector<std::string> events = {"&__keyspace@*__:*", "+psubscribe"};
+  for (const char* mode : {"keyspace", "tracking", "ttl"}) {
+    const std::string shown = mode;
+    CAPTURE(shown);
+    RedisServer redis({"--notify-keyspace-events", "KA"});
+    Client direct(redis.port());
+    std::vector<std::string> rules = {"ACL", "SETUSER", "proxy", "reset", "on", ">word"};
+    rules.insert(rules.end(), everywhere.begin(), everywhere.end());
+    if (shown != "ttl") {
+      rules.insert(rules.end(), streams.begin(), streams.end());
+    }
+    if (shown == "keyspace") {
+      rules.insert(rules.end(), events.begin(), events.end());
+    }
+    REQUIRE(direct.call(rules).text == "OK");
+    TiercacheProcess proxy(redis.port(),
+                           {setting("auto"), "upstream.user=proxy", "upstream.password=word",
+                            "coherence.max_staleness_ms=300"});
+    proxy.wait_live();
+    Client client(proxy.port());
+    CHECK(client.call("CACHE", "STATS").find("invalidation_active")->text == shown);
+    for (const char* version : {"2", "3"}) {
+      client.call("HELLO", version);
+      CHECK(client.call("SELECT", "2").text == "OK");
+      CHECK(client.call("SET", "k", "old").text == "OK");
+      REQUIRE(eventually([&] {
+        const std::int64_t before = proxy.stat("l1_hits");
+        CHECK(client.call("GET", "k").text == "old");
+        return proxy.stat("l1_hits") > before;
+      }));
+      direct.call("SELECT", "2");
+      direct.call("SET", "k", "new");
+      CHECK(eventually([&] { return client.call("GET", "k").text == "new"; }, 1000ms));
+    }
+  }
+}
+
 }  // namespace tiercache::testing
