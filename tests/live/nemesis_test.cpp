@@ -114,6 +114,7 @@ void explain(NemesisWorld& world) {
   std::printf("  nobody has hit for four seconds; the links:\n%s  the sessions:\n%s  Redis:\n%s",
               world.links.run("list").c_str(), client.call("CACHE", "CLIENTS").text.c_str(),
               world.direct().call("CLIENT", "LIST").text.c_str());
+  std::fflush(stdout);
 }
 
 Span extra_of(Told told) {

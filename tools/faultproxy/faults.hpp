@@ -29,7 +29,7 @@ constexpr std::size_t kDirections = 2;
 struct Faults {
   std::chrono::milliseconds delay[kDirections]{};
   bool paused[kDirections]{};  // taken in until the buffer is full, forwarded when resumed
-  bool fragment = false;       // one byte a write
+  bool fragment = false;       // one byte a write, see Pipe::kSingleBytes
   bool blackhole = false;      // both paused, and new connections reach no server
 };
 

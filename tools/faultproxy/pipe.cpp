@@ -27,28 +27,28 @@ void Pipe::cut_after(std::uint64_t bytes) {
 }
 
 void Pipe::read() {
-  if (!may_read_ || reading_ || ended_ || held_ >= kMaxHeld) {
+  // A full buffer's room or none: whoever reads each byte that becomes free has single bytes to
+  // write for ever after.
+  if (!may_read_ || reading_ || ended_ || held_ + buffer_.size() > kMaxHeld) {
     return;
   }
   reading_ = true;
-  const std::size_t room = std::min(buffer_.size(), kMaxHeld - held_);
-  from_.async_read_some(
-      asio::buffer(buffer_.data(), room),
-      [this, keep = owner_.keep()](const error_code& error, std::size_t size) {
-        reading_ = false;
-        if (error == asio::error::eof) {
-          ended_ = true;
-        } else if (error) {
-          owner_.on_broken();
-          return;
-        } else {
-          pieces_.push_back({std::chrono::steady_clock::now(), {buffer_.data(), size}});
-          held_ += size;
-          owner_.on_read(direction_, pieces_.back().bytes);
-        }
-        read();
-        write();
-      });
+  from_.async_read_some(asio::buffer(buffer_), [this, keep = owner_.keep()](const error_code& error,
+                                                                            std::size_t size) {
+    reading_ = false;
+    if (error == asio::error::eof) {
+      ended_ = true;
+    } else if (error) {
+      owner_.on_broken();
+      return;
+    } else {
+      pieces_.push_back({std::chrono::steady_clock::now(), {buffer_.data(), size}});
+      held_ += size;
+      owner_.on_read(direction_, pieces_.back().bytes);
+    }
+    read();
+    write();
+  });
 }
 
 void Pipe::write() {
@@ -76,7 +76,8 @@ void Pipe::write() {
     wait_until(due);
     return;
   }
-  std::uint64_t size = faults.fragment ? 1 : piece.bytes.size() - piece.sent;
+  const bool single = faults.fragment && piece.sent < kSingleBytes;
+  std::uint64_t size = single ? 1 : piece.bytes.size() - piece.sent;
   size = std::min(size, left_.value_or(size));
   writing_ = true;
   writing_size_ = size;

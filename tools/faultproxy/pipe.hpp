@@ -25,6 +25,9 @@ namespace tiercache::faultproxy {
 class Pipe {
  public:
   static constexpr std::size_t kMaxHeld = std::size_t{64} << 10;
+  // Of what is read at once, so many bytes are fragments and the rest follows whole: a backlog must
+  // not become a flood of tiny segments, for which the receiver's kernel has no memory.
+  static constexpr std::size_t kSingleBytes = 256;
   using Socket = boost::asio::ip::tcp::socket;
 
   class Owner {
