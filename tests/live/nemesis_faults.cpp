@@ -296,9 +296,9 @@ constexpr NemesisFault kFaults[] = {
     {"slow control link, SWAPDB", with_links<kDelayControl, swap_dbs>,
      and_clear_links<empty_other_db>, Empties::stream, Lost::at_once, Told::by_canary},
     {"silent control link, SWAPDB", with_links<kHoleControl, swap_dbs>,
-     and_clear_links<empty_other_db>, Empties::stream, Lost::at_once, Told::by_silence},
+     and_clear_links<empty_other_db>, Empties::stream, Lost::at_once, Told::by_canary},
     {"silent control link, events off", with_links<kHoleControl, switch_off_notifications>,
-     clear_links, Empties::events, Lost::nothing, Told::by_silence},
+     clear_links, Empties::events, Lost::nothing, Told::by_canary},
     {"tiny output limit of subscribers", tiny_output_limit, usual_output_limit, Empties::stream},
 };
 

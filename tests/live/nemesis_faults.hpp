@@ -52,8 +52,7 @@ enum class Lost : std::uint8_t {
 // Who tells the proxy, and so how late it may be.
 enum class Told : std::uint8_t {
   by_events,
-  by_canary,   // Redis says nothing
-  by_silence,  // nor does the canary's connection: it is given up after a while
+  by_canary,  // Redis says nothing
 };
 
 // Where L1 must be emptied by a fault: if it is not, the fault has not hit, and proves nothing.

@@ -122,12 +122,11 @@ Span extra_of(Told told) {
     case Told::by_events:
       return {};
     case Told::by_canary:
-      // The next one is written an interval later at most, and judged by the next PONG.
-      return 2 * NemesisWorld::kCanaryInterval + 200ms;
-    case Told::by_silence:
       break;
   }
-  return coherence::EventLinkConfig{}.dead_after + 500ms;
+  // The next one is written an interval later at most; it is judged by the PONG that follows, and
+  // missed when it stays away.
+  return 2 * NemesisWorld::kCanaryInterval + 200ms;
 }
 
 void print(const NemesisFault& fault, const NemesisWorkload::Tally& tally, std::int64_t hits,

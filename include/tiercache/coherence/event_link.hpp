@@ -6,7 +6,7 @@
 //   down ── on_subscribed ──▶ syncing ── first fence (with the canary's event) ──▶ live
 //     ▲                                                                        │  ▲
 //     └── on_lost, canary unheard, no PONG for `dead_after` ───────────────────┤  │ PONG
-//                                                             PONG overdue ──▶ suspect
+//                                                   PONG or canary overdue ──▶ suspect
 //
 // A fence is one PING (keyspace events) or two, the second sent after the first PONG (BCAST
 // tracking, whose invalidations Redis sends at the end of a tick). PONGs prove that the stream has
@@ -129,7 +129,15 @@ class BasicEventLink {
   std::uint64_t sent_ = 0;    // number of the newest fence started, over all connections
   std::uint64_t wanted_ = 0;  // the newest fence asked for
   Time last_sent_{};
+  // A canary on its way for so long that nothing says whether events still come.
+  bool canary_overdue(Time now) const noexcept {
+    const Duration limit =
+        config_.max_staleness > Duration::zero() ? config_.max_staleness : config_.canary_interval;
+    return with_canary_ && canary_ != Canary::idle && now - canary_since_ > limit;
+  }
+
   Canary canary_ = Canary::idle;
+  Time canary_since_{};
   Time next_canary_{};
   std::uint64_t canary_events_ = 0;
   std::uint64_t canary_events_before_ = 0;

@@ -95,7 +95,7 @@ void BasicEventLink<R>::on_pong(std::uint64_t payload, Time now, LinkStatus& sta
     proven_ = true;
   }
   status.set_acked(fence.number, fence.sent_at);
-  if (proven_) {
+  if (proven_ && !canary_overdue(now)) {
     status.set_state(LinkState::live);
   }
   if (wanted_ > sent_) {
@@ -113,6 +113,7 @@ void BasicEventLink<R>::on_null(LinkStatus& status) {
 template <Rules R>
 void BasicEventLink<R>::start_canary(Time now, EventLinkActions& actions) {
   canary_ = Canary::writing;
+  canary_since_ = now;
   canary_events_before_ = canary_events_;
   next_canary_ = now + config_.canary_interval;
   actions.write_canary = true;
@@ -148,16 +149,18 @@ void BasicEventLink<R>::on_tick(Time now, LinkStatus& status, EventLinkActions& 
   if (!up_ || config_.proof == Proof::age) {
     return;
   }
+  bool suspicious = canary_overdue(now);
   if (!outstanding_.empty()) {
     const Duration silence = now - outstanding_.front().sent_at;
     if (silence > config_.dead_after) {
       give_up(LinkFault::silent, status, actions);
       return;
     }
-    if (config_.max_staleness > Duration::zero() && silence > config_.max_staleness &&
-        status.view().state == LinkState::live) {
-      status.set_state(LinkState::suspect);
-    }
+    suspicious =
+        suspicious || (config_.max_staleness > Duration::zero() && silence > config_.max_staleness);
+  }
+  if (suspicious && status.view().state == LinkState::live) {
+    status.set_state(LinkState::suspect);
   }
   if (now - last_sent_ >= config_.heartbeat && outstanding_.size() < config_.max_outstanding) {
     send(now, status, actions);

@@ -126,6 +126,34 @@ TEST_CASE("a canary that is not heard is a fault, at the start and later") {
   CHECK(bench.status.view().acked == acked);
 }
 
+TEST_CASE("a canary that stays unanswered ends hits after max_staleness, until it is heard") {
+  Bench bench;
+  bench.bring_up();
+  bench.at(1s);
+  bench.tick();
+  REQUIRE(bench.actions.write_canary);
+  const auto answer_all = [&bench] {
+    while (bench.status.view().acked < bench.status.view().sent) {
+      bench.pong(bench.status.view().acked + 1);
+    }
+  };
+  const auto heartbeat = [&](Duration at) {
+    bench.at(at);
+    bench.tick();
+    answer_all();
+  };
+  heartbeat(1s + 500ms);
+  CHECK(bench.state() == LinkState::live);
+  const std::uint64_t generation = bench.generation();
+  heartbeat(2s + 1ms);  // PONGs alone prove nothing about events
+  CHECK(bench.state() == LinkState::suspect);
+  CHECK(bench.generation() == generation);
+  bench.link.on_canary_event();
+  bench.link.on_canary_written(false, bench.now, bench.status, bench.actions);
+  answer_all();
+  CHECK(bench.state() == LinkState::live);
+}
+
 TEST_CASE("the event of an older canary does not stand for this one") {
   Bench bench;
   bench.bring_up();
