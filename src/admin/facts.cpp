@@ -44,6 +44,7 @@ struct Snapshot {
       case Counter::l1_expired:
         return number(totals.expired);
       case Counter::l1_invalidations:
+        return number(totals.invalidated);
       case Counter::events_received:
         return number(events.events);
       case Counter::l2_reconnects:

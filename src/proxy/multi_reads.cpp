@@ -195,6 +195,7 @@ void Session::fill_multi(Op& op) {
       const bool nil = read_header(element).number < 0;
       fill.reply = nil ? kNil : element;
       fill.pttl_ms = part.pttl;
+      fill.source = link_->next_place().source;
       fill.missing = nil && part.pttl == -2;
       // A key of another type is nil for MGET, and an error for GET.
       fill.stored_as = nil && !fill.missing ? command_ids().mget : command_ids().get;

@@ -248,6 +248,7 @@ void Session::end_flight(std::uint64_t id) {
   fill.cacheable = header.ok && !op.pttl_bad;
   fill.reply = nil ? kNil : std::string_view(bytes);
   fill.pttl_ms = op.pttl;
+  fill.source = link_->next_place().source;  // the link it came by: none is left while it owes
   // STRLEN of an empty string is 0 as well; there PTTL alone can tell.
   fill.missing = op.command == ids.get      ? nil
                  : op.command == ids.exists ? header.number == 0

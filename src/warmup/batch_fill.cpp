@@ -150,6 +150,7 @@ void BatchFill::end_read(Read& read) {
     fill.reply = read.gather.reply();
     fill.missing = read.gather.missing();
     fill.pttl_ms = read.gather.pttl_ms();
+    fill.source = link_->next_place().source;
   }
   std::vector<coherence::Waiter> nobody;  // begin_fill: such a flight is never joined
   const bool filled = worker_.cache().reply(read.hash, read.flight, fill, now(), nobody);

@@ -323,6 +323,7 @@ void World<R>::reply(unsigned link_index) {
   if (r.letter != 'M' && (r.flights[0] != 0 || r.flights[1] != 0)) {
     const unsigned k = r.flights[0] != 0 ? 0 : 1;
     coherence::Fill fill;
+    fill.source = 1;
     fill.reply = kNumbers[r.value[k]];
     fill.pttl_ms = k == 0 ? r.pttl : -1;
     cache_.reply(key(k).hash, r.flights[k], fill, now(), waiters);
@@ -345,6 +346,7 @@ void World<R>::reply(unsigned link_index) {
       if (r.flights[0] != 0) {
         for (unsigned k = 0; k < kKeys; k++) {
           coherence::Fill fill;
+          fill.source = 1;
           fill.reply = kNumbers[r.value[k]];
           fill.pttl_ms = k == 0 ? r.pttl : -1;
           cache_.reply(key(k).hash, r.flights[k], fill, now(), waiters);

@@ -48,6 +48,7 @@ struct CacheTotals {
   std::uint64_t evictions = 0;
   std::uint64_t expired = 0;
   std::uint64_t refused = 0;
+  std::uint64_t invalidated = 0;
   std::size_t flights = 0;
 };
 

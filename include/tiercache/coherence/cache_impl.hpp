@@ -142,6 +142,7 @@ CacheTotals BasicCache<R>::totals() {
     sum.evictions += shard.store().evictions();
     sum.expired += shard.store().expired();
     sum.refused += shard.refused();
+    sum.invalidated += shard.invalidated();
     sum.flights += shard.flights();
   });
   return sum;

@@ -43,7 +43,7 @@ using Waiter = std::uint64_t;
 struct Place {
   LinkId link = 0;
   std::uint64_t seq = 0;
-  std::uint64_t source = 0;  // the server process behind it (LinkStatus::source)
+  std::uint64_t source = 0;  // the server process behind it; 0: not known yet
 };
 
 struct ReadAsk {
@@ -81,6 +81,7 @@ struct Fill {
   bool cacheable = true;  // no error, complete, not too large
   bool missing = false;   // the reply says that the key does not exist
   std::int64_t pttl_ms = -1;
+  std::uint64_t source = 0;  // the server process that sent them (LinkStatus::source)
   // The command whose variant it becomes; kAsAsked: the one the flight was started with. A nil of
   // MGET says less than a nil of GET, and which it is shows only with the reply.
   static constexpr std::uint16_t kAsAsked = 0xffff;
@@ -151,6 +152,11 @@ class BasicShard {
   std::size_t flights() const noexcept {
     return flight_count_;
   }
+  // Entries dropped because their key changed, or might have.
+  std::uint64_t invalidated() const noexcept {
+    return invalidated_;
+  }
+  // Fills that were delivered but not kept.
   std::uint64_t refused() const noexcept {
     return refused_;
   }
@@ -190,7 +196,7 @@ class BasicShard {
   }
   void advance(KeyHash hash) {
     stripe(hash).epoch++;
-    store_.erase(hash);
+    invalidated_ += store_.erase(hash);
   }
   std::uint64_t generation(const View& view) const noexcept {
     return R.check_generation ? view.generation : 0;
@@ -218,6 +224,7 @@ class BasicShard {
   std::size_t flight_count_ = 0;
   FlightId next_flight_ = 1;
   std::uint64_t refused_ = 0;
+  std::uint64_t invalidated_ = 0;
 };
 
 using Shard = BasicShard<>;

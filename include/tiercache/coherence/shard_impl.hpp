@@ -174,7 +174,7 @@ bool BasicShard<R>::may_commit(KeyHash hash, const Flight& flight, const Fill& f
   if (R.check_generation && flight.generation != view.generation) {
     return false;
   }
-  if (flight.place.source != view.source) {
+  if (fill.source != view.source) {
     return false;  // another server process than the one whose events we hear
   }
   // The key came or went between the read and its PTTL.
