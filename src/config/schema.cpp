@@ -128,7 +128,7 @@ constexpr Key kSchema[] = {
     integer<&C::listen, &Listen::max_clients>("listen.max_clients", 1, 1'000'000, kLive,
                                               "Clients at a time; further ones are turned away"),
     duration<&C::listen, &Listen::tcp_keepalive>(
-        "listen.tcp_keepalive_s", 0, 86'400, kLive,
+        "listen.tcp_keepalive_s", 0, 86'400, kStart,
         "TCP keepalive interval of new client connections; 0 = off"),
     duration<&C::listen, &Listen::timeout>("listen.timeout_s", 0, 31'536'000, kLive,
                                            "Close a client idle for so long; 0 = never"),
@@ -144,17 +144,14 @@ constexpr Key kSchema[] = {
         "upstream.password_file", 0, 4095, kStart,
         "File whose first line is the password; empty = none"),
     duration<&C::upstream, &Upstream::connect_timeout>(
-        "upstream.connect_timeout_ms", 1, kDayMs, kLive,
+        "upstream.connect_timeout_ms", 1, kDayMs, kStart,
         "Give up a connection attempt, handshake included, after this time"),
-    duration<&C::upstream, &Upstream::request_timeout>(
-        "upstream.request_timeout_ms", 0, kDayMs, kLive,
-        "Close a link whose oldest reply is overdue by this time; 0 = wait"),
-    duration<&C::upstream, &Upstream::reconnect_min>("upstream.reconnect_min_ms", 1, kDayMs, kLive,
+    duration<&C::upstream, &Upstream::reconnect_min>("upstream.reconnect_min_ms", 1, kDayMs, kStart,
                                                      "First delay before connecting again"),
-    duration<&C::upstream, &Upstream::reconnect_max>("upstream.reconnect_max_ms", 1, kDayMs, kLive,
+    duration<&C::upstream, &Upstream::reconnect_max>("upstream.reconnect_max_ms", 1, kDayMs, kStart,
                                                      "The delay doubles up to this"),
     integer<&C::upstream, &Upstream::max_pending>(
-        "upstream.max_pending", 1, 16'777'216, kLive,
+        "upstream.max_pending", 1, 16'777'216, kStart,
         "Requests outstanding on one link; beyond it clients are not read"),
 
     boolean<&C::l1, &L1::enabled>("l1.enabled", kStart, "Keep replies in the proxy's own memory"),
@@ -199,7 +196,7 @@ constexpr Key kSchema[] = {
         "coherence.manage_notifications", kStart,
         "Set notify-keyspace-events on Redis if it does not suffice"),
     duration<&C::coherence, &Coherence::hold_limit>(
-        "coherence.hold_limit_ms", 1, kDayMs, kLive,
+        "coherence.hold_limit_ms", 1, kDayMs, kStart,
         "The longest a reply is held back for its invalidations"),
 
     size<&C::limits, &Limits::max_request>("limits.max_request", 1024, kTib, kLive,

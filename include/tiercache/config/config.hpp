@@ -45,7 +45,6 @@ struct Upstream {
   std::string password;
   std::string password_file;
   milliseconds connect_timeout{1000};
-  milliseconds request_timeout{0};
   milliseconds reconnect_min{50};
   milliseconds reconnect_max{5000};
   std::uint32_t max_pending = 65536;
