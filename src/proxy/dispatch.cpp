@@ -35,7 +35,10 @@ Session::Classified Session::classify(Args args) const {
   }
   what.fits = command::arity_fits(*what.command, args);
   if (!what.fits) {
-    return what;  // Redis says what is wrong
+    if (what.command->name.starts_with("cache")) {
+      what.route = Route::local;
+    }
+    return what;  // who answers says what is wrong
   }
   const command::Classified found = command::classify(*what.command, args);
   what.kind = found.kind;

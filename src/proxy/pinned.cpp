@@ -78,6 +78,10 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   }
   worker_.count(stats::Counter::commands);
   if (worker_.denied(what.command, request.args)) {
+    if (flow_->in_multi() && !flow_->silent()) {
+      // Redis must hear of an error too, so that EXEC aborts.
+      pinned_internal("", {"TIERCACHE.DENIED"});
+    }
     return flow_->on_local() ? answer_error("ERR command '" + std::string(request.args[0]) +
                                             "' is denied by tiercache (commands.deny)")
                              : Step::next;
