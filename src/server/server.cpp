@@ -27,6 +27,13 @@ namespace tiercache::server {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr auto kGrace = std::chrono::milliseconds(500);
+constexpr auto kGlance = std::chrono::milliseconds(1);
+
+}  // namespace
+
 std::string_view version() noexcept {
   return TIERCACHE_VERSION;
 }
@@ -48,6 +55,7 @@ class Server::Impl {
   void connect_links();
   void on_commands(const std::vector<command::LearntCommand>& commands);
   void log_start() const;
+  void await_live();
   void await_signal();
   void on_signal(int signal);
   void reload();
@@ -60,6 +68,8 @@ class Server::Impl {
   std::random_device entropy_;
   asio::io_context control_{1};
   asio::signal_set signals_{control_};
+  asio::steady_timer start_timer_{control_};
+  Time accept_from_{};
   asio::steady_timer drain_timer_{control_};
   Time drain_until_ = kNever;
   bool stopping_ = false;
@@ -199,15 +209,9 @@ void Server::Impl::run() {
     thread->start();
   }
   connect_links();
-  const admin::ConfigPtr config = settings_.get();
-  const config::Listen& listen = config->listen;
-  if (listen.port != 0) {
-    tcp_.start();
-  }
-  if (!listen.unix_socket.empty()) {
-    unix_.start();
-  }
   events_->start();
+  accept_from_ = std::chrono::steady_clock::now() + kGrace;
+  await_live();
   const auto guard = asio::make_work_guard(control_);
   control_.run();
   events_->stop();
@@ -215,6 +219,31 @@ void Server::Impl::run() {
     thread->stop();
   }
   spdlog::info("stopped");
+}
+
+// Clients wait in the listen queue until L1 may serve, so that the first ones find it working; but
+// not for long, since a Redis that is away is no reason to be away too.
+void Server::Impl::await_live() {
+  const bool live = cache_.status().view().state == coherence::LinkState::live;
+  if (!live && std::chrono::steady_clock::now() < accept_from_) {
+    start_timer_.expires_after(kGlance);
+    start_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) {
+        await_live();
+      }
+    });
+    return;
+  }
+  if (stopping_) {
+    return;
+  }
+  const admin::ConfigPtr config = settings_.get();
+  if (config->listen.port != 0) {
+    tcp_.start();
+  }
+  if (!config->listen.unix_socket.empty()) {
+    unix_.start();
+  }
 }
 
 void Server::Impl::await_signal() {
