@@ -47,12 +47,12 @@ std::string_view name_of(Counter counter) noexcept {
 }
 
 Counters& Registry::add_thread() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return *blocks_.emplace_back(std::make_unique<Counters>());
 }
 
 Sums Registry::sum() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Sums sums{};
   for (const auto& block : blocks_) {
     for (std::size_t i = 0; i < kCounters; ++i) {

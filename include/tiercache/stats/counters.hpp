@@ -8,12 +8,13 @@
 // Only true counters live here. Gauges (entries, bytes, connections) are asked of their owners.
 #pragma once
 
+#include "tiercache/base/mutex.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -82,8 +83,8 @@ class Registry {
   Sums sum() const;
 
  private:
-  mutable std::mutex mutex_;  // guards the list, not the counts
-  std::vector<std::unique_ptr<Counters>> blocks_;
+  mutable Mutex mutex_;  // for the list, not the counts
+  std::vector<std::unique_ptr<Counters>> blocks_ TC_GUARDED_BY(mutex_);
 };
 
 }  // namespace tiercache::stats
