@@ -153,6 +153,9 @@ TEST_CASE("CACHE HELP names the subcommands, and mistakes are told as Redis tell
   CHECK(help.items[0].text.starts_with("CACHE <subcommand>"));
   CHECK(contains_text(help, "STATS"));
   CHECK(client.call("CACHE", "NOSUCH").text == "ERR unknown subcommand 'NOSUCH'. Try CACHE HELP.");
+  CHECK(client.call("CACHE").text == "ERR wrong number of arguments for 'cache' command");
+  CHECK(client.call("CACHE", "WARM").text ==
+        "ERR wrong number of arguments for 'cache|warm' command");
   CHECK(client.call("CACHE", "FLUSH", "a", "b").text ==
         "ERR wrong number of arguments for 'cache|flush' command");
   CHECK(client.call("CACHE", "WARM", "JUMP").text ==

@@ -119,6 +119,17 @@ TEST_CASE("a client that never reads is closed, and others go on") {
   CHECK(other.call("STRLEN", "big").integer == 256 * 1024);
 }
 
+TEST_CASE("a denied command is refused, and aborts the transaction it stands in") {
+  World world;
+  Client client(world.proxy.port());
+  CHECK(client.call("SHUTDOWN").is_error());
+  client.call("MULTI");
+  CHECK(client.call("SHUTDOWN", "NOSAVE").is_error());
+  CHECK(client.call("SET", "denied", "1").text == "QUEUED");
+  CHECK(client.call("EXEC").text.starts_with("EXECABORT"));
+  CHECK(client.call("EXISTS", "denied").integer == 0);
+}
+
 TEST_CASE("redis-benchmark runs every test without an error") {
   World world;
   const std::string base =
