@@ -73,7 +73,8 @@ class EventWorld {
     if (outcome.kind != coherence::ReadOutcome::Kind::send) {
       return false;
     }
-    return cache.reply(cache.hash(db, key), outcome.flight, {"+v\r\n", true, false, -1},
+    return cache.reply(cache.hash(db, key), outcome.flight,
+                       {"+v\r\n", true, false, -1, cache.status().view().source},
                        std::chrono::steady_clock::now(), waiters);
   }
   bool cached(std::uint32_t db, std::string_view key) {

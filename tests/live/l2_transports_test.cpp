@@ -108,6 +108,69 @@ TEST_CASE("a fence comes behind every change of a pipeline and of a transaction"
   }
 }
 
+namespace {
+
+// Looks at L1 at the very moment a fence is acknowledged, before anything that came behind the
+// PONG.
+class AtFence final : public l2::Fences::Listener {
+ public:
+  AtFence(EventWorld& world, std::string key) : world_(world), key_(std::move(key)) {
+    ping_ = world_.cache.status().view().next_ping();
+    world_.fences.add(*this);
+    world_.fences.request(ping_);
+  }
+  ~AtFence() {
+    world_.fences.remove(*this);
+  }
+  AtFence(const AtFence&) = delete;
+  AtFence& operator=(const AtFence&) = delete;
+  void on_fences() override {
+    if (!over && world_.cache.status().view().acked >= ping_) {
+      over = true;
+      stale = world_.cached(0, key_);
+    }
+  }
+  bool sent() const {
+    return world_.cache.status().view().sent >= ping_;
+  }
+
+  bool over = false;
+  bool stale = false;
+
+ private:
+  EventWorld& world_;
+  const std::string key_;
+  std::uint64_t ping_ = 0;
+};
+
+}  // namespace
+
+// With keyspace events the PING may be executed before the write, and its PONG then says nothing of
+// it. Of tracking's two PINGs the second comes behind the whole turn.
+TEST_CASE("tracking: no acknowledgement overtakes a change that Redis executes in the same turn") {
+  RedisServer server;
+  Client client(server.port());
+  auto config = config_of(server, {Transport::tracking});
+  config.link.max_staleness = 10s;
+  EventWorld world(config);
+  REQUIRE(world.live());
+  unsigned overtaken = 0;
+  for (int round = 0; round < 20; round++) {
+    REQUIRE(world.loop.until([&] { return world.cached(0, "k") || world.fill(0, "k"); }));
+    // The write and the PING wait in Redis's sockets for one turn.
+    server.pause();
+    client.send("SET", "k", "v");
+    AtFence fence(world, "k");
+    REQUIRE(world.loop.until([&] { return fence.sent(); }));
+    server.resume();
+    REQUIRE(world.loop.until([&] { return fence.over; }));
+    overtaken += fence.stale ? 1U : 0U;
+    client.read();
+    REQUIRE(world.fence());
+  }
+  CHECK(overtaken == 0);
+}
+
 TEST_CASE("whatever the stream, a flush of the server empties L1") {
   for (const Transport transport : kStreams) {
     CAPTURE(std::string(l2::name(transport)));
