@@ -31,6 +31,13 @@ inline l2::EventsConfig events_config(const RedisServer& server) {
   return config;
 }
 
+inline l2::EventsConfig config_of(const RedisServer& server,
+                                  std::vector<l2::Transport> transports) {
+  auto config = events_config(server);
+  config.transports = std::move(transports);
+  return config;
+}
+
 class EventWorld {
  public:
   explicit EventWorld(const l2::EventsConfig& config)
