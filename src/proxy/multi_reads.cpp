@@ -127,8 +127,9 @@ Session::Step Session::send_multi(const Request& request) {
     distinct.emplace_back(keys[i], i);
   }
   std::ranges::sort(distinct);
-  const auto twins = std::ranges::unique(distinct, {}, [](const auto& at) { return at.first; });
-  distinct.erase(twins.begin(), twins.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end(),
+                             [](const auto& a, const auto& b) { return a.first == b.first; }),
+                 distinct.end());
   if (distinct.size() > kMaxFilledKeys) {
     Classified what = classify(request.args);
     return relay(request, what);
