@@ -9,6 +9,7 @@
 
 #include "tiercache/base/time.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -93,13 +94,17 @@ class LinkStatus {
   }
 
  private:
-  alignas(64) std::atomic<LinkState> state_{LinkState::down};
+  // Nothing else on its cache lines. Padding, not alignas(64): g++ 12's address sanitizer puts
+  // locals where it likes.
+  [[maybe_unused]] std::array<char, 64> before_{};
+  std::atomic<LinkState> state_{LinkState::down};
   std::atomic<Proof> proof_{Proof::stream};
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> acked_{0};
   std::atomic<std::int64_t> acked_at_{0};
   std::atomic<std::uint64_t> source_{0};
+  [[maybe_unused]] std::array<char, 64> after_{};
 };
 
 }  // namespace tiercache::coherence

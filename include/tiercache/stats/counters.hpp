@@ -59,7 +59,7 @@ std::string_view name_of(Counter counter) noexcept;
 using Sums = std::array<std::uint64_t, kCounters>;
 
 // One thread's block. REQUIRES: one writing thread.
-class alignas(64) Counters {
+class Counters {
  public:
   void add(Counter counter, std::uint64_t n = 1) noexcept {
     // Not a read-modify-write: there is one writer.
@@ -72,6 +72,8 @@ class alignas(64) Counters {
 
  private:
   std::array<std::atomic<std::uint64_t>, kCounters> values_{};
+  // What lies behind it is on another cache line. (Not alignas: see LinkStatus.)
+  [[maybe_unused]] std::array<char, 64> after_{};
 };
 
 // Owns the blocks; outlives the threads that count. Thread-safe.
