@@ -12,9 +12,7 @@ using boost::system::error_code;
 
 Forwarder::Forwarder(boost::asio::io_context& io, std::uint16_t port,
                      const Connection::Endpoint& server)
-    : io_(io),
-      acceptor_(io, tcp::endpoint(boost::asio::ip::address_v4::loopback(), port)),
-      server_(server) {
+    : acceptor_(io, tcp::endpoint(boost::asio::ip::address_v4::loopback(), port)), server_(server) {
   accept();
 }
 

@@ -57,7 +57,6 @@ class Forwarder final : private Connection::Host {
     connections_.erase(id);
   }
 
-  boost::asio::io_context& io_;
   boost::asio::ip::tcp::acceptor acceptor_;
   const Connection::Endpoint server_;
   std::array<Faults, kLabels> faults_{};
