@@ -132,7 +132,9 @@ TEST_CASE("every change is told, or is a known hole with a reason") {
 TEST_CASE("every write command of the table has a case or a reason") {
   Keys covered;
   std::map<std::string_view, int> names;
-  for (const auto& [one, row] : measured()) {
+  for (const auto& entry : measured()) {
+    const auto& one = entry.first;
+    const auto& row = entry.second;
     CAPTURE(one.name);
     CHECK(++names[one.name] == 1);
     if (one.changes == "error") {

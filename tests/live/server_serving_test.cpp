@@ -136,7 +136,9 @@ TEST_CASE("redis-benchmark runs every test without an error") {
       "redis-benchmark -h 127.0.0.1 -p " + std::to_string(world.proxy.port()) + " -q ";
   for (const char* options : {"-n 20000", "-n 20000 -P 64 --threads 2"}) {
     CAPTURE(options);
-    const auto [out, status] = shell(base + options);
+    const std::pair<std::string, int> result = shell(base + options);
+    const std::string& out = result.first;
+    const int status = result.second;
     CAPTURE(out);
     CHECK(status == 0);
     CHECK(out.find("requests per second") != std::string::npos);

@@ -61,7 +61,7 @@ Script script(const std::string& text) {
         parsed.ticks = 3;
         break;
       default:
-        TC_CHECK(!"a letter that scripts.hpp does not list");
+        TC_CHECK(false);  // a letter that scripts.hpp does not list
     }
   }
   return parsed;
