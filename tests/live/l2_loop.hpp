@@ -32,7 +32,7 @@ class Loop {
   }
   // Runs handlers until `done` or the deadline; says whether it is done.
   bool until(const std::function<bool()>& done,
-             std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+             std::chrono::milliseconds limit = std::chrono::seconds(60)) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) {

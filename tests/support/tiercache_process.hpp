@@ -69,7 +69,7 @@ class TiercacheProcess {
 
 // Waits until `done`; false past `timeout`.
 template <class Done>
-bool eventually(Done&& done, std::chrono::milliseconds timeout = std::chrono::seconds(10));
+bool eventually(Done&& done, std::chrono::milliseconds timeout = std::chrono::seconds(60));
 
 // Sleeps a little: the pause between two looks of `eventually`.
 void pause_briefly();
