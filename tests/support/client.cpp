@@ -241,6 +241,10 @@ std::optional<Value> Client::try_read(milliseconds timeout) {
   }
 }
 
+void Client::settle() {
+  call("EVAL", "return 1", "0");
+}
+
 bool Client::wait_closed(milliseconds timeout) {
   const Deadline deadline = steady_clock::now() + timeout;
   while (true) {

@@ -114,6 +114,10 @@ class Client {
     return last_raw_;
   }
 
+  // Of a tiercache: waits until the events of all that this client wrote have been applied there.
+  // Until then an event of an own write may still empty what the next read keeps. (The reply of a
+  // script is held for exactly that.)
+  void settle();
   // Waits until the peer closes, and drops what it sends before. False on timeout.
   bool wait_closed(std::chrono::milliseconds timeout);
   // Ends our sending side only; replies can still be read.
