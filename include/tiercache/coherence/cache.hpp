@@ -135,6 +135,13 @@ class BasicCache {
     return slots_[count_ == 1 ? 0 : hash >> shift_];
   }
 
+  template <class Use>
+  auto at(KeyHash hash, Use&& use) {
+    Slot& found = slot(hash);
+    MutexLock lock(found.mutex);
+    return use(found.shard);
+  }
+
   template <class OnHit, class Method>
   ReadOutcome locked(const ReadAsk& ask, Time now, OnHit&& on_hit, Method method) {
     const View view = status_.view();

@@ -64,59 +64,46 @@ template <Rules R>
 FlightId BasicCache<R>::begin_fill(const l1::Key& key, const l1::Variant& variant,
                                    const Place& place, Time now) {
   const View view = status_.view();
-  Slot& at = slot(key.hash);
-  MutexLock lock(at.mutex);
-  return at.shard.begin_fill(key, variant, place, view, now);
+  return at(key.hash,
+            [&](BasicShard<R>& shard) { return shard.begin_fill(key, variant, place, view, now); });
 }
 
 template <Rules R>
 bool BasicCache<R>::reply(KeyHash hash, FlightId flight, const Fill& fill, Time now,
                           std::vector<Waiter>& waiters) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  return at.shard.on_reply(hash, flight, fill, status_.view(), now, waiters);
+  return at(hash, [&](BasicShard<R>& shard) {
+    return shard.on_reply(hash, flight, fill, status_.view(), now, waiters);
+  });
 }
 
 template <Rules R>
 void BasicCache<R>::flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  at.shard.on_flight_lost(hash, flight, waiters);
+  at(hash, [&](BasicShard<R>& shard) { shard.on_flight_lost(hash, flight, waiters); });
 }
 
 template <Rules R>
 void BasicCache<R>::event(KeyHash hash) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  at.shard.on_event(hash);
+  at(hash, [&](BasicShard<R>& shard) { shard.on_event(hash); });
 }
 
 template <Rules R>
 void BasicCache<R>::write_begin(KeyHash hash) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  at.shard.on_write_begin(hash);
+  at(hash, [&](BasicShard<R>& shard) { shard.on_write_begin(hash); });
 }
 
 template <Rules R>
 void BasicCache<R>::write_end(KeyHash hash) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  at.shard.on_write_end(hash);
+  at(hash, [&](BasicShard<R>& shard) { shard.on_write_end(hash); });
 }
 
 template <Rules R>
 void BasicCache<R>::blocking_write_reply(KeyHash hash) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  at.shard.on_blocking_write_reply(hash);
+  at(hash, [&](BasicShard<R>& shard) { shard.on_blocking_write_reply(hash); });
 }
 
 template <Rules R>
 void BasicCache<R>::pass_read(KeyHash hash) {
-  Slot& at = slot(hash);
-  MutexLock lock(at.mutex);
-  at.shard.on_pass_read(hash);
+  at(hash, [&](BasicShard<R>& shard) { shard.on_pass_read(hash); });
 }
 
 template <Rules R>
