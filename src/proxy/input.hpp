@@ -38,7 +38,7 @@ class Input {
   }
 
  private:
-  static constexpr std::size_t kFirst = 2048;
+  static constexpr std::size_t kFirst = 512;
   static constexpr std::size_t kLargest = std::size_t{64} * 1024;
 
   std::unique_ptr<char[]> data_;
