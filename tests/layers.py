@@ -42,6 +42,7 @@ DEPENDS = {
     "main": ["server"],
     # A program of tools/; it must not share code with what it checks.
     "verify": ["base", "stats"],
+    "load": ["base", "stats", "resp", "config"],  # A program of tools/ too.
 }
 PURE = {"base", "resp", "config", "stats", "command", "l1", "writeback", "coherence"}
 
