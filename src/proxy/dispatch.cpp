@@ -53,8 +53,7 @@ Session::Step Session::dispatch(const Request& request) {
   }
   if (worker_.denied(what.command, request.args)) {
     worker_.count(stats::Counter::commands);
-    return answer_error("ERR command '" + std::string(request.args[0]) +
-                        "' is denied by tiercache (commands.deny)");
+    return answer_error(worker_.denial(what.command, request.args));
   }
   Step step = Step::next;
   switch (what.route) {

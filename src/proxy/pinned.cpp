@@ -1,5 +1,6 @@
 // Session: the pinned relay. While state hangs on a connection of its own, everything goes through
 // it in both directions; the proxy reads along for the sake of L1, which is not consulted.
+#include "refusal.hpp"
 #include "session.hpp"
 #include "words.hpp"
 
@@ -76,62 +77,70 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     own_->wait_room(*this);
     return stall(Stall::room);
   }
+  const bool denied = worker_.denied(what.command, request.args);
+  if (denied || ends_here(what)) {
+    // Not in the middle of a message, and not before it is known whether the client subscribes.
+    if ((queue_.empty() && frame_begun_) || flow_->subscribing()) {
+      return stall(Stall::drain);
+    }
+    worker_.count(stats::Counter::commands);
+    return pinned_local(request, what, denied);
+  }
   worker_.count(stats::Counter::commands);
-  if (worker_.denied(what.command, request.args)) {
-    if (flow_->in_multi() && !flow_->silent()) {
-      // Redis must hear of an error too, so that EXEC aborts.
-      pinned_internal("", {"TIERCACHE.DENIED"});
-    }
-    return flow_->on_local() ? answer_error("ERR command '" + std::string(request.args[0]) +
-                                            "' is denied by tiercache (commands.deny)")
-                             : Step::next;
-  }
-  bool relayed = true;
-  if (what.route == Route::local && what.fits) {
-    const Step step = pinned_local(request, what, relayed);
-    if (!relayed) {
-      return step;
-    }
-  }
   pinned_send(request, what);
   return Step::next;
 }
 
-// What ends here even so.
-Session::Step Session::pinned_local(const Request& request, const Classified& what, bool& relayed) {
+// Answered by the proxy although the session is pinned. A subscriber's command is Redis's to
+// refuse, where it knows it.
+bool Session::ends_here(const Classified& what) const {
+  if (what.route != Route::local || !what.fits) {
+    return false;
+  }
   const std::string_view name = what.command->name;
-  const bool cache = name == "cache" || name.starts_with("cache|");
-  const bool client = name.starts_with("client|") && !flow_->in_multi();
-  relayed = !cache && !client && name != "quit";
-  if (relayed) {
-    return Step::next;
+  return name == "quit" || name == "cache" || name.starts_with("cache|") ||
+         (name.starts_with("client|") && !flow_->in_multi() && !flow_->subscriber());
+}
+
+Session::Step Session::pinned_local(const Request& request, const Classified& what, bool denied) {
+  const bool multi = flow_->in_multi();
+  muted_ = flow_->silent();
+  if (multi) {
+    // Redis must hear of an error too, so that EXEC aborts.
+    pinned_internal("", {"TIERCACHE.DENIED"});
+  } else if (muted_) {
+    // CLIENT REPLY SKIP means this request, so Redis must see one go by.
+    pinned_internal("echo", {"ECHO", "tiercache"});
   }
-  const bool answered = flow_->on_local();
-  if (name == "quit") {
-    if (answered) {
-      answer("+OK\r\n");
-    }
+  Step step = Step::next;
+  const std::string_view name = what.command != nullptr ? what.command->name : "";
+  if (denied) {
+    step = answer_error(worker_.denial(what.command, request.args));
+  } else if (name == "quit") {
+    answer("+OK\r\n");
     closing_ = true;
-    return Step::next;
+  } else if (name.starts_with("client|")) {
+    step = client_command(what, request.args);
+  } else if (flow_->subscriber()) {
+    step = answer_error(not_while_subscribed(name));
+  } else if (multi) {
+    step = answer_error("ERR CACHE is not allowed in transactions");
+  } else {
+    step = cache_command(request.args);
   }
-  if (!answered) {
-    return Step::next;
-  }
-  if (client) {
-    return client_command(what, request.args);
-  }
-  return flow_->in_multi() ? answer_error("ERR CACHE is not allowed in transactions")
-                           : cache_command(request.args);
+  muted_ = false;
+  return step;
 }
 
 // A request of the proxy's own.
 void Session::pinned_internal(std::string_view name, std::initializer_list<std::string_view> args) {
   const std::vector<std::string_view> words(args);
-  const std::uint64_t id = push(OpKind::internal);
-  Op& op = queue_.at(id);
-  op.harmless = op.owed = true;
-  coherence_.on_owed();
-  flow_->on_request(worker_.table().find_name(name), Route::shared, words, id);
+  const std::uint64_t id = queue_.next_id();
+  if (flow_->on_request(worker_.table().find_name(name), Route::shared, words, id).answered) {
+    Op& op = queue_.at(push(OpKind::internal));
+    op.harmless = op.owed = true;
+    coherence_.on_owed();
+  }
   std::string bytes;
   resp::append_request(bytes, args);
   own_->send_raw(bytes);

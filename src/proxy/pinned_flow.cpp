@@ -185,12 +185,6 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
   return sent;
 }
 
-bool PinnedFlow::on_local() noexcept {
-  const bool answered = !silent();
-  skip_next_ = false;
-  return answered;
-}
-
 PinnedFlow::PubSub PinnedFlow::pubsub_of(std::string_view head) {
   std::string_view word = first_element(head);
   PubSub what;
@@ -365,6 +359,12 @@ bool PinnedFlow::clean() const noexcept {
 bool PinnedFlow::endless() const noexcept {
   return monitoring_ || subscriptions() > 0 ||
          std::ranges::any_of(pending_, [](const Pending& p) { return p.verb == Verb::blocking; });
+}
+
+bool PinnedFlow::subscribing() const noexcept {
+  return std::ranges::any_of(pending_, [](const Pending& p) {
+    return p.verb == Verb::subscribe || p.verb == Verb::unsubscribe;
+  });
 }
 
 bool PinnedFlow::has_state() const noexcept {

@@ -60,10 +60,14 @@ class PinnedFlow {
   bool silent() const noexcept {
     return silent_ || skip_next_;
   }
-  // A local answer takes the place of a request: whether it may be given.
-  bool on_local() noexcept;
   // May wait for ever: when the client goes, nothing is worth waiting for.
   bool endless() const noexcept;
+  // In RESP2 a subscriber may say little else, as of the replies received.
+  bool subscriber() const noexcept {
+    return version_ == resp::Version::resp2 && subscriptions() > 0;
+  }
+  // A reply to come may change that.
+  bool subscribing() const noexcept;
   // State that the client believes in: if the link is lost, so must its connection be.
   bool has_state() const noexcept;
   // Another session may not continue on this connection, even though it is clean.

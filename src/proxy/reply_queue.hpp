@@ -72,6 +72,7 @@ struct Op {
   bool foreign = false;    // joined: the session waits for it
   bool wide = false;       // on_wide_write_sent was called
   bool harmless = false;   // changes nothing, so that nothing is unknown if its link is lost
+  bool muted = false;      // the client has asked for no answer
   bool exec = false;       // and its first byte shows that it ran:
   bool ran = false;
   std::uint16_t command = 0;  // flight, joined: which read

@@ -180,7 +180,8 @@ class Session final : public l2::Consumer {
     return pinned_;
   }
   Step pinned_request(const Request& request, const Classified& what);
-  Step pinned_local(const Request& request, const Classified& what, bool& relayed);
+  bool ends_here(const Classified& what) const;
+  Step pinned_local(const Request& request, const Classified& what, bool denied);
   void pinned_send(const Request& request, const Classified& what);
   void pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
   void fail_pinned(std::string_view why);
@@ -206,6 +207,7 @@ class Session final : public l2::Consumer {
   bool closing_ = false;  // takes no more requests, closes when all is answered and written
   bool gone_ = false;
   bool doomed_ = false;  // to be closed at the end of the wake-up
+  bool muted_ = false;   // the request being dispatched is not to be answered (CLIENT REPLY)
   std::string name_;
   std::string peer_;
   Time time_;  // of this wake-up

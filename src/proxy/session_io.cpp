@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kKeptOutput = std::size_t{64} * 1024;
 constexpr std::size_t kKeptKeys = 1024;
+constexpr std::size_t kStalledInput = std::size_t{64} * 1024;
 
 resp::RequestLimits request_limits(const config::Limits& limits) {
   resp::RequestLimits out;
@@ -71,8 +72,10 @@ bool Session::may_read() const noexcept {
   if (reading_ || gone_ || eof_) {
     return false;
   }
-  // What comes after the last request is read to see the client leave, and forgotten.
-  return closing_ || (stall_ == Stall::none &&
+  // What comes after the last request is read to see the client leave, and forgotten. One that may
+  // be stalled for long is read for the same reason, while what it sends is little.
+  const bool long_stall = stall_ == Stall::drain && pinned_ && in_.view().size() < kStalledInput;
+  return closing_ || ((stall_ == Stall::none || long_stall) &&
                       queue_.size() < worker_.config().limits.client_pending && !too_much_output());
 }
 
@@ -85,7 +88,8 @@ void Session::read() {
     return;
   }
   reading_ = true;
-  const Input::Room room = in_.prepare(in_.empty() || closing_ ? 0 : parser_.wanted());
+  const Input::Room room =
+      in_.prepare(in_.empty() || closing_ || stall_ != Stall::none ? 0 : parser_.wanted());
   socket_.async_read_some(
       asio::buffer(room.data, room.size),
       [self = ref()](const error_code& error, std::size_t size) { self->on_read(error, size); });
@@ -137,7 +141,7 @@ bool Session::process() {
   // One look at the clock for all requests that lie here: each was sent before it, and is answered
   // after it, so it is a moment at which each may have happened.
   time_ = now();
-  if (stall_ == Stall::drain && queue_.empty()) {
+  if (stall_ == Stall::drain && queue_.empty() && !frame_begun_) {
     stall_ = Stall::none;
   } else if (stall_ == Stall::unowed && coherence_.owed() == 0) {
     stall_ = Stall::none;

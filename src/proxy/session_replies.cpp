@@ -17,7 +17,7 @@ constexpr std::size_t kMaxAugmented = std::size_t{8} << 20;
 
 std::uint64_t Session::push(OpKind kind) {
   const std::uint64_t id = queue_.next_id();
-  queue_.push(kind);
+  queue_.push(kind).muted = muted_;
   return id;
 }
 
@@ -26,7 +26,7 @@ std::uint64_t Session::op_of(std::uint32_t low) const noexcept {
 }
 
 void Session::deliver(Op& op, std::string_view bytes) {
-  if (gone_ || doomed_ || op.kind == OpKind::internal) {
+  if (gone_ || doomed_ || op.kind == OpKind::internal || op.muted) {
     return;
   }
   if (!op.held && &op == &queue_.front()) {
@@ -111,6 +111,9 @@ void Session::advance() {
 }
 
 void Session::answer(std::string_view bytes) {
+  if (muted_) {
+    return;
+  }
   if (queue_.empty()) {
     if (!gone_) {
       out_.append(bytes);

@@ -1,5 +1,6 @@
 #include "tiercache/proxy/worker.hpp"
 
+#include "refusal.hpp"
 #include "session.hpp"
 #include "words.hpp"
 
@@ -100,6 +101,16 @@ bool Worker::denied(const command::Command* command, command::Args args) const {
   std::string name(args[0]);
   std::ranges::transform(name, name.begin(), lower);
   return denied_names_.contains(name);
+}
+
+std::string Worker::denial(const command::Command* command, command::Args args) const {
+  if (command != nullptr && command->subcommand) {
+    const std::string container(command->name.substr(0, command->name.find('|')));
+    if (!denied_names_.contains(container)) {
+      return unknown_subcommand(args);
+    }
+  }
+  return unknown_command(args);
 }
 
 std::vector<Worker::SessionPtr> Worker::all() const {

@@ -151,7 +151,10 @@ class Worker {
   bool draining() const noexcept {
     return draining_;
   }
+  // commands.deny: Redis would not know it.
   bool denied(const command::Command* command, command::Args args) const;
+  // The same of a command that is denied: what Redis would say, without "-".
+  std::string denial(const command::Command* command, command::Args args) const;
   // The session pumps at the end of this wake-up.
   void touch(Session& session);
   // Null if it is gone.

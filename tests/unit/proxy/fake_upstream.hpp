@@ -95,6 +95,11 @@ class FakeLink final : public l2::Link {
     const l2::ConsumerPtr keep = owner;
     keep->on_frame(bytes, true, push);
   }
+  // The rest comes later.
+  void frame_piece(std::string_view bytes, bool push = false) {
+    const l2::ConsumerPtr keep = owner;
+    keep->on_frame(bytes, false, push);
+  }
   void die(std::string_view why) {
     state_ = State::dead;
     while (!pending.empty()) {

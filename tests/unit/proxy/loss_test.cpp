@@ -199,10 +199,11 @@ TEST_CASE("messages come behind a held reply, in the order in which Redis sent t
 
 TEST_CASE("a client that leaves is noticed while it blocks, even after QUIT") {
   Rig rig;
-  for (const char* lines : {"BLPOP l 0", "BLPOP l 0\r\nQUIT", "SUBSCRIBE c"}) {
+  for (const char* lines : {"BLPOP l 0", "BLPOP l 0\r\nQUIT", "BLPOP l 0\r\nCACHE STATS",
+                            "BLPOP l 0\r\nHELLO 3\r\nPING", "SUBSCRIBE c"}) {
     TestClient client(rig);
     client.send(lines);
-    CHECK(rig.own().raw.size() == 1);
+    REQUIRE(!rig.own().raw.empty());
     if (rig.own().raw[0] == "SUBSCRIBE c") {
       rig.own().frame("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
       rig.run();

@@ -1,0 +1,140 @@
+// Answers of the proxy's own in the midst of a relayed connection: where they stand, and that Redis
+// hears what it must.
+#include "fake_upstream.hpp"
+#include "refusal.hpp"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace tiercache;
+using namespace tiercache::proxy;
+using namespace tiercache::proxy::testing;
+
+namespace {
+
+constexpr const char* kDenied = "-ERR unknown command 'SHUTDOWN', with args beginning with: \r\n";
+constexpr const char* kSubscribed = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) {
+    all += (all.empty() ? "" : ", ") + word;
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("what Redis does not know is refused in its words") {
+  const auto text = [](std::vector<std::string_view> args) {
+    return unknown_command(args);
+  };
+  CHECK(text({"NoSuch"}) == "ERR unknown command 'NoSuch', with args beginning with: ");
+  CHECK(text({"X", "a", "b c"}) == "ERR unknown command 'X', with args beginning with: 'a' 'b c' ");
+  const std::string longer(200, 'y');
+  CHECK(text({longer, longer, "z"}) == "ERR unknown command '" + longer.substr(0, 128) +
+                                           "', with args beginning with: '" +
+                                           longer.substr(0, 128) + "' ");
+  // What all have together is limited, quotes included.
+  const std::string half(100, 'h');
+  CHECK(text({"X", half, longer, "z"}) == "ERR unknown command 'X', with args beginning with: '" +
+                                              half + "' '" + longer.substr(0, 25) + "' ");
+  CHECK(text({"X", std::string_view("a\0b", 3)}) ==
+        "ERR unknown command 'X', with args beginning with: 'a' ");
+  const std::vector<std::string_view> sub{"config", "Set", "a"};
+  CHECK(unknown_subcommand(sub) == "ERR unknown subcommand 'Set'. Try CONFIG HELP.");
+}
+
+TEST_CASE("a subcommand can be denied alone, or its whole container") {
+  Rig rig(1, [](config::Config& config) { config.commands.deny = {"config|set", "FUNCTION"}; });
+  TestClient client(rig);
+  client.send("config set a b\r\nfunction list\r\nconfig get a");
+  CHECK(client.read() ==
+        "-ERR unknown subcommand 'set'. Try CONFIG HELP.\r\n"
+        "-ERR unknown command 'function', with args beginning with: 'list' \r\n");
+  CHECK(rig.pending() == "config get a");
+}
+
+TEST_CASE("a denied command of a subscriber is refused between two messages, never inside one") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("SUBSCRIBE a");
+  rig.own().frame(kSubscribed);
+  rig.run();
+  CHECK(client.read() == kSubscribed);
+  const std::string message =
+      "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$100\r\n" + std::string(100, 'm') + "\r\n";
+  rig.own().frame_piece(message.substr(0, 90));
+  rig.run();
+  client.send("SHUTDOWN");
+  CHECK(client.read() == message.substr(0, 90));
+  rig.own().frame(message.substr(90));
+  rig.run();
+  CHECK(client.read() == message.substr(90) + kDenied);
+}
+
+TEST_CASE("a denied command waits for the answers before it") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("SUBSCRIBE a\r\nSHUTDOWN\r\nSUBSCRIBE a");
+  CHECK(client.read().empty());
+  rig.own().frame(kSubscribed);
+  rig.run();
+  CHECK(client.read() == std::string(kSubscribed) + kDenied);
+  CHECK(joined(rig.own().raw) == "SUBSCRIBE a, SUBSCRIBE a");
+}
+
+TEST_CASE("Redis hears of a refusal within MULTI, answers wanted or not") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("MULTI");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  client.send("SHUTDOWN");
+  rig.own().frame("-ERR unknown command\r\n");
+  rig.run();
+  CHECK(client.read() == "+OK\r\n" + std::string(kDenied));
+  client.send("DISCARD");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  client.read();
+  client.send("CLIENT REPLY OFF\r\nMULTI\r\nSHUTDOWN\r\nEXEC");
+  CHECK(client.read().empty());
+  CHECK(joined(rig.own().raw) ==
+        "MULTI, TIERCACHE.DENIED, DISCARD, CLIENT REPLY OFF, MULTI, TIERCACHE.DENIED, EXEC");
+}
+
+TEST_CASE("a command that ends here takes effect when no answer is wanted") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("CLIENT REPLY OFF\r\nCLIENT SETNAME quiet\r\nCLIENT REPLY ON\r\nCLIENT GETNAME");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  CHECK(client.read() == "+OK\r\n$5\r\nquiet\r\n");
+}
+
+TEST_CASE("Redis skips the answer that the client wants skipped, and no other") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("CLIENT REPLY SKIP\r\nCLIENT ID\r\nGET k");
+  CHECK(joined(rig.own().raw) == "CLIENT REPLY SKIP, ECHO tiercache, GET k");
+  rig.own().frame("$1\r\nv\r\n");
+  rig.run();
+  CHECK(client.read() == "$1\r\nv\r\n");
+}
+
+TEST_CASE("a subscriber's CLIENT is Redis's to refuse, and CACHE is refused like it") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("SUBSCRIBE a");
+  rig.own().frame(kSubscribed);
+  rig.run();
+  client.read();
+  client.send("CACHE STATS\r\nCLIENT ID");
+  CHECK(client.read() ==
+        "-ERR Can't execute 'cache|stats': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+        "RESET are allowed in this context\r\n");
+  CHECK(rig.own().raw.back() == "CLIENT ID");
+}
