@@ -7,9 +7,11 @@
 
 #include "tiercache/command/cache_docs.hpp"
 #include "tiercache/command/table.hpp"
+#include "tiercache/proxy/gather.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -193,35 +195,30 @@ void Admin::go_on_flushing(std::shared_ptr<FlushJob> job, std::uint64_t number) 
 }
 
 void Admin::clients(const Request& request, proxy::Responder responder) {
-  struct Gather {
-    Mutex mutex;
-    std::vector<std::pair<std::uint64_t, std::string>> lines;
-    std::size_t missing = 0;
+  using Lines = std::vector<std::pair<std::uint64_t, std::string>>;
+  const auto ask = [](const proxy::Worker& worker) {
+    Lines lines;
+    worker.each_client([&](const proxy::ClientFacts& client) {
+      lines.emplace_back(client.id, client_line(client, worker.index()));
+    });
+    return lines;
   };
-  const auto gather = std::make_shared<Gather>();
-  gather->missing = parts_.hub.workers.size();
   const std::uint64_t number = owed_.add(std::move(responder));
   const resp::Version version = request.asker.version;
-  for (std::size_t i = 0; i < parts_.hub.workers.size(); i++) {
-    proxy::Worker* worker = parts_.hub.workers[i];
-    worker->post([this, gather, number, version, worker, i] {
-      MutexLock lock(gather->mutex);
-      worker->each_client([&](const proxy::ClientFacts& client) {
-        gather->lines.emplace_back(client.id, client_line(client, i));
-      });
-      if (--gather->missing > 0) {
-        return;
-      }
-      std::ranges::sort(gather->lines);
-      std::string text;
-      for (const auto& [id, line] : gather->lines) {
-        text.append(line);
-      }
-      std::string out;
-      resp::append_verbatim(out, "txt", text, version);
-      owed_.reply(number, std::move(out));
-    });
-  }
+  proxy::gather<Lines>(parts_.hub, ask, [this, number, version](std::vector<Lines> parts) {
+    Lines all;
+    for (Lines& part : parts) {
+      std::move(part.begin(), part.end(), std::back_inserter(all));
+    }
+    std::ranges::sort(all);
+    std::string text;
+    for (const auto& line : all) {
+      text.append(line.second);
+    }
+    std::string out;
+    resp::append_verbatim(out, "txt", text, version);
+    owed_.reply(number, std::move(out));
+  });
 }
 
 std::string Admin::augment(command::Args args, std::string upstream_reply, resp::Version version) {

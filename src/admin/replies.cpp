@@ -37,21 +37,13 @@ std::string facts_reply(std::span<const Fact> facts, resp::Version version) {
 }
 
 std::string client_line(const proxy::ClientFacts& client, std::size_t worker) {
-  std::string line;
-  const auto add = [&line](std::string_view name, std::string_view value) {
-    line.append(line.empty() ? "" : " ").append(name).append("=").append(value);
+  std::string line = proxy::client_line(client);
+  const auto add = [&line](std::string_view name, std::size_t value) {
+    line.append(" ").append(name).append("=").append(std::to_string(value));
   };
-  add("id", std::to_string(client.id));
-  add("addr", client.peer);
-  add("name", client.name);
-  add("age", std::to_string(client.age.count()));
-  add("idle", std::to_string(client.idle.count()));
-  add("flags", client.pinned ? "P" : "N");  // P: has a link of its own
-  add("db", std::to_string(client.db));
-  add("pending", std::to_string(client.pending));
-  add("omem", std::to_string(client.output));
-  add("resp", std::to_string(static_cast<int>(client.version)));
-  add("thread", std::to_string(worker));
+  add("pinned", client.pinned ? 1 : 0);  // has a link of its own to Redis
+  add("pending", client.pending);
+  add("thread", worker);
   return line.append("\n");
 }
 

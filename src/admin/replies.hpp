@@ -18,7 +18,7 @@ std::string wrong_arguments(std::string_view command);
 
 // A flat list of fields and values; a map in RESP3.
 std::string facts_reply(std::span<const Fact> facts, resp::Version version);
-// One line of CACHE CLIENTS.
+// One line of CACHE CLIENTS: that of CLIENT LIST, and what only the proxy knows.
 std::string client_line(const proxy::ClientFacts& client, std::size_t worker);
 
 }  // namespace tiercache::admin

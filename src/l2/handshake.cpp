@@ -5,19 +5,21 @@
 #include "tiercache/base/check.hpp"
 #include "tiercache/resp/encoder.hpp"
 
+#include <charconv>
+
 namespace tiercache::l2 {
 
 namespace {
 
-// The user may not run INFO, or it has been renamed: the link works all the same.
-bool info_is_forbidden(std::string_view line) {
+// The user may not run it, or it has been renamed: the link works all the same.
+bool is_forbidden(std::string_view line) {
   return line.starts_with("-NOPERM") || line.starts_with("-ERR unknown command");
 }
 
 }  // namespace
 
 Handshake::Handshake(std::string_view user, std::string_view password, const LinkSpec& spec,
-                     std::string& out) {
+                     std::string& out, Use use) {
   if (!password.empty()) {
     steps_.push_back(Step::auth);
     if (user.empty()) {
@@ -34,6 +36,10 @@ Handshake::Handshake(std::string_view user, std::string_view password, const Lin
     steps_.push_back(Step::select);
     resp::append_request(out, {"SELECT", std::to_string(spec.db)});
   }
+  if (use == Use::own) {
+    steps_.push_back(Step::id);
+    resp::append_request(out, {"CLIENT", "ID"});
+  }
   steps_.push_back(Step::info);
   resp::append_request(out, {"INFO", "server"});
 }
@@ -43,12 +49,15 @@ Handshake::Outcome Handshake::on_reply(std::string_view frame) {
   const Step step = steps_[next_++];
   if (frame.starts_with('-')) {
     const std::string_view line = frame.substr(0, frame.find("\r\n"));
-    if (step != Step::info || !info_is_forbidden(line)) {
+    const bool needed = step != Step::info && step != Step::id;
+    if (needed || !is_forbidden(line)) {
       why_ = line;
       return Outcome::refused;
     }
   } else if (step == Step::info) {
     source_ = source_of(info_field(frame, "run_id"));
+  } else if (step == Step::id && frame.starts_with(':')) {
+    std::from_chars(frame.data() + 1, frame.data() + frame.size(), client_id_);
   }
   return next_ == steps_.size() ? Outcome::ready : Outcome::more;
 }

@@ -1,5 +1,5 @@
-// The greeting of a data link: AUTH, HELLO 3, SELECT, INFO server, sent in one go, and what becomes
-// of the answers. Pure; owned by its link.
+// The greeting of a data link: AUTH, HELLO 3, SELECT, CLIENT ID, INFO server, sent in one go, and
+// what becomes of the answers. Pure; owned by its link.
 #pragma once
 
 #include "tiercache/l2/link.hpp"
@@ -16,10 +16,12 @@ namespace tiercache::l2 {
 class Handshake {
  public:
   enum class Outcome : std::uint8_t { more, ready, refused };
+  // Only who has a connection alone needs to know its id.
+  enum class Use : std::uint8_t { shared, own };
 
   // Appends the requests to `out`.
   Handshake(std::string_view user, std::string_view password, const LinkSpec& spec,
-            std::string& out);
+            std::string& out, Use use = Use::shared);
 
   // The next reply, whole.
   Outcome on_reply(std::string_view frame);
@@ -32,13 +34,18 @@ class Handshake {
   std::uint64_t source() const noexcept {
     return source_;
   }
+  // ready: Redis's id of the connection; 0 if it is shared or Redis does not let us know.
+  std::uint64_t client_id() const noexcept {
+    return client_id_;
+  }
 
  private:
-  enum class Step : std::uint8_t { auth, hello, select, info };
+  enum class Step : std::uint8_t { auth, hello, select, id, info };
 
-  boost::container::static_vector<Step, 4> steps_;
+  boost::container::static_vector<Step, 5> steps_;
   std::size_t next_ = 0;
   std::uint64_t source_ = 0;
+  std::uint64_t client_id_ = 0;
   std::string why_;
 };
 

@@ -61,7 +61,8 @@ void LinkImpl::on_connected(const std::string& error, Socket socket) {
     return;
   }
   socket_ = std::move(socket);
-  handshake_.emplace(config_->user, config_->password, spec_, greeting_out_.tail());
+  handshake_.emplace(config_->user, config_->password, spec_, greeting_out_.tail(),
+                     raw_ ? Handshake::Use::own : Handshake::Use::shared);
   error_code failure;
   // A fresh socket takes these few bytes whole.
   if (greeting_out_.flush(socket_, failure) != Output::Flush::done) {
@@ -74,6 +75,7 @@ void LinkImpl::on_connected(const std::string& error, Socket socket) {
 
 void LinkImpl::on_ready() {
   source_ = handshake_->source();
+  upstream_id_ = handshake_->client_id();
   handshake_.reset();
   state_ = State::ready;
   ready_at_ = Clock::now();

@@ -46,6 +46,9 @@ class LinkImpl final : public Link, public LinkHook {
   coherence::Place next_place() const noexcept override {
     return {id_, next_seq_, source_};
   }
+  std::uint64_t upstream_id() const noexcept override {
+    return upstream_id_;
+  }
   void send(std::string_view request, Consumer& consumer, std::uint64_t tag) override;
   void send_raw(std::string_view bytes) override;
   void close() override;
@@ -116,6 +119,7 @@ class LinkImpl final : public Link, public LinkHook {
 
   std::uint64_t next_seq_ = 1;
   std::uint64_t source_ = 0;
+  std::uint64_t upstream_id_ = 0;
   Time ready_at_ = kNever;
   Time died_at_ = kNever;
   std::string why_;

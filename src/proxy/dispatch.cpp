@@ -48,6 +48,13 @@ Session::Classified Session::classify(Args args) const {
 
 Session::Step Session::dispatch(const Request& request) {
   const Classified what = classify(request.args);
+  last_command_ =
+      what.command == nullptr
+          ? kNoCommand
+          : static_cast<std::uint16_t>(what.command - worker_.table().commands().data());
+  if (worker_.pause_mode() != PauseMode::none && paused(what, request.args)) {
+    return stall(Stall::paused);
+  }
   if (pinned_) {
     return pinned_request(request, what);
   }

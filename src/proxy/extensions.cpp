@@ -28,8 +28,12 @@ Responder::~Responder() {
 
 void Responder::reply(std::string bytes) {
   TC_CHECK(hub_ != nullptr);
-  const Ticket ticket = Ticket::unpack(ticket_);
-  Worker& worker = *std::exchange(hub_, nullptr)->workers.at(ticket.worker);
+  answer_ticket(*std::exchange(hub_, nullptr), ticket_, std::move(bytes));
+}
+
+void answer_ticket(Hub& hub, std::uint64_t packed, std::string bytes) {
+  const Ticket ticket = Ticket::unpack(packed);
+  Worker& worker = *hub.workers.at(ticket.worker);
   worker.post([&worker, ticket, bytes = std::move(bytes)]() mutable {
     if (Session* session = worker.find(ticket.session)) {
       session->on_extension(session->op_of(ticket.op), std::move(bytes));

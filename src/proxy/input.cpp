@@ -7,6 +7,9 @@ namespace tiercache::proxy {
 Input::Room Input::prepare(std::size_t wanted) {
   constexpr unsigned kManySmall = 64;
   const std::size_t used = end_ - begin_;
+  if (used == 0) {
+    begin_ = end_ = 0;
+  }
   if (used == 0 && small_reads_ >= kManySmall && chunk_ > kFirst) {
     chunk_ /= 2;
     small_reads_ = 0;

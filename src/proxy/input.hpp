@@ -25,12 +25,13 @@ class Input {
     std::size_t size;
   };
   Room prepare(std::size_t wanted);
+  // Of the room that was prepared last, whatever has been consumed since.
   void commit(std::size_t size);
   void consume(std::size_t size) noexcept {
     begin_ += size;
-    if (begin_ == end_) {
-      begin_ = end_ = 0;
-    }
+  }
+  std::size_t room() const noexcept {
+    return capacity_ - end_;
   }
   void clear() noexcept {
     data_.reset();

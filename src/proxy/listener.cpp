@@ -143,7 +143,7 @@ void Listener::deal(Socket socket) {
   if (ignored) {
     return;
   }
-  worker.post([&worker, released, family = family_] {
+  worker.post([&worker, released, family = family_, id = hub_.new_client_id()] {
     Socket adopted(worker.io());
     error_code error;
     adopted.assign(Protocol(family, 0), released, error);
@@ -151,7 +151,7 @@ void Listener::deal(Socket socket) {
       ::close(released);
       return;
     }
-    worker.adopt(std::move(adopted));
+    worker.adopt(std::move(adopted), id);
   });
 }
 

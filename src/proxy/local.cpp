@@ -51,40 +51,6 @@ Session::Step Session::cache_command(Args args) {
   return Step::next;
 }
 
-Session::Step Session::client_command(const Classified& what, Args args) {
-  const std::string_view sub = what.command->name.substr(std::string_view("client|").size());
-  std::string bytes;
-  if (sub == "id") {
-    resp::append_integer(bytes, static_cast<std::int64_t>(client_id_));
-  } else if (sub == "getname") {
-    if (name_.empty()) {
-      resp::append_null(bytes, pinned_ ? flow_->version() : spec_.version);
-    } else {
-      resp::append_bulk(bytes, name_);
-    }
-  } else if (sub == "setname") {
-    if (!valid_client_name(args[2])) {
-      return answer_error(kBadClientName);
-    }
-    name_ = args[2];
-    bytes = "+OK\r\n";
-  } else if (sub == "setinfo") {
-    bytes = "+OK\r\n";
-  } else {
-    const ClientFacts facts = this->facts();
-    std::string line =
-        "id=" + std::to_string(facts.id) + " addr=" + facts.peer + " name=" + facts.name +
-        " age=" + std::to_string(facts.age.count()) +
-        " idle=" + std::to_string(facts.idle.count()) + " flags=N db=" + std::to_string(facts.db) +
-        " omem=" + std::to_string(facts.output) +
-        " cmd=client|info user=default resp=" + std::to_string(static_cast<int>(facts.version)) +
-        "\n";
-    resp::append_verbatim(bytes, "txt", line, facts.version);
-  }
-  answer(bytes);
-  return Step::next;
-}
-
 std::string Session::hello_reply(resp::Version version) const {
   std::string out;
   resp::append_map_header(out, 7, version);

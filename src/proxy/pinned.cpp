@@ -63,6 +63,7 @@ void Session::leave_own_link() {
   paused_ = false;
   coherence_.set_upstream_only(false);
   transaction_.clear();
+  transaction_writes_ = false;
   transaction_dbs_.clear();
   frame_head_.clear();
   frame_tail_.clear();
@@ -76,6 +77,9 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   if (own_->saturated()) {
     own_->wait_room(*this);
     return stall(Stall::room);
+  }
+  if (what.fits && what.command->name == "client|tracking" && !resolve_redirect(request.args)) {
+    return stall(Stall::asked);
   }
   const bool denied = worker_.denied(what.command, request.args);
   if (denied || ends_here(what)) {
@@ -169,6 +173,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
       flow_->on_request(what.fits ? what.command : nullptr, what.route, args, id);
   if (sent.queued) {
     transaction_.add(effects);
+    transaction_writes_ = transaction_writes_ || (what.fits && may_replicate(*what.command, args));
     if (what.fits && what.command->name == "select") {
       const auto db = parse_integer(args[1]);
       if (db && *db >= 0 && *db <= INT32_MAX) {
@@ -181,6 +186,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   }
   std::vector<std::uint32_t> selects;
   if (sent.exec || sent.discard) {
+    transaction_writes_ = false;
     transaction_.clear();
     selects.swap(transaction_dbs_);
   }
@@ -188,12 +194,13 @@ void Session::pinned_send(const Request& request, const Classified& what) {
     if (!sent.queued) {
       effects.apply_blind(cache);
     }
-    own_->send_raw(relay_bytes(request));
+    own_->send_raw(pinned_bytes(request, what));
     return;
   }
   const OpKind kind = sent.queued                      ? OpKind::queued
                       : effects.script()               ? OpKind::script
                       : what.route == Route::augmented ? OpKind::augmented
+                      : shows_redirect(what)           ? OpKind::augmented
                                                        : OpKind::relay;
   Op& op = queue_.at(push(kind));
   op.unknown = what.command == nullptr;
@@ -223,11 +230,21 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   }
   if (what.fits && what.command->name == "reset") {
     name_.clear();
+    redirect_ = {};
   }
   op.owed = true;
   coherence_.on_owed();
   worker_.count(stats::Counter::l2_requests);
-  own_->send_raw(relay_bytes(request));
+  own_->send_raw(pinned_bytes(request, what));
+}
+
+std::string_view Session::pinned_bytes(const Request& request, const Classified& what) {
+  if (!what.fits || what.command->name != "client|tracking") {
+    return relay_bytes(request);
+  }
+  broadcast_ = std::ranges::any_of(request.args.subspan(2),
+                                   [](std::string_view word) { return is_word(word, "bcast"); });
+  return with_redirect(request);
 }
 
 // A SELECT within a transaction may have worked or not; doing it again shows which, and changes
@@ -261,6 +278,9 @@ void Session::on_frame(std::string_view piece, bool last, bool push) {
     frame_begun_ = true;
     frame_ = flow_->on_frame(frame_head_, push);
     joined = frame_head_;
+    if (push && last) {
+      show_redirect_broken(joined);
+    }
     piece = joined;
     frame_head_.resize(std::min(frame_head_.size(), PinnedFlow::kHead));
   }
@@ -312,6 +332,8 @@ void Session::on_closed(std::string_view why) {
   }
   own_.reset();
   leave_own_link();
+  redirect_target_ = false;
+  tell_upstream_id(0);
   worker_.touch(*this);
 }
 

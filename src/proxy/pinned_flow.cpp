@@ -112,6 +112,9 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
   pending.op = op;
   pending.number = ++number_;
   pending.in_multi = in_multi_;
+  if (!in_multi_) {
+    queued_ = 0;
+  }
   const bool skipped = skip_next_;
   skip_next_ = false;
   sent.answered = !silent_ && !skipped;
@@ -142,6 +145,7 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
       break;
   }
   if (sent.queued) {
+    queued_++;
     // What it leaves behind shows only with EXEC, whose reply is not taken apart. SELECT is
     // repeated by the session afterwards.
     sticky_ = sticky_ || (pending.verb != Verb::plain && pending.verb != Verb::blocking &&

@@ -66,6 +66,24 @@ class PinnedFlow {
   bool subscriber() const noexcept {
     return version_ == resp::Version::resp2 && subscriptions() > 0;
   }
+  // Waits in a blocking command, which every answer to come stands behind.
+  bool blocked() const noexcept {
+    return !pending_.empty() && pending_.front().verb == Verb::blocking;
+  }
+  bool monitoring() const noexcept {
+    return monitoring_;
+  }
+  bool tracking() const noexcept {
+    return tracking_;
+  }
+  // Channels, patterns and shard channels subscribed to, as of the replies received.
+  const std::array<std::uint64_t, 3>& counts() const noexcept {
+    return counts_;
+  }
+  // Requests queued by MULTI, as of the requests sent.
+  std::uint64_t queued() const noexcept {
+    return queued_;
+  }
   // A reply to come may change that.
   bool subscribing() const noexcept;
   // State that the client believes in: if the link is lost, so must its connection be.
@@ -141,6 +159,7 @@ class PinnedFlow {
 
   // As of the requests sent.
   bool in_multi_ = false;
+  std::uint64_t queued_ = 0;
   bool silent_ = false;
   bool skip_next_ = false;
   // As of the replies received.

@@ -11,6 +11,7 @@
 // request that found it out stays unread and is dispatched again afterwards.
 #pragma once
 
+#include "client_words.hpp"
 #include "input.hpp"
 #include "pinned_flow.hpp"
 #include "reply_queue.hpp"
@@ -21,6 +22,7 @@
 #include "tiercache/resp/request_parser.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +49,20 @@ class Session final : public l2::Consumer {
   // Once a second: idle clients, parked links.
   void tick(Time now);
   ClientFacts facts() const;
+  std::uint64_t client_id() const noexcept {
+    return client_id_;
+  }
+  // Takes no more requests.
+  void close_after_answers();
+  // Redis's id of the connection on which this client waits in a blocking command; 0: it does not.
+  std::uint64_t blocked_upstream() const noexcept;
+  void end_pause();
+  // Another client's invalidations are to come here: from now on the session keeps a connection of
+  // its own, and `answer` gets Redis's id of it once it stands; 0 if it breaks first.
+  using OnUpstreamId = std::function<void(std::uint64_t)>;
+  void be_redirect_target(OnUpstreamId answer);
+  // The id for this client's own CLIENT TRACKING ... REDIRECT; 0: there is no such client.
+  void on_redirect(std::uint64_t upstream);
   bool has_client() const noexcept {
     return !gone_;
   }
@@ -84,6 +100,8 @@ class Session final : public l2::Consumer {
     drain,    // until every earlier request is answered
     unowed,   // until the link it has owes nothing: that one is dead
     room,     // until the link has room
+    paused,   // CLIENT PAUSE
+    asked,    // until another thread has answered
   };
   struct Classified {
     const command::Command* command = nullptr;  // null: unknown
@@ -163,7 +181,6 @@ class Session final : public l2::Consumer {
   // local.cpp
   Step local(const Request& request, const Classified& what);
   Step cache_command(Args args);
-  Step client_command(const Classified& what, Args args);
   Step hello(const Request& request);
   Step select(Args args);
   Step reset();
@@ -171,6 +188,26 @@ class Session final : public l2::Consumer {
   void on_trial(std::uint64_t id, std::string_view lost_why);
   void set_spec(const l2::LinkSpec& spec);
   std::string hello_reply(resp::Version version) const;
+
+  // client_commands.cpp
+  Step client_command(const Classified& what, Args args);
+  Step client_command_for_all(std::string_view sub, Args args);
+  Step client_setinfo(Args args);
+  Step client_list(Args args);
+  Step client_kill(Args args);
+  Step client_pause(Args args);
+  Step client_unblock(Args args);
+  std::function<void(std::string)> owe_answer();
+  bool paused(const Classified& what, Args args) const;
+
+  // redirect.cpp: CLIENT TRACKING ... REDIRECT
+  bool resolve_redirect(Args args);
+  std::string_view with_redirect(const Request& request);
+  void serve_redirect();
+  void tell_upstream_id(std::uint64_t upstream);
+  bool shows_redirect(const Classified& what) const noexcept;
+  std::string shown_redirect(std::string reply) const;
+  void show_redirect_broken(std::string& frame) const;
 
   // pinned.cpp
   Step pin();
@@ -184,9 +221,11 @@ class Session final : public l2::Consumer {
   Step pinned_local(const Request& request, const Classified& what, bool denied);
   void pinned_send(const Request& request, const Classified& what);
   void pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
+  std::string_view pinned_bytes(const Request& request, const Classified& what);
   void fail_pinned(std::string_view why);
   void after_exec(std::uint64_t id, bool ran);
 
+  static constexpr std::uint16_t kNoCommand = 0xffff;
   static constexpr std::uint64_t kPttl = 1;  // the low bit of a tag: the reply to PTTL
 
   // Constant after construction.
@@ -210,6 +249,12 @@ class Session final : public l2::Consumer {
   bool muted_ = false;   // the request being dispatched is not to be answered (CLIENT REPLY)
   std::string name_;
   std::string peer_;
+  std::string local_;
+  int fd_ = -1;
+  bool unix_ = false;
+  bool no_evict_ = false;  // CLIENT NO-EVICT
+  std::string library_;    // CLIENT SETINFO
+  std::string library_version_;
   Time time_;  // of this wake-up
   Time since_;
   Time active_;
@@ -220,6 +265,7 @@ class Session final : public l2::Consumer {
   std::uint64_t fenced_by_ = 0;  // of the request that is dispatched again
   std::vector<command::KeyRef> keys_;
   std::string scratch_;
+  std::uint16_t last_command_ = kNoCommand;  // in the table
 
   // Upstream.
   coherence::Session coherence_;
@@ -234,10 +280,23 @@ class Session final : public l2::Consumer {
   unsigned parked_ticks_ = 0;
   Effects transaction_;
   std::vector<std::uint32_t> transaction_dbs_;
+  bool transaction_writes_ = false;  // as far as CLIENT PAUSE is concerned
   std::string frame_head_;
   std::string frame_tail_;
   bool frame_begun_ = false;
   PinnedFlow::Frame frame_;
+
+  // Invalidations that go to another client: its id, and its connection's id in Redis.
+  struct Redirect {
+    std::uint64_t client = 0;
+    std::uint64_t upstream = 0;
+  };
+  Redirect redirect_;
+  bool redirect_asked_ = false;  // of the request that is dispatched again
+  bool redirect_target_ = false;
+  bool upstream_id_asked_ = false;
+  bool broadcast_ = false;  // BCAST
+  std::vector<OnUpstreamId> want_upstream_id_;
 };
 
 }  // namespace tiercache::proxy

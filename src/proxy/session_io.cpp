@@ -9,6 +9,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 
 namespace tiercache::proxy {
 
@@ -29,16 +30,20 @@ resp::RequestLimits request_limits(const config::Limits& limits) {
   return out;
 }
 
-std::string peer_name(const Socket& socket) {
-  error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  const int family = endpoint.protocol().family();
-  if (error || (family != AF_INET && family != AF_INET6)) {
-    return "unix";
+// As Redis writes it: 127.0.0.1:6379, [::1]:6379, /path:0.
+std::string endpoint_name(const Socket::endpoint_type& endpoint) {
+  if (endpoint.protocol().family() == AF_UNIX) {
+    asio::local::stream_protocol::endpoint local;
+    if (endpoint.size() > local.capacity()) {
+      return "?:0";
+    }
+    std::memcpy(local.data(), endpoint.data(), endpoint.size());
+    local.resize(endpoint.size());
+    return local.path() + ":0";
   }
   asio::ip::tcp::endpoint tcp;
-  if (endpoint.size() > tcp.capacity()) {
-    return "?";
+  if (endpoint.size() < sizeof(sockaddr_in) || endpoint.size() > tcp.capacity()) {
+    return "?:0";
   }
   std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
   tcp.resize(endpoint.size());
@@ -63,7 +68,12 @@ Time Session::now() const {
 void Session::start() {
   error_code ignored;
   socket_.non_blocking(true, ignored);
-  peer_ = peer_name(socket_);
+  fd_ = socket_.native_handle();
+  error_code unnamed;
+  const auto local = socket_.local_endpoint(unnamed);
+  unix_ = !unnamed && local.protocol().family() == AF_UNIX;
+  local_ = endpoint_name(local);
+  peer_ = unix_ ? local_ : endpoint_name(socket_.remote_endpoint(unnamed));
   since_ = active_ = now();
   read();
 }
@@ -74,7 +84,8 @@ bool Session::may_read() const noexcept {
   }
   // What comes after the last request is read to see the client leave, and forgotten. One that may
   // be stalled for long is read for the same reason, while what it sends is little.
-  const bool long_stall = stall_ == Stall::drain && pinned_ && in_.view().size() < kStalledInput;
+  const bool long_stall = ((stall_ == Stall::drain && pinned_) || stall_ == Stall::paused) &&
+                          in_.view().size() < kStalledInput;
   return closing_ || ((stall_ == Stall::none || long_stall) &&
                       queue_.size() < worker_.config().limits.client_pending && !too_much_output());
 }
@@ -105,7 +116,7 @@ void Session::on_read(const error_code& error, std::size_t size) {
   } else if (error) {
     eof_ = true;
     // Nobody is left to be woken.
-    if (pinned_ && flow_->endless()) {
+    if ((pinned_ && flow_->endless()) || stall_ == Stall::paused) {
       close();
     }
   } else {
@@ -145,6 +156,9 @@ bool Session::process() {
     stall_ = Stall::none;
   } else if (stall_ == Stall::unowed && coherence_.owed() == 0) {
     stall_ = Stall::none;
+  }
+  if (redirect_target_) {
+    serve_redirect();
   }
   while (stall_ == Stall::none && !gone_ && !doomed_ && !closing_) {
     if (queue_.size() >= worker_.config().limits.client_pending) {
@@ -221,7 +235,8 @@ void Session::write() {
 
 // After a wake-up: is anything over?
 void Session::settle() {
-  if (!gone_ && pinned_ && queue_.empty() && flow_->clean()) {
+  if (!gone_ && pinned_ && queue_.empty() && flow_->clean() && !redirect_target_ &&
+      stall_ != Stall::asked) {
     unpin();
     if (!in_.empty()) {
       worker_.touch(*this);  // requests that waited for a settled db or version
@@ -272,6 +287,7 @@ void Session::close() {
   in_.clear();
   fail_pinned("the client has gone");
   leave_own_link();
+  tell_upstream_id(0);
   worker_.touch(*this);
 }
 
@@ -289,30 +305,23 @@ void Session::tick(Time time) {
     leave_own_link();
   }
   const auto timeout = worker_.config().listen.timeout;
-  if (gone_ || timeout.count() == 0 || time - active_ < timeout || !queue_.empty() ||
-      (pinned_ && flow_->endless())) {
+  if (gone_ || stall_ == Stall::paused || timeout.count() == 0 || time - active_ < timeout ||
+      !queue_.empty() || (pinned_ && flow_->endless())) {
     return;
   }
   close();
 }
 
-ClientFacts Session::facts() const {
-  const Time time = now();
-  const auto seconds = [](Duration span) {
-    return std::chrono::duration_cast<std::chrono::seconds>(span);
-  };
-  ClientFacts facts;
-  facts.id = client_id_;
-  facts.peer = peer_;
-  facts.name = name_;
-  facts.db = pinned_ ? flow_->db() : spec_.db;
-  facts.version = pinned_ ? flow_->version() : spec_.version;
-  facts.age = seconds(time - since_);
-  facts.idle = seconds(time - active_);
-  facts.pinned = pinned_;
-  facts.pending = queue_.size();
-  facts.output = out_.size() - out_sent_ + queued_output_;
-  return facts;
+void Session::close_after_answers() {
+  closing_ = true;
+  worker_.touch(*this);
+}
+
+void Session::end_pause() {
+  if (stall_ == Stall::paused) {
+    stall_ = Stall::none;
+    worker_.touch(*this);
+  }
 }
 
 }  // namespace tiercache::proxy

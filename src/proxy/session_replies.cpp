@@ -1,5 +1,6 @@
 // Session: answers, in the order of the requests.
 #include "session.hpp"
+#include "words.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/resp/encoder.hpp"
@@ -268,8 +269,10 @@ void Session::on_augmented_piece(std::uint64_t id, std::string_view piece, bool 
     const std::vector<std::string>& words = op.more().args;
     const std::vector<std::string_view> args(words.begin(), words.end());
     const resp::Version version = pinned_ ? flow_->version() : spec_.version;
-    const std::string bytes =
-        worker_.extensions().augment(args, std::exchange(op.gather, {}), version);
+    std::string reply = std::exchange(op.gather, {});
+    const std::string bytes = is_word(args[0], "client")
+                                  ? shown_redirect(std::move(reply))
+                                  : worker_.extensions().augment(args, std::move(reply), version);
     deliver(op, bytes);
     finish(op);
   }

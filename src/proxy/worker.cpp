@@ -23,7 +23,8 @@ std::string Hub::redis_version() const {
   return redis_version_;
 }
 
-Worker::Worker(WorkerParts parts) : parts_(std::move(parts)), timer_(parts_.io) {
+Worker::Worker(WorkerParts parts)
+    : parts_(std::move(parts)), timer_(parts_.io), pause_timer_(parts_.io) {
   read_config();
   arm_tick();
 }
@@ -35,7 +36,7 @@ Worker::~Worker() {
   }
 }
 
-void Worker::adopt(Socket socket) {
+void Worker::adopt(Socket socket, std::uint64_t client_id) {
   count(stats::Counter::clients_accepted);
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
@@ -49,8 +50,7 @@ void Worker::adopt(Socket socket) {
   while (sessions_.contains(next_session_)) {
     next_session_++;
   }
-  const SessionPtr session(new Session(*this, std::move(socket), next_session_++,
-                                       parts_.hub.next_client_id.fetch_add(1)));
+  const SessionPtr session(new Session(*this, std::move(socket), next_session_++, client_id));
   sessions_.emplace(session->id(), session);
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session->start();
@@ -196,6 +196,35 @@ void Worker::each_client(const std::function<void(const ClientFacts&)>& each) co
     if (session->has_client()) {
       each(session->facts());
     }
+  }
+}
+
+void Worker::each_session(const std::function<void(Session&)>& each) const {
+  for (const SessionPtr& session : all()) {
+    each(*session);
+  }
+}
+
+void Worker::pause(PauseMode mode, Time until) {
+  const bool more = pause_mode_ == PauseMode::none || until > pause_until_;
+  pause_mode_ = std::max(pause_mode_, mode);
+  if (!more) {
+    return;
+  }
+  pause_until_ = until;
+  pause_timer_.expires_at(until);
+  pause_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      end_pause();
+    }
+  });
+}
+
+void Worker::end_pause() {
+  pause_mode_ = PauseMode::none;
+  pause_timer_.cancel();
+  for (const SessionPtr& session : all()) {
+    session->end_pause();
   }
 }
 

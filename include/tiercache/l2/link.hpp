@@ -75,6 +75,12 @@ class Link {
   // it, and the server process behind it (0 until known).
   virtual coherence::Place next_place() const noexcept = 0;
 
+  // Raw links: Redis's id of the connection (CLIENT ID); 0 until it is ready, or if Redis does not
+  // tell.
+  virtual std::uint64_t upstream_id() const noexcept {
+    return 0;
+  }
+
   // One request, one reply. REQUIRES: not dead, matched link. Written at the end of the wake-up,
   // together with all else that this thread sends on the link.
   virtual void send(std::string_view request, Consumer& consumer, std::uint64_t tag) = 0;

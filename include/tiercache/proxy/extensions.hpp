@@ -47,6 +47,9 @@ class Responder {
   std::uint64_t ticket_;
 };
 
+// The same for who answers with a number only, which may be lost without harm. Any thread.
+void answer_ticket(Hub& hub, std::uint64_t ticket, std::string bytes);
+
 class Extensions {
  public:
   virtual ~Extensions() = default;

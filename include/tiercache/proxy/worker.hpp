@@ -12,6 +12,7 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/stats/counters.hpp"
 
@@ -42,13 +43,17 @@ using Socket = boost::asio::generic::stream_protocol::socket;
 struct Hub {
   std::vector<Worker*> workers;  // constant once the first client is accepted; at most 256
   std::atomic<std::uint32_t> clients{0};
-  std::atomic<std::uint64_t> next_client_id{1};
+  std::atomic<std::uint64_t> last_client_id{0};
   // A client has moved to this db, which works. Constant likewise; called on any worker's thread.
   std::function<void(std::uint32_t)> on_db_used;
   // L1 keeps only keys that begin with one of these, since Redis tells of no others; empty: all.
   // Constant likewise.
   std::vector<std::string> kept_prefixes;
 
+  // As Redis's: never used again, and in the order of connecting.
+  std::uint64_t new_client_id() noexcept {
+    return last_client_id.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
   bool keeps(std::string_view key) const noexcept {
     return kept_prefixes.empty() ||
            std::any_of(kept_prefixes.begin(), kept_prefixes.end(),
@@ -76,20 +81,6 @@ struct WorkerParts {
   std::uint32_t index = 0;  // in Hub::workers
 };
 
-// One line of CLIENT INFO, and of whoever lists the clients.
-struct ClientFacts {
-  std::uint64_t id = 0;
-  std::string peer;
-  std::string name;
-  std::uint32_t db = 0;
-  resp::Version version = resp::Version::resp2;
-  std::chrono::seconds age{0};
-  std::chrono::seconds idle{0};
-  bool pinned = false;
-  std::size_t pending = 0;  // requests not answered yet
-  std::size_t output = 0;   // bytes not taken by the client yet
-};
-
 class Worker {
  public:
   explicit Worker(WorkerParts parts);
@@ -98,7 +89,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   // A connected client. Answers an error and closes it beyond max_clients.
-  void adopt(Socket socket);
+  void adopt(Socket socket, std::uint64_t client_id);
 
   // Any thread: runs `work` on this worker's thread, later.
   void post(std::function<void()> work);
@@ -116,6 +107,16 @@ class Worker {
   }
 
   void each_client(const std::function<void(const ClientFacts&)>& each) const;
+  // Sessions without a client included. They may be closed meanwhile.
+  void each_session(const std::function<void(Session&)>& each) const;
+
+  // CLIENT PAUSE: the stricter and the longer of what is asked for and what is in force. It ends by
+  // itself.
+  void pause(PauseMode mode, Time until);
+  void end_pause();
+  PauseMode pause_mode() const noexcept {
+    return pause_mode_;
+  }
 
   // The rest is for sessions.
   boost::asio::io_context& io() noexcept {
@@ -183,6 +184,9 @@ class Worker {
   bool pump_posted_ = false;
   bool draining_ = false;
   std::set<l2::LinkSpec> known_specs_;
+  PauseMode pause_mode_ = PauseMode::none;
+  Time pause_until_{};
+  boost::asio::steady_timer pause_timer_;
   boost::asio::steady_timer timer_;
   // commands.deny, lower case: by position in the table, and names that it does not have.
   std::vector<bool> denied_commands_;

@@ -103,7 +103,7 @@ TEST_CASE("routes: waiting") {
        {"BLPOP a 0", "BRPOP a 0", "BLMOVE a b LEFT LEFT 0", "BRPOPLPUSH a b 0", "BLMPOP 0 1 a LEFT",
         "BZPOPMIN a 0", "BZPOPMAX a 0", "BZMPOP 0 1 a MIN", "XREAD BLOCK 0 STREAMS a $",
         "XREADGROUP GROUP g c COUNT 1 BLOCK 5 STREAMS a >", "WAIT 1 0", "DEBUG SLEEP 1",
-        "CLIENT UNPAUSE", "SCRIPT KILL", "FUNCTION KILL"}) {
+        "SCRIPT KILL", "FUNCTION KILL"}) {
     CHECK(route(line) == Route::blocking);
   }
   CHECK(route("XREAD STREAMS BLOCK 0") == Route::shared);
@@ -128,7 +128,6 @@ TEST_CASE("routes: state, the proxy itself, both") {
                            "CLIENT CACHING YES",
                            "CLIENT GETREDIR",
                            "CLIENT TRACKINGINFO",
-                           "CLIENT NO-EVICT ON",
                            "CLIENT NO-TOUCH ON",
                            "AUTH p",
                            "ASKING",
@@ -142,15 +141,17 @@ TEST_CASE("routes: state, the proxy itself, both") {
   }
   for (const char* line :
        {"HELLO 3", "SELECT 1", "QUIT", "RESET", "PING", "client id", "CLIENT SETNAME a",
-        "CLIENT GETNAME", "CLIENT SETINFO LIB-NAME a", "CACHE STATS", "CACHE", "CACHE NOSUCH"}) {
+        "CLIENT GETNAME", "CLIENT LIST", "CLIENT PAUSE 1", "CLIENT UNPAUSE", "CLIENT KILL a",
+        "CLIENT UNBLOCK 1", "CLIENT NO-EVICT ON", "CLIENT SETINFO LIB-NAME a", "CACHE STATS",
+        "CACHE", "CACHE NOSUCH"}) {
     CHECK(route(line) == Route::local);
   }
   for (const char* line :
        {"INFO", "COMMAND", "COMMAND DOCS", "COMMAND COUNT", "COMMAND LIST", "COMMAND INFO get"}) {
     CHECK(route(line) == Route::augmented);
   }
-  for (const char* line : {"GET a", "PING a", "ECHO a", "CLIENT LIST", "CLIENT PAUSE 1",
-                           "PUBLISH a b", "COMMAND GETKEYS GET a", "EVAL s 0", "SCRIPT LOAD s"}) {
+  for (const char* line : {"GET a", "PING a", "ECHO a", "CLIENT HELP", "PUBLISH a b",
+                           "COMMAND GETKEYS GET a", "EVAL s 0", "SCRIPT LOAD s"}) {
     CHECK(route(line) == Route::shared);
   }
 }

@@ -41,6 +41,20 @@ TEST_CASE("only what the spec needs is sent") {
   CHECK(out.starts_with("*2\r\n$4\r\nAUTH\r\n$4\r\nword\r\n"));
 }
 
+TEST_CASE("who has the connection alone learns its id, if Redis tells") {
+  std::string out;
+  Handshake own("", "", {}, out, Handshake::Use::own);
+  CHECK(out == "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
+  CHECK(own.on_reply(":4711\r\n") == Outcome::more);
+  CHECK(own.on_reply(kInfo) == Outcome::ready);
+  CHECK(own.client_id() == 4711);
+
+  Handshake forbidden("", "", {}, out, Handshake::Use::own);
+  CHECK(forbidden.on_reply("-NOPERM no\r\n") == Outcome::more);
+  CHECK(forbidden.on_reply(kInfo) == Outcome::ready);
+  CHECK(forbidden.client_id() == 0);
+}
+
 TEST_CASE("any refusal ends it with Redis's line, but for INFO that may be forbidden") {
   std::string out;
   Handshake select("", "", {99}, out);

@@ -311,7 +311,7 @@ class TestClient {
     fd_ = ends[0];
     ::fcntl(fd_, F_SETFL, O_NONBLOCK);
     Socket socket(rig.io, boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
-    rig.threads.at(thread)->worker->adopt(std::move(socket));
+    rig.threads.at(thread)->worker->adopt(std::move(socket), rig.hub.new_client_id());
     rig.run();
   }
   ~TestClient() {

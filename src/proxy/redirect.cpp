@@ -1,0 +1,152 @@
+// Session: CLIENT TRACKING ... REDIRECT. The client names another client of the proxy; Redis must
+// hear the id of that one's own connection. So the other gets one, and keeps it for good; and what
+// Redis says about redirection is told in the proxy's ids again.
+#include "client_words.hpp"
+#include "session.hpp"
+#include "words.hpp"
+
+#include "tiercache/proxy/gather.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tiercache::proxy {
+
+namespace {
+
+// Replaces the integer that stands at `at` if it is `from`.
+void replace_integer(std::string& text, std::size_t at, std::uint64_t from, std::uint64_t to) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), value);
+  if (error == std::errc() && value == from) {
+    text.replace(at, static_cast<std::size_t>(end - text.data()) - at, std::to_string(to));
+  }
+}
+
+}  // namespace
+
+// False: the other client has been asked, and the session has to wait.
+bool Session::resolve_redirect(Args args) {
+  const auto ask = find_redirect(args);
+  if (std::exchange(redirect_asked_, false)) {
+    return true;
+  }
+  redirect_ = {};
+  if (!ask) {
+    return true;
+  }
+  redirect_ = {ask->id, 0};
+  // Sessions are not shared between threads: the answer comes by number.
+  const auto answer = [home = &worker_, me = id_](std::uint64_t upstream) {
+    home->post([home, me, upstream] {
+      if (Session* session = home->find(me)) {
+        session->on_redirect(upstream);
+      }
+    });
+  };
+  const auto find = [client = ask->id, answer](Worker& worker) {
+    std::uint8_t found = 0;
+    worker.each_session([&](Session& session) {
+      if (session.client_id() == client && session.has_client()) {
+        found = 1;
+        session.be_redirect_target(answer);
+      }
+    });
+    return found;
+  };
+  gather<std::uint8_t>(worker_.hub(), find, [answer](const std::vector<std::uint8_t>& found) {
+    if (std::ranges::count(found, 1) == 0) {
+      answer(0);
+    }
+  });
+  return false;
+}
+
+void Session::on_redirect(std::uint64_t upstream) {
+  if (stall_ != Stall::asked) {
+    return;
+  }
+  redirect_.upstream = upstream;
+  redirect_asked_ = true;
+  stall_ = Stall::none;
+  worker_.touch(*this);
+}
+
+// The request in Redis's words: an id that Redis does not have where the proxy has no such client.
+std::string_view Session::with_redirect(const Request& request) {
+  const auto ask = find_redirect(request.args);
+  if (!ask) {
+    return relay_bytes(request);
+  }
+  const std::string id = std::to_string(redirect_.upstream);
+  std::vector<std::string_view> words(request.args.begin(), request.args.end());
+  words[ask->index] = id;
+  scratch_.clear();
+  resp::append_request(scratch_, words);
+  return scratch_;
+}
+
+void Session::be_redirect_target(OnUpstreamId answer) {
+  want_upstream_id_.push_back(std::move(answer));
+  redirect_target_ = true;
+  worker_.touch(*this);
+}
+
+// The connection that a redirect target needs, and its id when it stands.
+void Session::serve_redirect() {
+  if (gone_ || closing_) {
+    tell_upstream_id(0);
+    return;
+  }
+  if (!pinned_ && (stall_ != Stall::none || pin() == Step::again)) {
+    return;  // when what it has sent before is answered
+  }
+  if (want_upstream_id_.empty() || !own_) {
+    return;
+  }
+  if (own_->state() == l2::Link::State::ready) {
+    tell_upstream_id(own_->upstream_id());
+  } else if (!upstream_id_asked_) {
+    // Answered when the connection stands; in whichever state that is.
+    upstream_id_asked_ = true;
+    pinned_internal("echo", {"ECHO", "tiercache"});
+  }
+}
+
+void Session::tell_upstream_id(std::uint64_t upstream) {
+  upstream_id_asked_ = false;
+  for (const OnUpstreamId& answer : std::exchange(want_upstream_id_, {})) {
+    answer(upstream);
+  }
+}
+
+bool Session::shows_redirect(const Classified& what) const noexcept {
+  return redirect_.upstream != 0 && what.fits &&
+         (what.command->name == "client|getredir" || what.command->name == "client|trackinginfo");
+}
+
+// A reply of CLIENT GETREDIR or TRACKINGINFO, with the proxy's id.
+std::string Session::shown_redirect(std::string reply) const {
+  constexpr std::string_view kField = "redirect\r\n:";
+  const std::size_t field = reply.find(kField);
+  if (reply.starts_with(':')) {
+    replace_integer(reply, 1, redirect_.upstream, redirect_.client);
+  } else if (field != reply.npos) {
+    replace_integer(reply, field + kField.size(), redirect_.upstream, redirect_.client);
+  }
+  return reply;
+}
+
+// The push that tells of a lost target.
+void Session::show_redirect_broken(std::string& frame) const {
+  constexpr std::string_view kBroken = "tracking-redir-broken\r\n:";
+  const std::size_t at = frame.find(kBroken);
+  if (redirect_.upstream != 0 && at != frame.npos) {
+    replace_integer(frame, at + kBroken.size(), redirect_.upstream, redirect_.client);
+  }
+}
+
+}  // namespace tiercache::proxy
