@@ -83,7 +83,7 @@ void get(benchmark::State& state) {
     const Key key = key_of(bytes);
     const MutexLock lock(fixture.mutex);
     if (const Entry* entry = fixture.store.find(key, kGet, kNow, 1)) {
-      std::memcpy(out, entry->reply().data(), sizeof out);
+      std::memcpy(out, entry->reply().body().data(), sizeof out);
       ++hits;
     }
     benchmark::DoNotOptimize(out);
@@ -118,7 +118,7 @@ void get_batch_of_16(benchmark::State& state) {
     for (const Key& key : batch) {
       const MutexLock lock(fixture.mutex);
       const Entry* entry = fixture.store.find(key, kGet, kNow, 1);
-      std::memcpy(out, entry->reply().data(), sizeof out);
+      std::memcpy(out, entry->reply().body().data(), sizeof out);
       benchmark::DoNotOptimize(out);
     }
   }

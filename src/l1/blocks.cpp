@@ -50,15 +50,15 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-bool Blocks::possible(const Key& key, const Variant& variant, std::string_view reply) noexcept {
+bool Blocks::possible(const Key& key, const Variant& variant, const Reply& reply) noexcept {
   constexpr std::size_t kMax = std::numeric_limits<std::uint32_t>::max() - 2 * sizeof(Entry);
-  return key.bytes.size() <= 0xffff && key.db <= 0xffff && reply.size() < kMax / 2 &&
+  return key.bytes.size() <= 0xffff && key.db <= 0xffff && reply.body().size() < kMax / 2 &&
          variant.args.size() < kMax / 2;
 }
 
-std::size_t Blocks::size(const Key& key, const Variant& variant, std::string_view reply) noexcept {
+std::size_t Blocks::size(const Key& key, const Variant& variant, const Reply& reply) noexcept {
   const std::size_t args = variant.args.empty() ? 0 : Entry::kArgsPrefix + variant.args.size();
-  return sizeof(Entry) + key.bytes.size() + args + reply.size();
+  return sizeof(Entry) + key.bytes.size() + args + reply.body().size();
 }
 
 void Blocks::set_meta(Entry& entry, const Meta& meta) noexcept {
@@ -71,14 +71,14 @@ void Blocks::set_meta(Entry& entry, const Meta& meta) noexcept {
                      (static_cast<std::uint64_t>(meta.ttl) << Entry::kTtlShift);
 }
 
-Entry* Blocks::make(const Key& key, const Variant& variant, std::string_view reply,
-                    const Meta& meta) {
+Entry* Blocks::make(const Key& key, const Variant& variant, const Reply& reply, const Meta& meta) {
   Entry* entry = new (allocate(size(key, variant, reply))) Entry;
   entry->prev_db_ = std::uint64_t{key.db} << Entry::kPointerBits;
-  entry->next_command_ = std::uint64_t{variant.command} << Entry::kCommandShift;
+  entry->next_command_ =
+      std::uint64_t{variant.command} << Entry::kCommandShift | (reply.bulk() ? Entry::kBulk : 0);
   entry->home_hash_ = static_cast<std::uint32_t>(key.hash);
   entry->key_size_ = static_cast<std::uint16_t>(key.bytes.size());
-  entry->reply_size_ = static_cast<std::uint32_t>(reply.size());
+  entry->reply_size_ = static_cast<std::uint32_t>(reply.body().size());
   entry->seq_flags_ = (std::uint64_t{variant.resp} << Entry::kRespShift) |
                       (variant.args.empty() ? 0 : Entry::kHasArgs);
   set_meta(*entry, meta);
@@ -89,7 +89,7 @@ Entry* Blocks::make(const Key& key, const Variant& variant, std::string_view rep
     std::memcpy(out, &args_size, sizeof args_size);
     out = std::copy(variant.args.begin(), variant.args.end(), out + sizeof args_size);
   }
-  std::copy(reply.begin(), reply.end(), out);
+  std::copy(reply.body().begin(), reply.body().end(), out);
   return entry;
 }
 
@@ -99,16 +99,17 @@ Entry* Blocks::copy(const Entry& entry) {
   return make({entry.home_hash(), entry.db(), entry.key()}, entry.variant(), entry.reply(), meta);
 }
 
-bool Blocks::overwrite(Entry& entry, std::string_view reply, const Meta& meta) noexcept {
-  const std::size_t size = sizeof(Entry) + entry.reply_offset() + reply.size();
+bool Blocks::overwrite(Entry& entry, const Reply& reply, const Meta& meta) noexcept {
+  const std::size_t size = sizeof(Entry) + entry.reply_offset() + reply.body().size();
   // Acquire: the last reader's pin is gone before its bytes are.
   if (entry.references_.load(std::memory_order_acquire) != 1 ||
       !fits(&entry, entry.block_size(), size)) {
     return false;
   }
-  entry.reply_size_ = static_cast<std::uint32_t>(reply.size());
+  entry.reply_size_ = static_cast<std::uint32_t>(reply.body().size());
+  entry.next_command_ = (entry.next_command_ & ~Entry::kBulk) | (reply.bulk() ? Entry::kBulk : 0);
   set_meta(entry, meta);
-  std::copy(reply.begin(), reply.end(), entry.payload() + entry.reply_offset());
+  std::copy(reply.body().begin(), reply.body().end(), entry.payload() + entry.reply_offset());
   return true;
 }
 

@@ -11,16 +11,15 @@ namespace tiercache::l1 {
 class Blocks {
  public:
   // May an entry like this exist at all (Entry's limits)?
-  static bool possible(const Key& key, const Variant& variant, std::string_view reply) noexcept;
+  static bool possible(const Key& key, const Variant& variant, const Reply& reply) noexcept;
   // REQUIRES: possible.
-  static std::size_t size(const Key& key, const Variant& variant, std::string_view reply) noexcept;
+  static std::size_t size(const Key& key, const Variant& variant, const Reply& reply) noexcept;
 
-  static Entry* make(const Key& key, const Variant& variant, std::string_view reply,
-                     const Meta& meta);
+  static Entry* make(const Key& key, const Variant& variant, const Reply& reply, const Meta& meta);
   static Entry* copy(const Entry& entry);
   // Puts another reply of the same key and variant into the block, if it has just the right size
   // and nobody holds a pin.
-  static bool overwrite(Entry& entry, std::string_view reply, const Meta& meta) noexcept;
+  static bool overwrite(Entry& entry, const Reply& reply, const Meta& meta) noexcept;
   // Gives a reference back; the last one frees the block.
   static void release(Entry* entry) noexcept;
 

@@ -95,8 +95,9 @@ const Entry* Store::peek(const Key& key, const Variant& variant, Time now,
   return entry != nullptr && alive(*entry, now, generation) ? entry : nullptr;
 }
 
-Entry* Store::put(const Key& key, const Variant& variant, std::string_view reply, const Meta& meta,
+Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame, const Meta& meta,
                   Time now, std::uint64_t generation) {
+  const Reply reply = Reply::of(frame);
   TC_CHECK(meta.seq <= kMaxSeq && variant.command < kCommandEnd && variant.resp <= 3);
   adopt_generation(generation);
   Entry* entry = index_.find(key, variant, Index::Use::touch);

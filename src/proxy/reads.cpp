@@ -99,7 +99,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
     append_hit(target, command, entry, spec_.version);
     return false;
   });
-  target.append(outcome.pin.reply());
+  outcome.pin.reply().append_to(target);
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
     case Outcome::hit:

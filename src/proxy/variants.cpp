@@ -35,6 +35,11 @@ const Answers& answers() {
   return all;
 }
 
+std::int64_t length_of(const l1::Reply& reply) {
+  return reply.bulk() ? static_cast<std::int64_t>(reply.body().size())
+                      : read_header(reply.body()).number;
+}
+
 }  // namespace
 
 l1::Variant variant_of(std::uint16_t command) {
@@ -82,20 +87,20 @@ Header read_header(std::string_view reply) {
 void append_hit(std::string& out, std::uint16_t command, const l1::Entry& entry,
                 resp::Version version) {
   const CommandIds& ids = command_ids();
-  const std::string_view reply = entry.reply();
+  const l1::Reply reply = entry.reply();
   const bool nil = reply == kNil;
   if (command == ids.get || command == ids.mget) {
     if (nil) {
       resp::append_null(out, version);
     } else {
-      out.append(reply);
+      reply.append_to(out);
     }
   } else if (entry.command() != ids.get) {
-    out.append(reply);  // STRLEN's or EXISTS's own
+    reply.append_to(out);  // STRLEN's or EXISTS's own
   } else if (command == ids.exists) {
     resp::append_integer(out, nil ? 0 : 1);
   } else {
-    resp::append_integer(out, nil ? 0 : read_header(reply).number);
+    resp::append_integer(out, nil ? 0 : length_of(reply));
   }
 }
 

@@ -98,7 +98,7 @@ void World<R>::check_end() {
     shard.store().for_each_lru([&](const l1::Entry& entry) {
       const unsigned k = entry.key() == "a" ? 0 : 1;
       if (shard.store().alive(entry, now(), R.check_generation ? view.generation : 0) &&
-          version_of(entry.reply()) != versions_[k]) {
+          version_of(entry.reply().body()) != versions_[k]) {
         fail("STALE-FOREVER");
       }
     });

@@ -196,7 +196,7 @@ void World<R>::read_one(unsigned client, Op& op, unsigned index, std::uint16_t c
   ask.waiter = client * 64U + op.index;
   std::uint8_t value = 0;
   const auto outcome = cache_.read(
-      ask, now(), [&value](const l1::Entry& entry) { value = version_of(entry.reply()); });
+      ask, now(), [&value](const l1::Entry& entry) { value = version_of(entry.reply().body()); });
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
     case Outcome::hit:
@@ -242,9 +242,10 @@ void World<R>::read_both(unsigned client, Op& op, std::uint64_t fenced_by) {
   if (all) {
     Versions value{};
     unsigned count = 0;
-    const auto outcome = cache_.multi(
-        parts, fenced_by, now(),
-        [&value, &count](const l1::Entry& entry) { value[count++] = version_of(entry.reply()); });
+    const auto outcome =
+        cache_.multi(parts, fenced_by, now(), [&value, &count](const l1::Entry& entry) {
+          value[count++] = version_of(entry.reply().body());
+        });
     using Outcome = coherence::MultiOutcome::Kind;
     if (outcome.kind == Outcome::hit) {
       check_hit(op, 0, value[0]);

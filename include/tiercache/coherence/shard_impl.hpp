@@ -298,7 +298,7 @@ void BasicShard<R>::digest(Sink&& sink, const View& view) const {
   }
   store_.for_each_lru([&](const l1::Entry& entry) {
     sink(entry.key());
-    sink(entry.reply());
+    sink(entry.reply().body());
     sink(entry.variant().command);
     sink(std::uint64_t{store_.generation_of(entry) == generation(view)});
     sink(std::uint64_t{entry.fenced()});

@@ -13,6 +13,7 @@
 
 #include "tiercache/base/hash.hpp"
 #include "tiercache/base/time.hpp"
+#include "tiercache/l1/reply.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -70,8 +71,9 @@ class Entry {
     return has_args() ? std::string_view(payload() + key_size_ + kArgsPrefix, args_size())
                       : std::string_view();
   }
-  std::string_view reply() const noexcept {
-    return {payload() + reply_offset(), reply_size_};
+  Reply reply() const noexcept {
+    return {{payload() + reply_offset(), reply_size_},
+            (next_command_ & kBulk) != 0 ? Reply::Framing::bulk : Reply::Framing::as_is};
   }
   std::uint32_t db() const noexcept {
     return static_cast<std::uint32_t>(prev_db_ >> kPointerBits);
@@ -134,7 +136,8 @@ class Entry {
 
   static constexpr unsigned kPointerBits = 48;
   static constexpr std::uint64_t kPointerMask = (std::uint64_t{1} << kPointerBits) - 1;
-  static constexpr unsigned kCommandShift = 52;  // bits 48..51 of the word are the policy's
+  static constexpr unsigned kCommandShift = 52;  // bits 48..50 of the word are the policy's
+  static constexpr std::uint64_t kBulk = std::uint64_t{1} << 51;
   static constexpr std::uint64_t kPolicyPending = std::uint64_t{1} << 48;
   static constexpr unsigned kSeqShift = 8;
   static constexpr std::uint64_t kFlagMask = 0xff;
@@ -183,13 +186,14 @@ class Entry {
     next_command_ = (next_command_ & ~kPointerMask) | reinterpret_cast<std::uintptr_t>(entry);
   }
 
-  std::uint64_t prev_db_ = 0;       // 48 bits: towards the newer entry; 16: db
-  std::uint64_t next_command_ = 0;  // 48 bits: towards the older entry; 4: policy; 12: command
+  std::uint64_t prev_db_ = 0;  // 48 bits: towards the newer entry; 16: db
+  std::uint64_t next_command_ =
+      0;  // 48 bits: towards the older entry; 3: policy; 1: bulk; 12: command
   Time expire_at_ = kNever;
   std::uint64_t seq_flags_ = 0;
   std::uint32_t home_hash_ = 0;
   std::uint32_t generation_low_ = 0;
-  std::uint32_t reply_size_ = 0;
+  std::uint32_t reply_size_ = 0;  // as stored
   std::uint16_t key_size_ = 0;
   // The store's reference and one for each Pin. Only the owner of the shard counts up, anyone may
   // count down.
@@ -221,19 +225,19 @@ class Pin {
   explicit operator bool() const noexcept {
     return entry_ != nullptr;
   }
-  std::string_view reply() const noexcept {
+  Reply reply() const noexcept {
     return reply_;
   }
   void reset() noexcept;
 
  private:
   friend class Store;
-  Pin(Entry* entry, std::string_view reply) noexcept : entry_(entry), reply_(reply) {
+  Pin(Entry* entry, Reply reply) noexcept : entry_(entry), reply_(reply) {
   }
 
   Entry* entry_ = nullptr;
   // A copy: the entry's own fields belong to the shard's lock.
-  std::string_view reply_;
+  Reply reply_;
 };
 
 }  // namespace tiercache::l1

@@ -49,7 +49,7 @@ Record record_of(const Store& store, const Entry& entry) {
           entry.command(),
           entry.resp(),
           std::string(entry.args()),
-          std::string(entry.reply()),
+          entry.reply().str(),
           {entry.expire_at(), store.generation_of(entry), entry.seq(), entry.fenced(), entry.ttl(),
            entry.negative()}};
 }

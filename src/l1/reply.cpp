@@ -1,0 +1,83 @@
+#include "tiercache/l1/reply.hpp"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <system_error>
+
+namespace tiercache::l1 {
+
+namespace {
+
+constexpr std::string_view kLineEnd = "\r\n";
+// '$', at most 20 digits, CRLF.
+constexpr std::size_t kLongestHead = 23;
+// Up to here a frame is put together before it is appended: a second copy costs less than two more
+// appends.
+constexpr std::size_t kSmall = 232;
+
+// Returns its end.
+char* write_head(char* out, std::size_t size) noexcept {
+  *out++ = '$';
+  out = std::to_chars(out, out + 20, size).ptr;
+  *out++ = '\r';
+  *out++ = '\n';
+  return out;
+}
+
+}  // namespace
+
+Reply Reply::of(std::string_view frame) noexcept {
+  const Reply whole(frame, Framing::as_is);
+  if (!frame.starts_with('$')) {
+    return whole;
+  }
+  std::size_t size = 0;
+  const char* last = frame.data() + frame.size();
+  const auto [end, error] = std::from_chars(frame.data() + 1, last, size);
+  if (error != std::errc() || size > frame.size()) {
+    return whole;
+  }
+  // "$05" means the same but is written otherwise, and is not ours to change.
+  std::array<char, kLongestHead> head;
+  const auto head_size = static_cast<std::size_t>(write_head(head.data(), size) - head.data());
+  if (frame.size() != head_size + size + kLineEnd.size() ||
+      !frame.starts_with(std::string_view(head.data(), head_size)) || !frame.ends_with(kLineEnd)) {
+    return whole;
+  }
+  return {frame.substr(head_size, size), Framing::bulk};
+}
+
+std::size_t Reply::size() const noexcept {
+  std::size_t size = body_.size();
+  if (!bulk()) {
+    return size;
+  }
+  size += 1 + 2 * kLineEnd.size();
+  for (std::size_t left = body_.size(); left >= 10; left /= 10) {
+    ++size;
+  }
+  return size + 1;
+}
+
+void Reply::append_to(std::string& out) const {
+  if (!bulk()) {
+    out.append(body_);
+    return;
+  }
+  std::array<char, kLongestHead + kSmall + kLineEnd.size()> frame;
+  char* end = write_head(frame.data(), body_.size());
+  if (body_.size() <= kSmall) {
+    std::memcpy(end, body_.data(), body_.size());
+    end += body_.size();
+    std::memcpy(end, kLineEnd.data(), kLineEnd.size());
+    end += kLineEnd.size();
+    out.append(frame.data(), static_cast<std::size_t>(end - frame.data()));
+    return;
+  }
+  out.append(frame.data(), static_cast<std::size_t>(end - frame.data()));
+  out.append(body_);
+  out.append(kLineEnd);
+}
+
+}  // namespace tiercache::l1
