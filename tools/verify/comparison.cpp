@@ -53,11 +53,14 @@ class Comparison {
 
   void compare(KeyId first, KeyId end) {
     Control redis(run_.settings.redis);
-    if (!read(redis, run_.plan.direct_lane(), first, end)) {
+    if (silent(run_.plan.direct_lane()) || !read(redis, run_.plan.direct_lane(), first, end)) {
       return;
     }
     const std::vector<std::string> truth = replies_;
     for (Lane lane = 0; lane < run_.plan.proxies; ++lane) {
+      if (silent(lane)) {
+        continue;
+      }
       Control proxy(run_.endpoint(lane));
       for (int round = 0; round < 2 && read(proxy, lane, first, end); ++round) {
         for (std::size_t i = 0; i < truth.size(); ++i) {
@@ -73,6 +76,13 @@ class Comparison {
     }
   }
 
+  bool silent(Lane lane) const {
+    return std::find(silent_.begin(), silent_.end(), lane) != silent_.end();
+  }
+  const std::vector<Lane>& silent() const noexcept {
+    return silent_;
+  }
+
  private:
   // Fills replies_ with the bytes of every key's reply; false if the peer does not answer.
   bool read(Control& peer, Lane lane, KeyId first, KeyId end) {
@@ -82,14 +92,12 @@ class Comparison {
     }
     replies_.clear();
     if (!peer.flush()) {
-      tally_.lost.add();
-      return false;
+      return give_up(lane);
     }
     for (KeyId key = first; key < end; ++key) {
       const auto reply = peer.next();
       if (!reply) {
-        tally_.lost.add();
-        return false;
+        return give_up(lane);
       }
       if (lane == run_.plan.direct_lane()) {
         judge_truth(key, *reply);
@@ -97,6 +105,12 @@ class Comparison {
       replies_.emplace_back(peer.raw());
     }
     return true;
+  }
+
+  bool give_up(Lane lane) {
+    tally_.lost.add();
+    silent_.push_back(lane);
+    return false;
   }
 
   // Redis itself must hold what anybody was told had been written.
@@ -133,16 +147,18 @@ class Comparison {
   RunState& run_;
   Tally& tally_;
   std::vector<std::string> replies_{};
+  std::vector<Lane> silent_{};  // did not answer: is not asked again
 };
 
 }  // namespace
 
-void compare_all(RunState& run, Tally& tally) {
+std::vector<Lane> compare_all(RunState& run, Tally& tally) {
   const auto size = static_cast<KeyId>(run.book.size());
   Comparison comparison(run, tally);
   for (KeyId first = 0; first < size; first += kBatch) {
     comparison.compare(first, std::min(size, first + kBatch));
   }
+  return comparison.silent();
 }
 
 std::vector<OldName> find_leftovers(RunState& run, Tally& tally, const std::vector<OldName>& names,

@@ -11,7 +11,8 @@
 
 namespace tiercache::verify {
 
-void compare_all(RunState& run, Tally& tally);
+// Gives the peers that did not answer.
+std::vector<Lane> compare_all(RunState& run, Tally& tally);
 
 // A key under the name that it had in an incarnation.
 struct OldName {

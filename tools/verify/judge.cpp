@@ -14,6 +14,12 @@ constexpr std::array<std::string_view, kChecks> kNames{
 // the read proves nothing and blames nobody.
 constexpr Version kSearch = 256;
 
+// Sets grow by one record a state, and start again with each absence.
+bool has_member(const KeyInfo& info, Version number, Version member) noexcept {
+  return !is_absent(info, number) && member <= number &&
+         number - member < record_count(info, number);
+}
+
 bool fits(const KeyInfo& info, KeyId key, Version number, Seen seen) noexcept {
   switch (seen.kind) {
     case Seen::Kind::value:
@@ -24,6 +30,10 @@ bool fits(const KeyInfo& info, KeyId key, Version number, Seen seen) noexcept {
       return !is_absent(info, number);
     case Seen::Kind::length:
       return seen.number == length_of(info, key, number);
+    case Seen::Kind::member:
+      return has_member(info, number, seen.number);
+    case Seen::Kind::outsider:
+      return !has_member(info, number, seen.number);
     default:
       return false;
   }

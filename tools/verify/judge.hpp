@@ -34,7 +34,16 @@ inline constexpr std::size_t kChecks = 13;
 std::string_view name_of(Check check) noexcept;
 
 struct Seen {
-  enum class Kind : std::uint8_t { value, absent, present, length, corrupt, mistyped };
+  enum class Kind : std::uint8_t {
+    value,
+    absent,
+    present,
+    length,
+    member,    // of a set: the record of state `number` is in it
+    outsider,  // ... is not
+    corrupt,
+    mistyped
+  };
   Kind kind = Kind::corrupt;
   std::uint32_t number = 0;  // value: the state's number; length: the length
 

@@ -6,6 +6,19 @@
 #include <string_view>
 #include <vector>
 
+namespace {
+
+bool write_file(const std::string& path, const std::string& text) {
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) {
+    return false;
+  }
+  const bool whole = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fclose(file) == 0 && whole;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   namespace verify = tiercache::verify;
   const std::vector<std::string_view> arguments(argv + 1, argv + argc);
@@ -19,6 +32,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const bool json = settings->json;
+  const std::string file = settings->report_file;
   const auto report = verify::run(*settings);
   if (!report) {
     std::fprintf(stderr, "tiercache-verify: %s\n", report.error().detail.c_str());
@@ -26,5 +40,9 @@ int main(int argc, char** argv) {
   }
   const verify::Report& found = report.value();
   std::fputs((json ? verify::to_json(found) : verify::to_text(found)).c_str(), stdout);
+  if (!file.empty() && !write_file(file, verify::to_json(found))) {
+    std::fprintf(stderr, "tiercache-verify: cannot write %s\n", file.c_str());
+    return 2;
+  }
   return found.total_violations() == 0 && found.trouble.empty() ? 0 : 1;
 }

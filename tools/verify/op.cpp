@@ -7,14 +7,18 @@
 namespace tiercache::verify {
 namespace {
 
-constexpr std::array<std::string_view, 32> kNames{
-    "GET",         "GETRANGE", "STRLEN",  "EXISTS", "MGET",      "EXEC(GET)", "WATCH+GET",
-    "HGET",        "HMGET",    "HGETALL", "LINDEX", "LRANGE",    "LLEN",      "SMEMBERS",
-    "SCARD",       "ZSCORE",   "ZRANGE",  "SET",    "SET..GET",  "APPEND",    "INCR",
-    "DEL",         "HSET",     "PUSH",    "ZADD",   "EVAL(SET)", "MSET",      "EXEC(SET)",
-    "EXEC(WATCH)", "OK",       "QUEUED",  "HELLO"};
+constexpr std::array<std::string_view, 45> kNames{
+    "GET",     "GETRANGE", "STRLEN",        "EXISTS",    "MGET",     "EXEC(GET)", "WATCH+GET",
+    "HGET",    "HMGET",    "HGETALL",       "HVALS",     "HKEYS",    "HLEN",      "HEXISTS",
+    "HSTRLEN", "LINDEX",   "LRANGE",        "LLEN",      "SMEMBERS", "SCARD",     "SISMEMBER",
+    "ZSCORE",  "ZRANGE",   "ZRANGEBYSCORE", "ZCARD",     "ZCOUNT",   "ZRANK",     "TYPE",
+    "PTTL",    "SET",      "SET..GET",      "APPEND",    "INCR",     "DEL",       "HSET",
+    "PUSH",    "BLMPOP",   "ZADD",          "EVAL(SET)", "MSET",     "EXEC(SET)", "EXEC(WATCH)",
+    "OK",      "QUEUED",   "HELLO"};
+static_assert(kNames.size() == static_cast<std::size_t>(OpKind::hello) + 1);
 
 constexpr Seen kAbsent{Seen::Kind::absent, 0};
+constexpr Seen kPresent{Seen::Kind::present, 0};
 constexpr Seen kCorrupt{Seen::Kind::corrupt, 0};
 constexpr Seen kMistyped{Seen::Kind::mistyped, 0};
 
@@ -48,12 +52,59 @@ Seen count_in(const Reply& reply) noexcept {
              : Seen{Seen::Kind::length, static_cast<std::uint32_t>(reply.integer)};
 }
 
-// HMGET k a b, HGETALL k: both fields or neither, and the same record in both.
+// One or zero, and what they stand for.
+Seen choice_in(const Reply& reply, Seen yes, Seen no, std::int64_t most = 1) noexcept {
+  if (reply.kind != Reply::Kind::integer) {
+    return kMistyped;
+  }
+  return reply.integer == 0 ? no : reply.integer == most ? yes : kCorrupt;
+}
+
+Seen names_in(const Reply& reply) noexcept {
+  if (reply.kind != Reply::Kind::list) {
+    return kMistyped;
+  }
+  if (reply.items.empty()) {
+    return kAbsent;
+  }
+  const bool whole = reply.items.size() == 2 && reply.items[0].text != reply.items[1].text &&
+                     std::all_of(reply.items.begin(), reply.items.end(), [](const Reply& item) {
+                       return item.text == "a" || item.text == "b";
+                     });
+  return whole ? kPresent : kCorrupt;
+}
+
+Seen type_in(const KeyInfo& info, const Reply& reply) noexcept {
+  if (reply.kind != Reply::Kind::simple) {
+    return kMistyped;
+  }
+  if (reply.text == "none") {
+    return kAbsent;
+  }
+  const std::string_view right = info.shape == Shape::hash   ? "hash"
+                                 : info.shape == Shape::list ? "list"
+                                 : info.shape == Shape::set  ? "set"
+                                 : info.shape == Shape::zset ? "zset"
+                                                             : "string";
+  return reply.text == right ? kPresent : kCorrupt;
+}
+
+Seen left_in(const KeyInfo& info, const Reply& reply) noexcept {
+  if (reply.kind != Reply::Kind::integer || reply.integer < -2) {
+    return kMistyped;
+  }
+  if (reply.integer == -2) {
+    return kAbsent;
+  }
+  return info.expires && reply.integer < 0 ? kCorrupt : kPresent;
+}
+
+// HMGET k a b, HGETALL k, HVALS k: both fields or neither, and the same record in both.
 Seen fields_in(OpKind kind, KeyId key, Version incarnation, const Reply& reply) noexcept {
   if (reply.kind != Reply::Kind::list) {
     return kMistyped;
   }
-  if (kind == OpKind::hgetall && reply.items.empty()) {
+  if (kind != OpKind::hmget && reply.items.empty()) {
     return kAbsent;
   }
   const std::size_t step = kind == OpKind::hgetall ? 2 : 1;
@@ -119,17 +170,31 @@ Seen interpret(OpKind kind, const KeyInfo& info, KeyId key, Version incarnation,
     case OpKind::strlen:
     case OpKind::llen:
     case OpKind::scard:
+    case OpKind::hlen:
+    case OpKind::zcard:
+    case OpKind::zcount:
       return count_in(reply);
     case OpKind::exists:
-      if (reply.kind != Reply::Kind::integer || reply.integer < 0 || reply.integer > 1) {
-        return kMistyped;
-      }
-      return reply.integer == 0 ? kAbsent : Seen{Seen::Kind::present, 0};
+    case OpKind::hexists:
+      return choice_in(reply, kPresent, kAbsent);
+    case OpKind::hstrlen:
+      return choice_in(reply, kPresent, kAbsent, kRecordSize);
+    case OpKind::sismember:
+      return choice_in(reply, {Seen::Kind::member, 0}, {Seen::Kind::outsider, 0});
+    case OpKind::zrank:
+      return reply.kind == Reply::Kind::nil ? kAbsent : choice_in(reply, kCorrupt, kPresent);
+    case OpKind::type:
+      return type_in(info, reply);
+    case OpKind::pttl:
+      return left_in(info, reply);
+    case OpKind::hkeys:
+      return names_in(reply);
     case OpKind::hget:
     case OpKind::lindex:
       return record_in(key, incarnation, reply);
     case OpKind::hmget:
     case OpKind::hgetall:
+    case OpKind::hvals:
       return fields_in(kind, key, incarnation, reply);
     case OpKind::lrange:
     case OpKind::smembers:
@@ -137,6 +202,7 @@ Seen interpret(OpKind kind, const KeyInfo& info, KeyId key, Version incarnation,
     case OpKind::zscore:
       return score_in(reply);
     case OpKind::zrange:
+    case OpKind::zrangebyscore:
       if (reply.kind != Reply::Kind::list) {
         return kMistyped;
       }
@@ -168,6 +234,9 @@ bool is_write_reply(const KeyInfo& info, const Op& op, const Reply& reply) noexc
     case OpKind::del:
       return reply.kind == Reply::Kind::integer &&
              is_previous(info, op.key, number, interpret(OpKind::exists, info, op.key, 0, reply));
+    case OpKind::pop:  // the key's name, and all its elements
+      return reply.kind == Reply::Kind::list &&
+             reply.items.size() == 1 + length_of(info, op.key, number - 1);
     case OpKind::exec_set:
       return reply.kind == Reply::Kind::list && reply.items.size() == op.count &&
              std::all_of(reply.items.begin(), reply.items.end(),

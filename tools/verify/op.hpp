@@ -23,13 +23,25 @@ enum class OpKind : std::uint8_t {
   hget,
   hmget,
   hgetall,
+  hvals,
+  hkeys,
+  hlen,
+  hexists,
+  hstrlen,
   lindex,
   lrange,
   llen,
   smembers,
   scard,
+  sismember,
   zscore,
   zrange,
+  zrangebyscore,
+  zcard,
+  zcount,
+  zrank,
+  type,
+  pttl,
   // Writes.
   set,
   set_get,  // SET ... GET, GETSET: the reply is the state before
@@ -38,6 +50,7 @@ enum class OpKind : std::uint8_t {
   del,
   hset,
   push,  // LPUSH, SADD: the reply is the new length
+  pop,   // BLMPOP of all there is: the reply is the state before
   zadd,
   eval,
   mset,      // MSET, or MULTI SET ... EXEC, of as many keys
@@ -50,7 +63,7 @@ enum class OpKind : std::uint8_t {
 };
 std::string_view name_of(OpKind kind) noexcept;
 constexpr bool is_read(OpKind kind) noexcept {
-  return kind <= OpKind::zrange;
+  return kind <= OpKind::pttl;
 }
 constexpr bool is_write(OpKind kind) noexcept {
   return kind >= OpKind::set && kind <= OpKind::exec_watch;
@@ -64,9 +77,11 @@ struct Op {
   Version proxy_floor = 0;  // as they were when the command was sent
   Version direct_floor = 0;
   std::uint32_t ttl_ms = 0;  // a write with an expiry
+  Version member = 0;        // SISMEMBER: whose record was asked for
 };
 
-// What a read of one key saw. REQUIRES: the reply is no error.
+// What a read of one key saw; of SISMEMBER without the member's number. REQUIRES: the reply is no
+// error.
 Seen interpret(OpKind kind, const KeyInfo& info, KeyId key, Version incarnation,
                const Reply& reply) noexcept;
 

@@ -23,10 +23,28 @@ usage: tiercache-verify --proxy HOST:PORT [--proxy HOST:PORT] --redis HOST:PORT 
   --clock-slack MS      tolerance at expiry (5)
   --seed S              the same choices again (1)
   --faults-expected     restarts, lost data and lost connections are no violations
+  --until-violation     stop at the first violation
+  --idle                hardly any load: for the delay of direct writes on an idle machine
   --json                one JSON object instead of text
+  --report FILE         one JSON object into the file as well
+
+Writers write through each proxy and directly, readers read through each proxy in deep pipelines, in
+RESP2 and RESP3: strings, hashes, lists, sets and sorted sets. Every value names the write that made
+it, so each reply is judged at once:
+  whole       the bytes are a value that was written     monotonic   no session sees a key go back
+  own_write   a session sees what it wrote               proxy_time  nor does one after another
+  staleness   a write made elsewhere is seen in time     previous    GETSET, DEL, APPEND, INCR
+  torn        keys of one MSET are seen together         expired     nothing is seen after its expiry
+  early       nothing is gone before its expiry          watch       counters under WATCH add up
+  settled     at the end the proxy equals Redis          leftover    nothing of lost data is left
+  protocol    the reply has the type of its command
+The report shows reads checked, violations of each kind with a trace of the first, and after how long
+a direct write was seen (p50, p99, max). Any proxy will do, and Redis itself in its place: without
+CACHE STATS there is no hit ratio, and what a proxy refuses is counted as an error reply.
 
 Its keys begin with "verify:" and are removed at the end.
-Exit status: 0 no violation, 1 violations or a run that proves nothing, 2 it could not run.
+Exit status: 0 no violation; 1 violations, or a run that proves nothing (it says why); 2 it could not
+run: a wrong command line, or a peer that does not answer.
 )";
 
 Error invalid(std::string detail) {
@@ -110,6 +128,10 @@ Status take(Settings& settings, std::string_view name, std::string_view value) {
     }
     return Unit{};
   }
+  if (name == "--report") {
+    settings.report_file = value;
+    return Unit{};
+  }
   const auto* const option = std::find_if(std::begin(kNumbers), std::end(kNumbers),
                                           [&](const NumberOption& o) { return o.name == name; });
   if (option == std::end(kNumbers)) {
@@ -135,6 +157,10 @@ Result<Settings> parse_options(std::span<const std::string_view> arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--json") {
       settings.json = true;
+    } else if (arguments[i] == "--until-violation") {
+      settings.until = Until::violation;
+    } else if (arguments[i] == "--idle") {
+      settings.load = Load::idle;
     } else if (arguments[i] == "--faults-expected") {
       settings.faults = Faults::expected;
     } else if (i + 1 == arguments.size()) {

@@ -17,6 +17,9 @@ struct Endpoint {
 };
 
 enum class Faults : std::uint8_t { none, expected };
+// idle: next to nobody but the prober, who measures how late direct writes are seen.
+enum class Load : std::uint8_t { full, idle };
+enum class Until : std::uint8_t { time, violation };
 
 struct Settings {
   std::vector<Endpoint> proxies{};
@@ -30,6 +33,9 @@ struct Settings {
   std::uint64_t seed = 1;
   std::uint32_t write_rate = 400;  // writes a second of each writer
   Faults faults = Faults::none;
+  Until until = Until::time;
+  Load load = Load::full;
+  std::string report_file{};
   bool json = false;
 };
 

@@ -51,6 +51,10 @@ void FastReader::add_rare(std::uint32_t choice) {
     case 124:
       get(any(run_.plan.probes));
       return;
+    case 125:
+    case 126:
+      read_collection(any(run_.plan.collections));
+      return;
     default:
       get(run_.plan.strings.first + random_.below(8));
   }
@@ -65,6 +69,7 @@ void MixedReader::prepare(Nanos) {
 
 void MixedReader::add_one() {
   constexpr std::array kStringReads{OpKind::getrange, OpKind::strlen, OpKind::exists};
+  constexpr std::array kExpiringReads{OpKind::exists, OpKind::strlen, OpKind::pttl, OpKind::type};
   const Plan& plan = run_.plan;
   switch (random_.below(16)) {
     case 0:
@@ -80,7 +85,7 @@ void MixedReader::add_one() {
       get(any(plan.expiring));
       return;
     case 3:
-      read(random_.below(2) == 0 ? OpKind::exists : OpKind::strlen, any(plan.expiring));
+      read(kExpiringReads[random_.below(4)], any(plan.expiring));
       return;
     case 4:
       read(random_.below(2) == 0 ? OpKind::exists : OpKind::getrange, any(plan.toggles));
@@ -111,27 +116,6 @@ void MixedReader::add_one() {
       return;
     default:
       read_collection(any(plan.collections));
-  }
-}
-
-void MixedReader::read_collection(KeyId key) {
-  constexpr std::array kHash{OpKind::hget, OpKind::hmget, OpKind::hgetall, OpKind::exists};
-  constexpr std::array kList{OpKind::lindex, OpKind::lrange, OpKind::llen, OpKind::exists};
-  constexpr std::array kSet{OpKind::smembers, OpKind::scard, OpKind::smembers, OpKind::exists};
-  constexpr std::array kZset{OpKind::zscore, OpKind::zrange, OpKind::zscore, OpKind::exists};
-  const std::uint32_t choice = random_.below(4);
-  switch (run_.book.info(key).shape) {
-    case Shape::hash:
-      read(kHash[choice], key);
-      return;
-    case Shape::list:
-      read(kList[choice], key);
-      return;
-    case Shape::set:
-      read(kSet[choice], key);
-      return;
-    default:
-      read(kZset[choice], key);
   }
 }
 

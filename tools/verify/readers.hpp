@@ -60,7 +60,6 @@ class MixedReader final : public ReadingSession {
 
  private:
   void add_one();
-  void read_collection(KeyId key);
 };
 
 }  // namespace tiercache::verify

@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <numeric>
@@ -93,6 +94,9 @@ std::string find_trouble(const Report& report, Faults faults) {
   if (faults == Faults::none && report.data_losses > 0) {
     return "Redis lost its data during the run (see --faults-expected)";
   }
+  if (!report.silent.empty()) {
+    return "no answer at the end from" + report.silent;
+  }
   if (report.checks[static_cast<std::size_t>(Check::settled)] == 0) {
     return "the comparison at the end found no peer that answers";
   }
@@ -108,6 +112,12 @@ std::string to_text(const Report& report) {
         wide(report.unknown));
   print(out, "error replies     %llu, connections lost %llu, Redis lost its data %llu times\n",
         wide(report.errors), wide(report.lost), wide(report.data_losses));
+  if (!report.first_error.empty()) {
+    print(out, "                  the first: %s\n", report.first_error.c_str());
+  }
+  if (report.reads_until_violation) {
+    print(out, "first violation   within %llu reads\n", wide(*report.reads_until_violation));
+  }
   if (report.unjudged + report.dropped > 0) {
     print(out, "set aside         %llu reads of renamed keys, %llu suspicions before a data loss\n",
           wide(report.unjudged), wide(report.dropped));
@@ -160,6 +170,16 @@ std::string to_json(const Report& report) {
   number("reads_unjudged", report.unjudged);
   number("suspicions_dropped", report.dropped);
   number("violations", report.total_violations());
+  if (report.reads_until_violation) {
+    number("reads_until_violation", *report.reads_until_violation);
+  }
+  if (!report.examples.empty()) {
+    const auto first =
+        std::min_element(report.examples.begin(), report.examples.end(),
+                         [](const Violation& a, const Violation& b) { return a.at < b.at; });
+    out += "\"first_violation\":" + quoted(name_of(first->check)) + ",";
+  }
+  out += "\"first_error\":" + quoted(report.first_error) + ",";
   print(out,
         "\"staleness_us\":{\"probes\":%llu,\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f,\"max_at_s\":%."
         "3f,\"max_old_reads\":%u},",

@@ -45,6 +45,10 @@ struct Report {
   std::vector<ProxyReport> proxies{};
   std::vector<Violation> examples{};
   Nanos started = 0;
+  // Reads checked when the first violation was noticed, to within 20 ms.
+  std::optional<std::uint64_t> reads_until_violation{};
+  std::string first_error{};
+  std::string silent{};   // peers that did not answer at the end
   std::string trouble{};  // why the run proves nothing, if so
 
   std::uint64_t total_violations() const;

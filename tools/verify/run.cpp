@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::int64_t kDefaultStalenessMs = 1000;
 constexpr Nanos kSecond = 1'000'000'000;
+constexpr std::uint32_t kIdleWriteRate = 5;
+constexpr std::uint32_t kIdleKeys = 200;
 constexpr auto kWatchPause = std::chrono::milliseconds(20);
 constexpr Nanos kProgressEvery = 10 * kSecond;
 
@@ -57,10 +59,14 @@ CacheStats ask_stats(const Endpoint& endpoint) {
   return stats;
 }
 
-bool answers(const Endpoint& endpoint) {
+// Why the peer is of no use; empty: it answers PING.
+std::string why_useless(const Endpoint& endpoint) {
   Control control(endpoint, 2000);
   const auto reply = control.call({"PING"});
-  return reply && reply->is("PONG");
+  if (!reply) {
+    return "does not answer";
+  }
+  return reply->is("PONG") ? "" : "answers PING with: " + std::string(reply->text.substr(0, 200));
 }
 
 std::string shown(const Endpoint& endpoint) {
@@ -74,6 +80,9 @@ class Crew {
       workers_.push_back(std::make_unique<Worker>(run));
     }
     hire_writers();
+    if (run.settings.load == Load::idle) {
+      return;
+    }
     for (Lane lane = 0; lane < run.plan.lanes(); ++lane) {
       hire_readers(lane);
       hire<WatchSession>(lane, "watch1", Protocol::resp2);
@@ -156,8 +165,18 @@ void show_progress(const RunState& run, const Crew& crew, Nanos now) {
                static_cast<unsigned long long>(run.violations.total()));
 }
 
-void wait_until(RunState& run, const Crew& crew, DataWatch& data, Nanos end) {
+// Until `end`, or a violation that ends the run.
+void wait_until(RunState& run, const Crew& crew, DataWatch& data, Nanos end,
+                std::optional<std::uint64_t>& reads_until_violation) {
   for (Nanos now = now_nanos(), next = now + kProgressEvery; now < end; now = now_nanos()) {
+    if (run.violations.total() > 0 && !reads_until_violation) {
+      Report report;
+      crew.add_to(report);
+      reads_until_violation = report.reads;
+    }
+    if (reads_until_violation && run.settings.until == Until::violation) {
+      return;
+    }
     std::this_thread::sleep_for(
         std::min(std::chrono::nanoseconds(kWatchPause), std::chrono::nanoseconds(end - now)));
     data.check();
@@ -195,13 +214,13 @@ Report summarize(RunState& run, const Crew& crew, const DataWatch& data, const T
 }
 
 Status check_peers(Settings& settings) {
-  if (!answers(settings.redis)) {
-    return Error{ErrorCode::unavailable, "Redis at " + shown(settings.redis) + " does not answer"};
+  if (const std::string why = why_useless(settings.redis); !why.empty()) {
+    return Error{ErrorCode::unavailable, "Redis at " + shown(settings.redis) + " " + why};
   }
   std::uint64_t longest = 0;
   for (const Endpoint& proxy : settings.proxies) {
-    if (!answers(proxy)) {
-      return Error{ErrorCode::unavailable, "the proxy at " + shown(proxy) + " does not answer"};
+    if (const std::string why = why_useless(proxy); !why.empty()) {
+      return Error{ErrorCode::unavailable, "the proxy at " + shown(proxy) + " " + why};
     }
     longest = std::max(longest, ask_stats(proxy).max_staleness_ms.value_or(0));
   }
@@ -217,6 +236,10 @@ Status check_peers(Settings& settings) {
 Result<Report> run(Settings settings) {
   if (Status status = check_peers(settings); !status) {
     return std::move(status).error();
+  }
+  if (settings.load == Load::idle) {
+    settings.write_rate = kIdleWriteRate;
+    settings.keys = std::min(settings.keys, kIdleKeys);
   }
   std::vector<CacheStats> before;
   for (const Endpoint& proxy : settings.proxies) {
@@ -234,16 +257,22 @@ Result<Report> run(Settings settings) {
 
   const auto crew = std::make_unique<Crew>(*state);
   crew->start();
-  wait_until(*state, *crew, data, state->started + settings.seconds * kSecond);
+  std::optional<std::uint64_t> until_violation;
+  wait_until(*state, *crew, data, state->started + settings.seconds * kSecond, until_violation);
   state->phase = Phase::reading;
-  wait_until(*state, *crew, data, now_nanos() + state->max_staleness() + kSecond);
+  wait_until(*state, *crew, data, now_nanos() + state->max_staleness() + kSecond, until_violation);
   state->phase = Phase::ending;
   crew->join();
   const double seconds = static_cast<double>(now_nanos() - state->started) / 1e9;
 
   const auto own = std::make_unique<Tally>();
-  compare_all(*state, *own);
-  check_watch_counters(*state, *own);
+  // A run that a violation has ended has not come to rest: there is nothing to compare.
+  const bool stopped = until_violation && settings.until == Until::violation;
+  std::vector<Lane> silent;
+  if (!stopped) {
+    silent = compare_all(*state, *own);
+    check_watch_counters(*state, *own);
+  }
   data.check();
   Report report = summarize(*state, *crew, data, *own, seconds);
   for (std::size_t i = 0; i < settings.proxies.size(); ++i) {
@@ -255,6 +284,14 @@ Result<Report> run(Settings settings) {
       proxy.misses = *after.misses - std::min(*after.misses, *before[i].misses);
     }
     report.proxies.push_back(std::move(proxy));
+  }
+  for (const Lane lane : silent) {
+    report.silent += " " + shown(state->endpoint(lane));
+  }
+  report.first_error = state->first_error;
+  report.reads_until_violation = until_violation;
+  if (!until_violation && report.total_violations() > 0) {
+    report.reads_until_violation = report.reads;  // it showed at the end only
   }
   remove_keys(*state);
   report.trouble = find_trouble(report, settings.faults);

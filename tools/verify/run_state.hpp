@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <string>
+#include <string_view>
 
 namespace tiercache::verify {
 
@@ -44,6 +45,13 @@ struct RunState {
     return settings.max_staleness_ms * 1'000'000;
   }
 
+  // Keeps the first error reply, for people.
+  void note_error(std::string_view command, std::string_view text) {
+    if (!errors_seen.exchange(true)) {
+      first_error.append(command).append(": ").append(text.substr(0, 200));
+    }
+  }
+
   const Settings settings;
   const Plan plan;
   const Names names;
@@ -52,6 +60,8 @@ struct RunState {
   WatchLedger watch;
   Violations violations;
   std::atomic<Phase> phase{Phase::writing};
+  std::atomic<bool> errors_seen{false};
+  std::string first_error{};  // read when all threads are joined
   const Nanos started = now_nanos();
 };
 

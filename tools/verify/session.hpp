@@ -23,6 +23,8 @@
 
 namespace tiercache::verify {
 
+inline constexpr std::size_t kMaxGroup = 16;  // keys of one command
+
 enum class Protocol : std::uint8_t { resp2, resp3 };
 
 struct Identity {
@@ -87,6 +89,10 @@ class Session {
   // Reads: the command and its Op.
   void get(KeyId key);
   void read(OpKind kind, KeyId key);
+  // SISMEMBER of the record of one of the latest states.
+  void read_membership(KeyId key);
+  // One of the reads that fit the shape of the key, a hash, list, set or sorted set.
+  void read_collection(KeyId key);
   void get_watched(KeyId key);
   void read_many(OpKind kind, std::span<const KeyId> keys);
   // A transaction that reads these keys.

@@ -52,6 +52,10 @@ std::string describe(const Step& step) {
       return "saw it exist";
     case Seen::Kind::length:
       return "saw length " + number;
+    case Seen::Kind::member:
+      return "saw the record of " + number + " in it";
+    case Seen::Kind::outsider:
+      return "saw no record of " + number + " in it";
     case Seen::Kind::corrupt:
       return "saw broken bytes";
     case Seen::Kind::mistyped:

@@ -105,7 +105,7 @@ void Writer::write(KeyId key, Follow follow, Nanos now) {
   }
   if (follow == Follow::read) {
     if (plan.collections.has(key)) {
-      read(OpKind::exists, key);
+      read_collection(key);
     } else {
       get(key);
     }
@@ -299,6 +299,18 @@ void Writer::write_group(const Range& group) {
 }
 
 void Writer::erase(KeyId key, Version version) {
+  if (pops_ && run_.book.info(key).shape == Shape::list && random_.below(2) == 0) {
+    begin_command(7);
+    for (const std::string_view text : {"BLMPOP", "1", "1"}) {
+      word(text);
+    }
+    key_word(key, incarnation_of(version));
+    for (const std::string_view text : {"LEFT", "COUNT", "100"}) {
+      word(text);
+    }
+    done(OpKind::pop, key, version);
+    return;
+  }
   begin_command(2);
   word(random_.below(2) == 0 ? "DEL" : "UNLINK");
   key_word(key, incarnation_of(version));
@@ -339,6 +351,7 @@ void Writer::on_write(std::span<const Op> ops, const Reply& reply) {
 }
 
 void Writer::on_unknown(std::span<const Op> ops) {
+  pops_ = pops_ && ops[0].kind != OpKind::pop;  // BLMPOP is there since Redis 7
   for (const Op& op : ops) {
     if (op.kind != OpKind::incr && doubtful_[op.key] == 0) {
       doubtful_[op.key] = 1;

@@ -53,6 +53,7 @@ class Writer final : public Session {
   std::deque<Doubt> doubts_{};
   std::vector<char> doubtful_;
   std::string value_{};
+  bool pops_ = true;
 };
 
 }  // namespace tiercache::verify

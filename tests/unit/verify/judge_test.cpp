@@ -147,4 +147,26 @@ TEST_CASE("a floor counts for reads of its own incarnation only") {
   CHECK(narrow(make_version(3, 9), 2) == std::nullopt);
 }
 
+TEST_CASE("a member of a set is there from its state to the next absence") {
+  KeyInfo set;
+  set.shape = Shape::set;
+  set.absent_every = static_cast<std::uint8_t>(kCycle);
+  const auto member = [](Version number) {
+    return Seen{Seen::Kind::member, number};
+  };
+  const auto outsider = [](Version number) {
+    return Seen{Seen::Kind::outsider, number};
+  };
+  CHECK_FALSE(broken(set, bounds(0, 0, 0, 5), member(5)));
+  CHECK(judge(set, kKey, bounds(0, 0, 0, 9), member(5)).proven == Version{5});
+  CHECK_FALSE(broken(set, bounds(9, 0, 0, 15), member(5)));
+  CHECK(broken(set, bounds(5, 0, 0, 9), outsider(5)) == Check::monotonic);
+  CHECK(broken(set, bounds(0, 9, 0, 15), outsider(5)) == Check::proxy_time);
+  CHECK_FALSE(broken(set, bounds(5, 0, 0, 17), outsider(5)));
+  CHECK(broken(set, bounds(17, 0, 0, 20), member(5)) == Check::monotonic);
+  CHECK(broken(set, bounds(0, 0, 0, 4), member(5)) == Check::whole);
+  // The record of an absence is never written.
+  CHECK(broken(set, bounds(0, 0, 0, 40), member(16)) == Check::whole);
+}
+
 }  // namespace tiercache::verify

@@ -56,6 +56,7 @@ Seen value(Version number) {
   return {Seen::Kind::value, number};
 }
 constexpr Seen kAbsent{Seen::Kind::absent, 0};
+constexpr Seen kPresent{Seen::Kind::present, 0};
 constexpr Seen kCorrupt{Seen::Kind::corrupt, 0};
 constexpr Seen kMistyped{Seen::Kind::mistyped, 0};
 
@@ -84,7 +85,23 @@ TEST_CASE("reads of a string") {
   CHECK(wire.seen(OpKind::strlen, info, ":-8\r\n") == kCorrupt);
   CHECK(wire.seen(OpKind::exists, info, ":1\r\n").kind == Seen::Kind::present);
   CHECK(wire.seen(OpKind::exists, info, ":0\r\n") == kAbsent);
-  CHECK(wire.seen(OpKind::exists, info, ":2\r\n") == kMistyped);
+  CHECK(wire.seen(OpKind::exists, info, ":2\r\n") == kCorrupt);
+  CHECK(wire.seen(OpKind::exists, info, "+1\r\n") == kMistyped);
+}
+
+TEST_CASE("the type and the time left say whether the key is there") {
+  Wire wire;
+  KeyInfo info = info_of(Shape::compact);
+  CHECK(wire.seen(OpKind::type, info, "+string\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::type, info, "+none\r\n") == kAbsent);
+  CHECK(wire.seen(OpKind::type, info, "+hash\r\n") == kCorrupt);
+  CHECK(wire.seen(OpKind::type, info_of(Shape::zset), "+zset\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::pttl, info, ":-1\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::pttl, info, ":-2\r\n") == kAbsent);
+  CHECK(wire.seen(OpKind::pttl, info, ":-3\r\n") == kMistyped);
+  info.expires = true;
+  CHECK(wire.seen(OpKind::pttl, info, ":20\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::pttl, info, ":-1\r\n") == kCorrupt);
 }
 
 TEST_CASE("the fields of a hash are one state, or the reply is broken") {
@@ -99,6 +116,18 @@ TEST_CASE("the fields of a hash are one state, or the reply is broken") {
   CHECK(wire.seen(OpKind::hgetall, info, list(all, '%')) == value(3));
   CHECK(wire.seen(OpKind::hgetall, info, "*0\r\n") == kAbsent);
   CHECK(wire.seen(OpKind::hgetall, info, list({bulk("a"), record(3)})) == kCorrupt);
+  CHECK(wire.seen(OpKind::hvals, info, list({record(3), record(3)})) == value(3));
+  CHECK(wire.seen(OpKind::hvals, info, list({record(3), record(4)})) == kCorrupt);
+  CHECK(wire.seen(OpKind::hvals, info, "*0\r\n") == kAbsent);
+  CHECK(wire.seen(OpKind::hkeys, info, list({bulk("b"), bulk("a")})) == kPresent);
+  CHECK(wire.seen(OpKind::hkeys, info, list({bulk("a"), bulk("a")})) == kCorrupt);
+  CHECK(wire.seen(OpKind::hkeys, info, list({bulk("a")})) == kCorrupt);
+  CHECK(wire.seen(OpKind::hkeys, info, "*0\r\n") == kAbsent);
+  CHECK(wire.seen(OpKind::hlen, info, ":2\r\n") == Seen{Seen::Kind::length, 2});
+  CHECK(wire.seen(OpKind::hexists, info, ":1\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::hstrlen, info, ":8\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::hstrlen, info, ":7\r\n") == kCorrupt);
+  CHECK(wire.seen(OpKind::hstrlen, info, ":0\r\n") == kAbsent);
 }
 
 TEST_CASE("the elements of a list or set are consecutive and complete") {
@@ -113,6 +142,9 @@ TEST_CASE("the elements of a list or set are consecutive and complete") {
   CHECK(wire.seen(OpKind::smembers, set, list({record(18), record(19), record(17)}, '~')) ==
         value(19));
   CHECK(wire.seen(OpKind::smembers, set, list({record(18), record(19), record(19)})) == kCorrupt);
+  CHECK(wire.seen(OpKind::sismember, set, ":1\r\n").kind == Seen::Kind::member);
+  CHECK(wire.seen(OpKind::sismember, set, ":0\r\n").kind == Seen::Kind::outsider);
+  CHECK(wire.seen(OpKind::sismember, set, ":2\r\n") == kCorrupt);
 }
 
 TEST_CASE("a score is a state in either protocol") {
@@ -124,6 +156,11 @@ TEST_CASE("a score is a state in either protocol") {
   CHECK(wire.seen(OpKind::zrange, info, list({bulk("m"), bulk("42")})) == value(42));
   CHECK(wire.seen(OpKind::zrange, info, list({list({bulk("m"), ",42\r\n"})})) == value(42));
   CHECK(wire.seen(OpKind::zrange, info, list({bulk("n"), bulk("42")})) == kCorrupt);
+  CHECK(wire.seen(OpKind::zrangebyscore, info, list({bulk("m"), bulk("42")})) == value(42));
+  CHECK(wire.seen(OpKind::zcard, info, ":1\r\n") == Seen{Seen::Kind::length, 1});
+  CHECK(wire.seen(OpKind::zrank, info, ":0\r\n") == kPresent);
+  CHECK(wire.seen(OpKind::zrank, info, ":1\r\n") == kCorrupt);
+  CHECK(wire.seen(OpKind::zrank, info, "$-1\r\n") == kAbsent);
 }
 
 TEST_CASE("a write's reply must be the one that follows the state before") {
@@ -140,6 +177,13 @@ TEST_CASE("a write's reply must be the one that follows the state before") {
   const KeyInfo growing = info_of(Shape::records);
   CHECK(is_write_reply(growing, write_op(OpKind::append, 18), wire(":16\r\n")));
   CHECK_FALSE(is_write_reply(growing, write_op(OpKind::append, 18), wire(":8\r\n")));
+  const KeyInfo elements = info_of(Shape::list, kCycle);
+  const std::vector<std::string> popped(15, record(1));
+  std::vector<std::string> reply{bulk("key"), list(popped)};
+  CHECK(is_write_reply(elements, write_op(OpKind::pop, 32), wire(list(reply))));
+  reply.back() = list({record(1)});
+  CHECK_FALSE(is_write_reply(elements, write_op(OpKind::pop, 32), wire(list(reply))));
+  CHECK_FALSE(is_write_reply(elements, write_op(OpKind::pop, 32), wire("*-1\r\n")));
 }
 
 TEST_CASE("a transaction's reply has one OK for each write") {
