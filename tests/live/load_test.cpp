@@ -151,6 +151,17 @@ TEST_CASE(
   CHECK(tally.latency.quantile(0.5) >= 24'000'000);
 }
 
+TEST_CASE("an open loop ends when all that fell due is answered, though its time is not over") {
+  RedisServer server;
+  Settings settings = open_loop(server.port());
+  settings.rate = 10;
+  settings.count = 0;
+  settings.seconds = 0.15;
+  const auto outcome = run(settings);
+  REQUIRE(outcome);
+  CHECK(outcome.value().tally->replies == 2);
+}
+
 TEST_CASE("what a lost connection owes is counted as unanswered") {
   const LateServer server(50, LateServer::Then::close);
   const auto outcome = run(open_loop(server.port()));

@@ -75,8 +75,10 @@ void Worker::run(Clock::time_point start) {
   // An open loop sleeps until the next request is due; the usual 50 us of slack would be latency.
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   if (!pace_) {
+    // Whatever the clock says by now, so that the shortest run on the busiest machine asks
+    // something.
     for (const auto& connection : connections_) {
-      if (connection->open() && more_to_ask(now())) {
+      if (left_ > 0) {
         ask(*connection, now());
       }
     }
@@ -85,7 +87,7 @@ void Worker::run(Clock::time_point start) {
     if (pace_) {
       ask_what_is_due();
     }
-    if (unanswered_ > 0 ? now() - asked_ > kPatience : !more_to_ask(now())) {
+    if (unanswered_ > 0 ? now() - asked_ > kPatience : !more_to_ask()) {
       break;
     }
     wait();
@@ -103,8 +105,9 @@ void Worker::run(Clock::time_point start) {
   }
 }
 
-bool Worker::more_to_ask(Time now) const noexcept {
-  return left_ > 0 && (settings_.count > 0 || now < duration_of(settings_));
+bool Worker::more_to_ask() const noexcept {
+  return left_ > 0 &&
+         (settings_.count > 0 || (pace_ ? pace_->due() : now()) < duration_of(settings_));
 }
 
 void Worker::ask(Connection& connection, Time since) {
@@ -127,7 +130,7 @@ void Worker::ask_what_is_due() {
   for (;;) {
     const Time due = pace_->due();
     const Time late = now() - due;
-    if (late < Time{0} || !more_to_ask(due)) {
+    if (late < Time{0} || !more_to_ask()) {
       return;
     }
     Connection* const connection = next_connection();
@@ -157,7 +160,7 @@ std::optional<Time> Worker::next_wake() const noexcept {
   if (unanswered_ > 0) {
     wake = asked_ + kPatience + std::chrono::milliseconds(1) - current;
   }
-  if (pace_ && more_to_ask(pace_->due())) {
+  if (pace_ && more_to_ask()) {
     const Time due = pace_->due() - current;
     wake = wake ? std::min(*wake, due) : due;
   }
@@ -207,7 +210,7 @@ void Worker::on_event(Connection& connection, std::uint32_t events) {
   ended_ = std::max(ended_, current);
   if (!alive) {
     lose(connection, "the connection was lost, or what came on it is not RESP");
-  } else if (!pace_ && connection.outstanding() == 0 && more_to_ask(current)) {
+  } else if (!pace_ && connection.outstanding() == 0 && more_to_ask()) {
     ask(connection, now());
   }
 }

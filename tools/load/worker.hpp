@@ -48,7 +48,8 @@ class Worker {
   Worker(const Settings& settings, Part part);
 
   Status connect();
-  bool more_to_ask(Time now) const noexcept;
+  // In an open loop: whether what falls due next still belongs to the run.
+  bool more_to_ask() const noexcept;
   void ask(Connection& connection, Time since);
   void ask_what_is_due();
   void wait();
