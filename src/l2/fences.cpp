@@ -1,5 +1,7 @@
 #include "tiercache/l2/fences.hpp"
 
+#include "tiercache/coherence/rules.hpp"
+
 #include <algorithm>
 #include <deque>
 #include <utility>
@@ -150,7 +152,7 @@ void GateCore::post_drain() {
 
 void GateCore::drain() {
   const View view = status_.view();
-  if (no_fence_comes(view) && !waiting_.empty()) {
+  if (coherence::Rules{}.flush_at_release && no_fence_comes(view) && !waiting_.empty()) {
     // The fence cannot come. A flight sent since the loss may be older than what waits here has
     // seen, so what the fence would have proven is made true by emptying L1 once more.
     status_.bump_generation();

@@ -121,7 +121,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
       op.harmless = true;
       op.command = command;
       op.hash = ask.key.hash;
-      op.foreign = outcome.foreign;
+      op.foreign = outcome.foreign && coherence::Rules{}.stall_on_foreign_join;
       if (op.foreign) {
         // What it sent meanwhile might be answered with something newer, before this.
         stall_ = Stall::foreign;

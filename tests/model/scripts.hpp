@@ -4,6 +4,8 @@
 
 #include "explore.hpp"
 
+#include "tiercache/base/result.hpp"
+
 #include <string>
 #include <vector>
 
@@ -33,7 +35,14 @@ std::vector<Mutant> mutants_of_links();
 // "RW|RR d2": sessions, then faults and circumstances, a letter each:
 //   d direct write of a, D of both, f direct FLUSHALL, e event link breaks, l data link breaks,
 //   2 or 3 operations outstanding, 1 one link for all, t BCAST tracking, a no events, z
-//   max_staleness = 0, S coherence = "session", c one stripe, T time passes and a expires
+//   max_staleness = 0, S coherence = "session", c one stripe, T time passes and a
+//   expires, s time passes and max_staleness is one step of it, p the PTTL of a read is executed
+//   apart from it, m failover: the data links stay with the old server, n notifications are
+//   switched off, x direct SWAPDB (with n and x a canary is sent once)
+//
+// Bytes from the command line: says what is wrong with them.
+Result<Script> parse_script(const std::string& text);
+// REQUIRES: the text is right.
 Script script(const std::string& text);
 
 }  // namespace model

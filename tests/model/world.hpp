@@ -50,7 +50,17 @@ struct Script {
   bool one_link = false;          // all sessions on one thread
   bool every_hit_fenced = false;  // max_staleness = 0
   bool session_scripts = false;   // coherence = "session"
-  unsigned ticks = 0;             // steps of time; with them key a expires at time 2
+  unsigned ticks = 0;             // steps of time, a millisecond each
+  bool expires = false;           // key a expires at time 2
+  bool short_staleness = false;   // max_staleness is one step of time
+  bool pttl_apart = false;        // time and others come between a read and its PTTL
+  unsigned failovers = 0;         // the event link reaches another server, the data links do not
+  // With a canary, asked for once at any time:
+  unsigned deafenings = 0;  // notifications are switched off
+  unsigned swaps = 0;       // SWAPDB, of which no event tells
+  bool with_canary() const {
+    return deafenings + swaps > 0;
+  }
 };
 
 // Short, and copied all the time.
@@ -107,7 +117,13 @@ class World {
     event_notice,
     event_connect,
     data_break,
-    time
+    time,
+    failover,
+    deafen,
+    swap,
+    canary_tick,
+    canary_exec,
+    canary_read
   };
   struct Op {
     char letter = 0;
@@ -149,16 +165,19 @@ class World {
     std::int64_t pttl = -1;
     int watched = -1;
     bool exec_ok = false;
+    bool pttl_due = false;  // the read has been executed, its PTTL has not
+    bool old_server = false;
   };
   struct Link {
     coherence::LinkId id = 0;
     std::uint64_t sent = 0;
     Queue<Request> requests;
     Queue<Request> replies;
-    int watched = -1;  // version of a at WATCH
+    int watched = -1;         // version of a at WATCH
+    bool old_server = false;  // it reaches the server from before the failover
   };
   struct Event {
-    enum class Kind : std::uint8_t { key, null, pong } kind = Kind::key;
+    enum class Kind : std::uint8_t { key, null, pong, canary } kind = Kind::key;
     std::uint64_t value = 0;  // key, or payload of the PONG
   };
   struct Mail {
@@ -170,6 +189,9 @@ class World {
   void redis_write(std::uint8_t mask);
   void redis_flush();
   void redis_expire();
+  bool redis_has_none_of_a(std::uint8_t version) const {
+    return expiry_version_ != 0 && version == expiry_version_;
+  }
   void emit(Event event);
   void redis_execute(Request& request, Link& link);
 
@@ -188,6 +210,11 @@ class World {
   void drain(unsigned client);
   void move_if_drained(unsigned client);
   void lose(unsigned link);
+  void read_divided(unsigned client, Op& op, Request& request);
+  coherence::Fill fill_of(const Request& request, unsigned key) const;
+  void lose_feed(bool noticed);
+  void apply_fault(Kind kind, coherence::EventLinkActions& actions);
+  std::string describe_fault(Kind kind) const;
   void check_hit(const Op& op, unsigned key, std::uint8_t version);
   void check_snapshot(const Versions& value);
   void fail(const char* what) {
@@ -217,6 +244,12 @@ class World {
   bool has_ttl_ = false;
   std::uint8_t expiry_version_ = 0;
   std::uint8_t time_ = 0;
+  std::vector<Versions> ended_{};  // what Redis held at the end of each step of time
+  Versions old_versions_{};        // what the server from before the failover holds
+  unsigned failovers_, deafenings_, swaps_, canaries_;
+  bool deaf_ = false;
+  bool unheard_of_ = false;  // something that no event tells and no canary has met yet
+  bool swapped_ = false;     // the canary's old value is gone
   unsigned direct_a_, direct_both_, direct_flush_, event_losses_, data_losses_, heartbeats_;
   // Connections.
   std::vector<Link> links_;
@@ -227,6 +260,7 @@ class World {
   std::uint8_t invalidated_ = 0;
   bool null_due_ = false;
   enum class Feed : std::uint8_t { up, broken, noticed } feed_ = Feed::up;
+  enum class Canary : std::uint8_t { none, sent, replied, surprised } canary_ = Canary::none;
   // The proxy.
   coherence::BasicCache<R> cache_;
   coherence::BasicEventLink<R> event_link_;
@@ -241,5 +275,8 @@ class World {
 }  // namespace model
 
 #include "world_checks.hpp"
+#include "world_digest.hpp"
+#include "world_faults.hpp"
 #include "world_proxy.hpp"
 #include "world_redis.hpp"
+#include "world_replies.hpp"

@@ -12,7 +12,11 @@ inline constexpr std::uint16_t kOther = 2;
 template <Rules R>
 World<R>::World(const Script& script)
     : script_(&script),
-      has_ttl_(script.ticks > 0),
+      has_ttl_(script.expires),
+      failovers_(script.failovers),
+      deafenings_(script.deafenings),
+      swaps_(script.swaps),
+      canaries_(script.with_canary() ? 1 : 0),
       direct_a_(script.direct_a),
       direct_both_(script.direct_both),
       direct_flush_(script.direct_flush),
@@ -26,11 +30,15 @@ World<R>::World(const Script& script)
         if (script.every_hit_fenced) {
           config.shard.max_staleness = Duration::zero();
         }
+        if (script.short_staleness) {
+          config.shard.max_staleness = std::chrono::milliseconds(1);
+        }
         return config;
       }()),
       event_link_([&script] {
         coherence::EventLinkConfig config;
-        config.canary = false;
+        config.canary = script.with_canary();
+        config.canary_interval = Duration::zero();
         config.proof = script.age ? coherence::Proof::age : coherence::Proof::stream;
         config.pings_per_fence = script.tracking ? 2 : 1;
         return config;
@@ -47,6 +55,10 @@ World<R>::World(const Script& script)
   // Start live, with the first fence acknowledged: the interesting part begins there.
   coherence::EventLinkActions actions;
   event_link_.on_subscribed(1, now(), cache_.status(), actions);
+  if (actions.write_canary) {
+    event_link_.on_canary_written(false, now(), cache_.status(), actions);
+    event_link_.on_canary_event();
+  }
   while (!actions.pings.empty()) {
     const std::uint64_t ping = actions.pings.front();
     actions.clear();
@@ -73,6 +85,13 @@ typename World<R>::Op* World<R>::find(unsigned client, std::uint8_t index) {
 
 template <Rules R>
 void World<R>::obey(const coherence::EventLinkActions& actions) {
+  if (actions.close) {
+    lose_feed(true);
+    return;
+  }
+  if (actions.write_canary) {
+    canary_ = Canary::sent;
+  }
   while (at_ping_.size() > 1 && at_ping_[1].first <= cache_.status().view().acked) {
     pop_front(at_ping_);
   }
@@ -262,6 +281,10 @@ void World<R>::read_both(unsigned client, Op& op, std::uint64_t fenced_by) {
     }
   }
   Request request;
+  if (!R.undivided_multi) {
+    read_divided(client, op, request);
+    return;
+  }
   for (unsigned k = 0; k < kKeys; k++) {
     request.flights[k] =
         cache_.begin_fill(parts[k].key, variant, {link.id, link.sent + 1, 1}, now());
@@ -271,227 +294,31 @@ void World<R>::read_both(unsigned client, Op& op, std::uint64_t fenced_by) {
   send(client, op, request);
 }
 
-// What must happen to L1 before a reply, or the news that there will be none, goes out.
+// What must not be done: what L1 has is taken, and only the rest is asked for.
 template <Rules R>
-void World<R>::end_barriers(const Request& request) {
-  switch (request.letter) {
-    case 'W':
-    case 'E':
-      cache_.write_end(key(0).hash);
-      break;
-    case 'w':
-      cache_.write_end(key(1).hash);
-      break;
-    case 'N':
-      cache_.write_end(key(0).hash);
-      cache_.write_end(key(1).hash);
-      break;
-    case 'F':
-      cache_.flush_end();
-      break;
-    case 'B':
-      cache_.blocking_write_reply(key(0).hash);
-      break;
-    default:
-      break;
-  }
-}
-
-template <Rules R>
-void World<R>::pass(Op& op, const Request& request, std::uint8_t mask) {
-  for (unsigned k = 0; k < kKeys; k++) {
-    if ((mask >> k) & 1U) {
-      cache_.pass_read(key(k).hash);
-      op.value[k] = request.value[k];
-    }
-  }
-  op.mask = mask;
-}
-
-template <Rules R>
-void World<R>::reply(unsigned link_index) {
-  const Request r = links_[link_index].replies.front();
-  pop_front(links_[link_index].replies);
-  Client& c = clients_[r.client];
-  static const auto kNumbers = [] {
-    std::array<std::string, 256> numbers;
-    for (unsigned i = 0; i < numbers.size(); i++) {
-      numbers[i] = std::to_string(i);
-    }
-    return numbers;
-  }();
-  std::vector<coherence::Waiter> waiters;
-  if (r.letter != 'M' && (r.flights[0] != 0 || r.flights[1] != 0)) {
-    const unsigned k = r.flights[0] != 0 ? 0 : 1;
-    coherence::Fill fill;
-    fill.source = 1;
-    fill.reply = kNumbers[r.value[k]];
-    fill.pttl_ms = k == 0 ? r.pttl : -1;
-    cache_.reply(key(k).hash, r.flights[k], fill, now(), waiters);
-    for (const coherence::Waiter waiter : waiters) {
-      const unsigned client = static_cast<unsigned>(waiter / 64);
-      const auto index = static_cast<std::uint8_t>(waiter % 64);
-      if (thread_of(client) == thread_of(r.client)) {
-        answer(client, index, static_cast<std::uint8_t>(k), r.value[k], false);
-      } else {
-        mail_[client].push_back({index, r.value[k], false});
-      }
-    }
-    return;
-  }
-  Op* op = find(r.client, r.op);
-  c.order.on_paid();
-  end_barriers(r);
-  switch (r.letter) {
-    case 'M':
-      if (r.flights[0] != 0) {
-        for (unsigned k = 0; k < kKeys; k++) {
-          coherence::Fill fill;
-          fill.source = 1;
-          fill.reply = kNumbers[r.value[k]];
-          fill.pttl_ms = k == 0 ? r.pttl : -1;
-          cache_.reply(key(k).hash, r.flights[k], fill, now(), waiters);
-          op->value[k] = r.value[k];
-        }
-        op->mask = 3;
-      } else {
-        pass(*op, r, 3);
-      }
-      break;
-    case 'P':
-    case 'R':
-    case 'Q':
-      pass(*op, r, 1);
-      break;
-    case 'r':
-      pass(*op, r, 2);
-      break;
-    case 'L':
-      op->hold = c.order.on_wide_write_reply(
-          cache_.status().view(), script_->session_scripts ? coherence::ScriptMode::session
-                                                           : coherence::ScriptMode::strict);
-      need_ping(std::max(op->hold, c.order.fence()));
-      op->wide_done_due = true;
-      op->mask = 1;
-      op->value[0] = r.value[0];
-      break;
-    case 'W':
-    case 'B':
-      op->mask = 1;
-      op->value[0] = r.value[0];
-      break;
-    case 'w':
-      op->mask = 2;
-      op->value[1] = r.value[1];
-      break;
-    case 'F':
-      op->wide_done_due = true;
-      op->mask = 3;
-      op->value = r.value;
-      break;
-    case 'N':
-      op->mask = 3;
-      op->value = r.value;
-      break;
-    case 'E':
-      op->exec_ok = r.exec_ok;
-      op->watched = r.watched;
-      op->mask = r.exec_ok ? 1 : 0;
-      op->value[0] = r.value[0];
-      op->unpins = true;
-      break;
-    case 'U':
-      op->unpins = true;
-      break;
-    default:
-      break;
-  }
-  for (unsigned k = 0; k < kKeys; k++) {
-    if ((op->reads >> k) & 1U) {
-      c.order.on_read_done(key(k).hash);
-    }
-  }
-  op->ready = true;
-  drain(r.client);
-}
-
-template <Rules R>
-void World<R>::answer(unsigned client, std::uint8_t index, std::uint8_t k, std::uint8_t value,
-                      bool lost) {
+void World<R>::read_divided(unsigned client, Op& op, Request& request) {
   Client& c = clients_[client];
-  Op* op = find(client, index);
-  if (op->letter == 'r') {
-    k = 1;
-  }
-  op->failed = lost;
-  op->mask = static_cast<std::uint8_t>(1U << k);
-  op->value[k] = value;
-  op->ready = true;
-  c.order.on_paid();
-  c.order.on_read_done(key(k).hash);
-  c.foreign_wait = false;
-  drain(client);
-}
-
-template <Rules R>
-void World<R>::drain(unsigned client) {
-  Client& c = clients_[client];
-  while (!c.ops.empty() && c.ops.front().ready && c.ops.front().hold == 0) {
-    finish(client, c.ops.front());
-    pop_front(c.ops);
-  }
-  if (c.unpin_due && c.order.owed() == 0 && c.ops.empty()) {
-    c.unpin_due = false;
-    c.pinned = false;
-    c.link = static_cast<std::uint8_t>(thread_of(client));
-    c.order.on_moved();
-    c.order.set_upstream_only(false);
-  }
-  if (c.moving && c.order.owed() == 0) {
-    dispatch(client, c.ops.back(), 0);
-  }
-}
-
-template <Rules R>
-void World<R>::lose(unsigned link_index) {
-  Link& link = links_[link_index];
-  Queue<Request> pending = link.replies;
-  pending.insert(pending.end(), link.requests.begin(), link.requests.end());
-  orphans_.insert(orphans_.end(), link.requests.begin(), link.requests.end());
-  link = Link{};
-  link.id = next_link_++;
-  for (const Request& r : pending) {
-    std::vector<coherence::Waiter> waiters;
-    for (unsigned k = 0; k < kKeys; k++) {
-      if (r.flights[k] != 0) {
-        cache_.flight_lost(key(k).hash, r.flights[k], waiters);
-      }
+  const Link& link = links_[c.link];
+  const l1::Variant variant{kGet, 0, {}};
+  for (unsigned k = 0; k < kKeys; k++) {
+    coherence::ReadAsk ask;
+    ask.key = key(k);
+    ask.answers = {&variant, 1};
+    ask.reach = c.order.reach(ask.key.hash, cache_.status().view());
+    const auto outcome = cache_.probe(ask, now(), [&op, k](const l1::Entry& entry) {
+      op.value[k] = version_of(entry.reply().body());
+    });
+    if (outcome.kind != coherence::ReadOutcome::Kind::hit) {
+      request.flights[k] = cache_.begin_fill(key(k), variant, {link.id, link.sent + 1, 1}, now());
+      c.order.on_read_sent(ask.key.hash, link.sent + 1);
+      op.reads = static_cast<std::uint8_t>(op.reads | (1U << k));
     }
-    for (const coherence::Waiter waiter : waiters) {
-      const unsigned client = static_cast<unsigned>(waiter / 64);
-      const auto index = static_cast<std::uint8_t>(waiter % 64);
-      if (thread_of(client) == thread_of(r.client)) {
-        answer(client, index, 0, 0, true);
-      } else {
-        mail_[client].push_back({index, 0, true});
-      }
-    }
-    if (!waiters.empty()) {
-      continue;
-    }
-    end_barriers(r);
-    Op* op = find(r.client, r.op);
-    Client& c = clients_[r.client];
-    c.order.on_paid();
-    for (unsigned k = 0; k < kKeys; k++) {
-      if ((op->reads >> k) & 1U) {
-        c.order.on_read_done(key(k).hash);
-      }
-    }
-    op->wide_done_due = r.letter == 'L' || r.letter == 'F';
-    op->failed = true;
-    op->ready = true;
-    drain(r.client);
+  }
+  if (op.reads == 0) {
+    op.mask = 3;
+    op.ready = true;
+  } else {
+    send(client, op, request);
   }
 }
 

@@ -8,6 +8,10 @@ void World<R>::emit(Event event) {
   if (feed_ != Feed::up || script_->age) {
     return;
   }
+  if (deaf_ && event.kind != Event::Kind::pong) {
+    unheard_of_ = unheard_of_ || event.kind != Event::Kind::canary;
+    return;
+  }
   if (script_->tracking) {
     if (event.kind == Event::Kind::key) {
       invalidated_ = static_cast<std::uint8_t>(invalidated_ | (1U << event.value));
@@ -58,7 +62,18 @@ void World<R>::redis_expire() {
 
 template <Rules R>
 void World<R>::redis_execute(Request& request, Link& link) {
-  request.pttl = has_ttl_ ? 2 - time_ : -1;
+  if (request.pttl_due) {
+    request.pttl = has_ttl_ ? 2 - time_ : redis_has_none_of_a(versions_[0]) ? -2 : -1;
+    request.pttl_due = false;
+    return;
+  }
+  if (link.old_server) {
+    request.old_server = true;
+    request.value = old_versions_;
+    return;  // scripts with a failover only read by the old links
+  }
+  request.pttl = has_ttl_ ? 2 - time_ : redis_has_none_of_a(versions_[0]) ? -2 : -1;
+  request.pttl_due = script_->pttl_apart && request.flights[0] != 0;
   switch (request.letter) {
     case 'W':
     case 'L':
@@ -163,6 +178,21 @@ void World<R>::steps(std::vector<std::uint16_t>& out) const {
   if (time_ < script_->ticks) {
     add(Kind::time);
   }
+  if (failovers_ > 0) {
+    add(Kind::failover);
+  }
+  if (deafenings_ > 0) {
+    add(Kind::deafen);
+  }
+  if (swaps_ > 0) {
+    add(Kind::swap);
+  }
+  if (canaries_ > 0 && canary_ == Canary::none && feed_ == Feed::up) {
+    add(Kind::canary_tick);
+  }
+  if (canary_ != Canary::none) {
+    add(canary_ == Canary::sent ? Kind::canary_exec : Kind::canary_read);
+  }
 }
 
 template <Rules R>
@@ -179,7 +209,11 @@ void World<R>::apply(std::uint16_t step) {
       Request request = link.requests.front();
       pop_front(link.requests);
       redis_execute(request, link);
-      link.replies.push_back(request);
+      if (request.pttl_due) {
+        link.requests.insert(link.requests.begin(), request);
+      } else {
+        link.replies.push_back(request);
+      }
       break;
     }
     case Kind::read:
@@ -215,6 +249,8 @@ void World<R>::apply(std::uint16_t step) {
         cache_.event(key(static_cast<unsigned>(event.value)).hash);
       } else if (event.kind == Event::Kind::null) {
         event_link_.on_null(cache_.status());
+      } else if (event.kind == Event::Kind::canary) {
+        event_link_.on_canary_event();
       } else {
         event_link_.on_pong(event.value, now(), cache_.status(), actions);
       }
@@ -260,11 +296,7 @@ void World<R>::apply(std::uint16_t step) {
       break;
     case Kind::event_break:
       event_losses_--;
-      feed_ = Feed::broken;
-      events_.clear();
-      hidden_.clear();
-      invalidated_ = 0;
-      pings_.clear();
+      lose_feed(false);
       break;
     case Kind::event_notice:
       feed_ = Feed::noticed;
@@ -272,15 +304,21 @@ void World<R>::apply(std::uint16_t step) {
       break;
     case Kind::event_connect:
       feed_ = Feed::up;
-      event_link_.on_subscribed(1, now(), cache_.status(), actions);
+      deaf_ = unheard_of_ = false;  // the greeting switches notifications on
+      event_link_.on_subscribed(failovers_ == script_->failovers ? 1 : 2, now(), cache_.status(),
+                                actions);
       break;
     case Kind::data_break:
       data_losses_--;
       lose(n);
       break;
     case Kind::time:
+      ended_.push_back(versions_);
       time_++;
       redis_expire();
+      break;
+    default:
+      apply_fault(kind, actions);
       break;
   }
   obey(actions);
@@ -338,97 +376,8 @@ std::string World<R>::describe(std::uint16_t step) const {
       return "link " + number + " breaks";
     case Kind::time:
       return "time passes";
-  }
-  return "?";
-}
-
-template <Rules R>
-template <class Sink>
-void World<R>::digest(Sink&& sink) const {
-  const coherence::View view = cache_.status().view();
-  const auto relative = [&view](std::uint64_t ping) {
-    return ping > view.acked ? ping - view.acked : std::uint64_t{0};
-  };
-  sink(std::uint64_t{versions_[0]} | std::uint64_t{versions_[1]} << 8 |
-       std::uint64_t{writes_} << 16 | std::uint64_t{time_} << 24 | std::uint64_t{has_ttl_} << 32 |
-       std::uint64_t{expiry_version_} << 40);
-  // Which write touched what is needed for snapshots only.
-  sink(std::string_view(reinterpret_cast<const char*>(history_.data()), history_.size()));
-  sink(direct_a_ | direct_both_ << 4 | direct_flush_ << 8 | event_losses_ << 12 |
-       data_losses_ << 16 | heartbeats_ << 20);
-  sink(static_cast<std::uint64_t>(feed_));
-  sink(static_cast<std::uint64_t>(view.state) | (view.sent - view.acked) << 8);
-  const auto request = [&sink](const Request& r) {
-    sink(static_cast<std::uint64_t>(r.letter) | std::uint64_t{r.client} << 8 |
-         std::uint64_t{r.op} << 16 | std::uint64_t{r.value[0]} << 24 |
-         std::uint64_t{r.value[1]} << 32 | std::uint64_t{r.exec_ok} << 40 |
-         static_cast<std::uint64_t>(r.watched + 1) << 41 |
-         static_cast<std::uint64_t>(r.pttl + 1) << 56);
-  };
-  for (const Link& link : links_) {
-    sink(link.sent | static_cast<std::uint64_t>(link.watched + 1) << 32);
-    sink(std::uint64_t{link.requests.size()} | std::uint64_t{link.replies.size()} << 32);
-    for (const Request& r : link.requests) {
-      request(r);
-    }
-    for (const Request& r : link.replies) {
-      request(r);
-    }
-  }
-  sink(std::uint64_t{orphans_.size()});
-  for (const Request& r : orphans_) {
-    request(r);
-  }
-  const std::uint64_t per_fence = script_->tracking ? 2 : 1;
-  sink(std::uint64_t{pings_.size()});
-  for (const std::uint64_t ping : pings_) {
-    sink(relative(ping / per_fence) | (ping % per_fence) << 32);
-  }
-  const auto event = [&](const Event& e) {
-    sink(static_cast<std::uint64_t>(e.kind) << 32 |
-         (e.kind == Event::Kind::pong ? relative(e.value / per_fence) << 1 | e.value % per_fence
-                                      : e.value));
-  };
-  sink(std::uint64_t{events_.size()} | std::uint64_t{hidden_.size()} << 16 |
-       std::uint64_t{invalidated_} << 32);
-  for (const Event& e : events_) {
-    event(e);
-  }
-  for (const Event& e : hidden_) {
-    event(e);
-  }
-  const_cast<coherence::BasicCache<R>&>(cache_).for_each_shard(
-      [&](coherence::BasicShard<R>& shard) { shard.digest(sink, view); });
-  event_link_.digest(sink);
-  for (unsigned i = 0; i < clients_.size(); i++) {
-    const Client& c = clients_[i];
-    sink(std::uint64_t{c.next} | std::uint64_t{c.link} << 8 | std::uint64_t{c.pinned} << 16 |
-         std::uint64_t{c.moving} << 17 | std::uint64_t{c.foreign_wait} << 18 |
-         std::uint64_t{c.watched_read} << 19 | std::uint64_t{c.watched_value} << 24 |
-         std::uint64_t{c.seen[0]} << 32 | std::uint64_t{c.seen[1]} << 40 |
-         std::uint64_t{c.ops.size()} << 48);
-    sink(relative(c.wait_ping));
-    sink(relative(c.order.fence()));
-    c.order.digest(sink);
-    for (const Op& op : c.ops) {
-      sink(static_cast<std::uint64_t>(op.letter) | std::uint64_t{op.ready} << 8 |
-           std::uint64_t{op.wide_done_due} << 9 | std::uint64_t{op.failed} << 10 |
-           std::uint64_t{op.exec_ok} << 11 | std::uint64_t{op.mask} << 12 |
-           std::uint64_t{op.reads} << 14 | std::uint64_t{op.value[0]} << 16 |
-           std::uint64_t{op.value[1]} << 24 | std::uint64_t{op.floor[0]} << 32 |
-           std::uint64_t{op.floor[1]} << 40 | std::uint64_t{op.hold != 0} << 48);
-      sink(relative(op.hold));
-    }
-    sink(std::uint64_t{mail_[i].size()});
-    for (const Mail& m : mail_[i]) {
-      sink(std::uint64_t{m.op} | std::uint64_t{m.value} << 8 | std::uint64_t{m.lost} << 16);
-    }
-  }
-  sink(std::uint64_t{delivered_[0]} | std::uint64_t{delivered_[1]} << 8);
-  for (const auto& [ping, held] : at_ping_) {
-    if (ping >= view.acked) {
-      sink(relative(ping) | std::uint64_t{held[0]} << 32 | std::uint64_t{held[1]} << 40);
-    }
+    default:
+      return describe_fault(kind);
   }
 }
 

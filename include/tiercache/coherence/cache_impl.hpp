@@ -45,7 +45,7 @@ MultiOutcome BasicCache<R>::multi(std::span<const Part> parts, std::uint64_t fen
     if (entry == nullptr) {
       return outcome;
     }
-    if (at.shard.config().max_staleness == Duration::zero() && fenced_by == 0) {
+    if (R.fence_each_hit && at.shard.config().max_staleness == Duration::zero() && fenced_by == 0) {
       needed = view.next_ping();
     }
     needed = std::max(needed, entry->seq());
@@ -108,14 +108,13 @@ void BasicCache<R>::pass_read(KeyHash hash) {
 
 template <Rules R>
 void BasicCache<R>::flush_begin() noexcept {
-  if (R.flush_on_own_flush) {
-    status_.bump_generation();
-  }
+  // No rule: no promise is broken without it. It only ends early what is about to end.
+  status_.bump_generation();
 }
 
 template <Rules R>
 void BasicCache<R>::flush_end() noexcept {
-  if (R.flush_on_own_flush) {
+  if (R.flush_at_reply) {
     status_.bump_generation();
   }
 }

@@ -103,6 +103,13 @@ class BasicEventLink {
       sink(sent_ - fence.number);
     }
     sink(wanted_ > sent_ ? wanted_ - sent_ : 0);
+    for (const Fence& fence : outstanding_) {
+      sink(static_cast<std::uint64_t>(fence.sent_at.time_since_epoch().count()));
+    }
+    sink(static_cast<std::uint64_t>(canary_) |
+         std::uint64_t{canary_events_ == canary_events_before_} << 8 | std::uint64_t{proven_} << 9 |
+         std::uint64_t{with_canary_} << 10);
+    sink(canary_ == Canary::awaited ? sent_ - canary_fence_ : 0);
   }
 
  private:

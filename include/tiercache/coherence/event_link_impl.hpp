@@ -86,7 +86,7 @@ void BasicEventLink<R>::on_pong(std::uint64_t payload, Time now, LinkStatus& sta
   const Fence fence = outstanding_.front();
   outstanding_.erase(outstanding_.begin());
   if (canary_ == Canary::awaited && fence.number >= canary_fence_) {
-    if (canary_events_ == canary_events_before_) {
+    if (R.canary_heard && canary_events_ == canary_events_before_) {
       give_up(LinkFault::canary_unheard, status, actions);
       return;
     }
@@ -125,7 +125,7 @@ void BasicEventLink<R>::on_canary_written(bool surprise, Time now, LinkStatus& s
   if (!up_ || canary_ != Canary::writing) {
     return;
   }
-  if (surprise) {
+  if (R.canary_surprise && surprise) {
     status.bump_generation();
   }
   canary_ = Canary::awaited;

@@ -44,7 +44,7 @@ class BasicSession {
     if (R.no_hit_past_wide_write && wide_writes_ > 0) {
       return {Look::none};
     }
-    if (fence_ > view.acked) {
+    if (R.session_fence && fence_ > view.acked) {
       return {Look::none};
     }
     const Bucket& bucket = reads_[index(key)];

@@ -209,7 +209,7 @@ class BasicShard {
                   const View& view) const noexcept;
   // How long an entry may live at most.
   Duration cap(Duration limit, const View& view) const noexcept {
-    return view.proof == Proof::age ? std::min(limit, config_.max_staleness) : limit;
+    return R.age_cap && view.proof == Proof::age ? std::min(limit, config_.max_staleness) : limit;
   }
   void commit(KeyHash hash, const Flight& flight, const Fill& fill, const View& view, Time now);
   void fence_others(KeyHash hash, const Flight& delivered, const View& view);

@@ -36,13 +36,14 @@ bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask,
 
 template <Rules R>
 bool BasicShard<R>::fresh(const View& view, Time now) const noexcept {
-  if (view.state != LinkState::live) {
+  if (R.live_only && view.state != LinkState::live) {
     return false;
   }
   if (view.proof == Proof::age) {
     return config_.max_staleness > Duration::zero();
   }
-  return config_.max_staleness == Duration::zero() || now - view.acked_at <= config_.max_staleness;
+  return !R.bound_staleness || config_.max_staleness == Duration::zero() ||
+         now - view.acked_at <= config_.max_staleness;
 }
 
 template <Rules R>
@@ -61,7 +62,7 @@ ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time n
       outcome.kind = ReadOutcome::Kind::wait;
       outcome.ping = entry->seq();
     }
-  } else if (config_.max_staleness == Duration::zero() && ask.fenced_by == 0) {
+  } else if (R.fence_each_hit && config_.max_staleness == Duration::zero() && ask.fenced_by == 0) {
     outcome.kind = ReadOutcome::Kind::wait;
     outcome.ping = view.next_ping();
   } else {
@@ -106,7 +107,8 @@ template <Rules R>
 l1::Entry* BasicShard<R>::on_multi_part(const l1::Key& key, std::span<const l1::Variant> answers,
                                         const View& view, Time now) {
   for (const l1::Variant& variant : answers) {
-    if (l1::Entry* entry = store_.find(key, variant, now, generation(view))) {
+    if (l1::Entry* entry =
+            store_.find(key, variant, R.expire_entries ? now : Time{}, generation(view))) {
       return entry;
     }
   }
@@ -165,7 +167,7 @@ bool BasicShard<R>::take(KeyHash hash, FlightId id, Flight& out) {
 template <Rules R>
 bool BasicShard<R>::may_commit(KeyHash hash, const Flight& flight, const Fill& fill,
                                const View& view) const noexcept {
-  if (!fill.cacheable || view.state != LinkState::live) {
+  if (!fill.cacheable || (R.live_only && view.state != LinkState::live)) {
     return false;
   }
   if (R.flight_identity && !unchanged(flight, stripe(hash))) {
@@ -174,11 +176,11 @@ bool BasicShard<R>::may_commit(KeyHash hash, const Flight& flight, const Fill& f
   if (R.check_generation && flight.generation != view.generation) {
     return false;
   }
-  if (fill.source != view.source) {
+  if (R.same_source && fill.source != view.source) {
     return false;  // another server process than the one whose events we hear
   }
   // The key came or went between the read and its PTTL.
-  return fill.missing == (fill.pttl_ms == -2);
+  return !R.pttl_agrees || fill.missing == (fill.pttl_ms == -2);
 }
 
 template <Rules R>
@@ -255,7 +257,9 @@ void BasicShard<R>::on_flight_lost(KeyHash hash, FlightId id, std::vector<Waiter
 
 template <Rules R>
 void BasicShard<R>::on_event(KeyHash hash) {
-  advance(hash);
+  if (R.apply_events) {
+    advance(hash);
+  }
 }
 
 template <Rules R>
@@ -280,7 +284,9 @@ void BasicShard<R>::on_write_end(KeyHash hash) {
 
 template <Rules R>
 void BasicShard<R>::on_blocking_write_reply(KeyHash hash) {
-  advance(hash);
+  if (R.bar_blocking_reply) {
+    advance(hash);
+  }
 }
 
 template <Rules R>
@@ -301,6 +307,7 @@ void BasicShard<R>::digest(Sink&& sink, const View& view) const {
     sink(entry.reply().body());
     sink(entry.variant().command);
     sink(std::uint64_t{store_.generation_of(entry) == generation(view)});
+    sink(static_cast<std::uint64_t>(entry.expire_at().time_since_epoch().count()));
     sink(std::uint64_t{entry.fenced()});
     sink(entry.seq() > view.acked ? entry.seq() - view.acked : 0);
   });
@@ -321,6 +328,7 @@ void BasicShard<R>::digest(Sink&& sink, const View& view) const {
     sink(std::uint64_t{flight->generation == generation(view)});
     sink(std::uint64_t{flight->fenced});
     sink(std::uint64_t{flight->joinable});
+    sink(static_cast<std::uint64_t>(flight->sent_at.time_since_epoch().count()));
     for (const Waiter waiter : flight->waiters) {
       sink(waiter);
     }
