@@ -1,6 +1,8 @@
 #include "process.hpp"
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -33,6 +35,16 @@ void raise_descriptor_limit(const config::Config& config) {
         "only {} file descriptors are allowed (ulimit -n), listen.max_clients = {} needs {}; "
         "further clients will wait",
         limit.rlim_cur, config.listen.max_clients, wanted);
+  }
+}
+
+void hurry_this_thread() {
+  constexpr int kNicer = 10;
+  errno = 0;
+  const int now = ::getpriority(PRIO_PROCESS, 0);
+  if (errno != 0 || ::setpriority(PRIO_PROCESS, 0, now - kNicer) != 0) {
+    spdlog::debug("the thread of the event link is scheduled like any other: {}",
+                  std::strerror(errno));
   }
 }
 

@@ -208,6 +208,7 @@ void Server::Impl::run() {
   for (const auto& thread : threads_) {
     thread->start();
   }
+  hurry_this_thread();  // not before: a new thread inherits it
   connect_links();
   events_->start();
   accept_from_ = std::chrono::steady_clock::now() + kGrace;
