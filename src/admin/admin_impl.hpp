@@ -59,6 +59,7 @@ class Admin final : public proxy::Extensions {
   static const Subcommand kSubcommands[];
   static const Subcommand kWarmActions[];
   static const Subcommand kConfigActions[];
+  static const Subcommand kSlowlogActions[];
 
   void help(const Request& request, proxy::Responder responder);
   void stats(const Request& request, proxy::Responder responder);
@@ -69,6 +70,11 @@ class Admin final : public proxy::Extensions {
   void warm_start(const Request& request, proxy::Responder responder);
   void warm_status(const Request& request, proxy::Responder responder);
   void warm_stop(const Request& request, proxy::Responder responder);
+  void slowlog(const Request& request, proxy::Responder responder);
+  void slowlog_get(const Request& request, proxy::Responder responder);
+  void slowlog_len(const Request& request, proxy::Responder responder);
+  void slowlog_reset(const Request& request, proxy::Responder responder);
+  void latency(const Request& request, proxy::Responder responder);
   void config(const Request& request, proxy::Responder responder);
   void config_get(const Request& request, proxy::Responder responder);
   void config_set(const Request& request, proxy::Responder responder);
@@ -79,6 +85,9 @@ class Admin final : public proxy::Extensions {
   std::string sections(const InfoWish& wish, Upstream upstream) const;
   // Runs `work` on the control thread; its result is the reply.
   void on_control(proxy::Responder responder, std::function<std::string()> work);
+
+  // Runs `work` on each worker's thread; the reply is OK.
+  void on_workers(proxy::Responder responder, std::function<void(proxy::Worker&)> work);
 
   AdminParts parts_;
   Owed owed_;

@@ -24,6 +24,20 @@ constexpr ArgDoc kWarmActions[] = {
 };
 constexpr ArgDoc kWarmArgs[] = {{.name = "action", .type = Type::oneof, .arguments = kWarmActions}};
 
+constexpr ArgDoc kLatencyArgs[] = {
+    {.name = "reset", .type = Type::pure_token, .token = "RESET", .optional = true}};
+
+constexpr ArgDoc kSlowGetArgs[] = {
+    {.name = "get", .type = Type::pure_token, .token = "GET"},
+    {.name = "count", .type = Type::integer, .optional = true},
+};
+constexpr ArgDoc kSlowActions[] = {
+    {.name = "get-block", .type = Type::block, .arguments = kSlowGetArgs},
+    {.name = "len", .type = Type::pure_token, .token = "LEN"},
+    {.name = "reset", .type = Type::pure_token, .token = "RESET"},
+};
+constexpr ArgDoc kSlowArgs[] = {{.name = "action", .type = Type::oneof, .arguments = kSlowActions}};
+
 constexpr ArgDoc kSettingArgs[] = {{.name = "name"}, {.name = "value"}};
 constexpr ArgDoc kGetArgs[] = {
     {.name = "get", .type = Type::pure_token, .token = "GET"},
@@ -81,6 +95,20 @@ constexpr CommandDoc kSubcommands[] = {
         .syntax = "CACHE KEY <key>",
         .since = kSince,
         .arguments = kKeyArgs,
+    },
+    {
+        .name = "cache|latency",
+        .summary = "Shows or forgets how long answers took, by who gave them.",
+        .syntax = "CACHE LATENCY [RESET]",
+        .since = kSince,
+        .arguments = kLatencyArgs,
+    },
+    {
+        .name = "cache|slowlog",
+        .summary = "Shows or forgets the requests that took longest through the proxy.",
+        .syntax = "CACHE SLOWLOG GET [<count>] | LEN | RESET",
+        .since = kSince,
+        .arguments = kSlowArgs,
     },
     {
         .name = "cache|stats",

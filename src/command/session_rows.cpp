@@ -19,6 +19,8 @@ constexpr Command kRows[] = {
     row("cache|flush", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|help", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|key", 3, kOurFlags, Kind::none, {}, Route::local),
+    row("cache|latency", -2, kOurFlags, Kind::none, {}, Route::local),
+    row("cache|slowlog", -3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|stats", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|warm", -3, kOurFlags, Kind::none, {}, Route::local),
     row("client", -2, 0, Kind::none, {}, Route::stateful,

@@ -223,6 +223,12 @@ constexpr Key kSchema[] = {
     integer<&C::warm, &Warm::batch>("warm.batch", 1, 65536, kLive,
                                     "Keys per round trip while warming up"),
 
+    integer<&C::slowlog, &Slowlog::slower_than_us>(
+        "slowlog.slower_than_us", -1, kDayMs * 1000, kLive,
+        "CACHE SLOWLOG keeps requests that took so long; -1 = none"),
+    integer<&C::slowlog, &Slowlog::max_len>("slowlog.max_len", 1, 65536, kLive,
+                                            "Requests that CACHE SLOWLOG keeps"),
+
     choice<&C::log, &Log::level>("log.level", kLevels, kLive, "What is logged at least"),
     text<&C::log, &Log::file>("log.file", 0, 4095, kStart, "File to log to; empty = stderr"),
 };

@@ -98,6 +98,7 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
   }
   if (outcome.kind == Outcome::hit) {
     worker_.count(stats::Counter::l1_hits);
+    hits_++;
     if (!mget) {
       resp::append_integer(scratch_, existing);
     }

@@ -217,6 +217,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   }
   if (!sent.queued) {
     if (what.route == Route::blocking) {
+      op.timed = false;
       op.effects.set_barrier(Effects::Barrier::at_reply);
     }
     op.effects.begin(cache);

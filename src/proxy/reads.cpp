@@ -107,6 +107,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
       if (negative) {
         worker_.count(stats::Counter::l1_negative_hits);
       }
+      hits_++;
       if (first) {
         check_output();
       } else {
@@ -181,6 +182,7 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what) 
     return relay(request, what);
   }
   worker_.count(stats::Counter::l1_hits);
+  hits_++;
   if (*milliseconds >= 0 && what.command->name == "ttl") {
     *milliseconds = (*milliseconds + 500) / 1000;
   }

@@ -11,7 +11,9 @@
 #include "tiercache/base/check.hpp"
 #include "tiercache/coherence/shard.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/proxy/slow_log.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -75,7 +77,12 @@ struct Op {
   bool muted = false;      // the client has asked for no answer
   bool exec = false;       // and its first byte shows that it ran:
   bool ran = false;
+  bool timed = false;         // how long it takes is of interest
   std::uint16_t command = 0;  // flight, joined: which read
+  std::uint8_t head_size = 0;
+  std::size_t size = 0;                // of the whole request
+  Time begun{};                        // timed: when it was dispatched
+  std::array<char, kSlowHead> head{};  // timed: what it begins with
   std::int64_t pttl = 0;
   KeyHash hash = 0;
   coherence::FlightId flight = 0;

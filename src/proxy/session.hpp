@@ -120,6 +120,7 @@ class Session final : public l2::Consumer {
   void on_read(const boost::system::error_code& error, std::size_t size);
   // True if it stopped although there may be requests left that need no waiting but for output.
   bool process();
+  bool process_requests();
   void write();
   void protocol_error();
   void settle();
@@ -131,6 +132,12 @@ class Session final : public l2::Consumer {
   void deliver(Op& op, std::string_view bytes);
   void deliver_out_of_band(std::string_view bytes);
   void finish(Op& op);
+  // timing.cpp
+  void begin_timing(Op& op) const;
+  void end_timing(const Op& op);
+  void end_hits();
+  void keep_slow(Duration took, stats::Answered by, std::vector<std::string> words);
+
   void advance();
   void answer(std::string_view bytes);  // to the request just dispatched
   Step answer_error(std::string_view text);
@@ -258,6 +265,8 @@ class Session final : public l2::Consumer {
   Time time_;  // of this wake-up
   Time since_;
   Time active_;
+  const Request* request_ = nullptr;  // being dispatched
+  std::uint32_t hits_ = 0;            // of this wake-up, answered at once
 
   // Requests.
   ReplyQueue queue_;

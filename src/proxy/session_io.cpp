@@ -149,6 +149,14 @@ void Session::pump() {
 }
 
 bool Session::process() {
+  const bool more = process_requests();
+  if (hits_ > 0) {
+    end_hits();
+  }
+  return more;
+}
+
+bool Session::process_requests() {
   // One look at the clock for all requests that lie here: each was sent before it, and is answered
   // after it, so it is a moment at which each may have happened.
   time_ = now();
@@ -179,7 +187,10 @@ bool Session::process() {
       return false;
     }
     const std::size_t size = parser_.consumed();
-    if (!parser_.request().args.empty() && dispatch(parser_.request()) == Step::again) {
+    request_ = &parser_.request();
+    const Step step = request_->args.empty() ? Step::next : dispatch(*request_);
+    request_ = nullptr;
+    if (step == Step::again) {
       return false;
     }
     fenced_by_ = 0;

@@ -18,7 +18,11 @@ constexpr std::size_t kMaxAugmented = std::size_t{8} << 20;
 
 std::uint64_t Session::push(OpKind kind) {
   const std::uint64_t id = queue_.next_id();
-  queue_.push(kind).muted = muted_;
+  Op& op = queue_.push(kind);
+  op.muted = muted_;
+  if (request_ != nullptr && kind != OpKind::ready) {
+    begin_timing(op);
+  }
   return id;
 }
 
@@ -82,6 +86,9 @@ void Session::paid(Op& op) {
 }
 
 void Session::finish(Op& op) {
+  if (op.timed) {
+    end_timing(op);
+  }
   paid(op);
   done_reading(op);
   if (op.wide) {

@@ -76,6 +76,8 @@ void Worker::set_table(std::shared_ptr<const command::Table> table) {
 
 // An entry of commands.deny is a command, or "CONFIG|SET" for one of its subcommands.
 void Worker::read_config() {
+  const std::int64_t slow = config().slowlog.slower_than_us;
+  slower_than_ = slow < 0 ? Duration::max() : Duration(std::chrono::microseconds(slow));
   denied_names_.clear();
   denied_commands_.assign(table().commands().size(), false);
   for (const std::string& entry : config().commands.deny) {

@@ -15,6 +15,14 @@ void Histogram::merge(const Histogram& other) noexcept {
   max_.store(std::max(max(), other.max()), std::memory_order_relaxed);
 }
 
+void Histogram::reset() noexcept {
+  for (Cell& cell : buckets_) {
+    cell.store(0, std::memory_order_relaxed);
+  }
+  sum_.store(0, std::memory_order_relaxed);
+  max_.store(0, std::memory_order_relaxed);
+}
+
 std::uint64_t Histogram::count() const noexcept {
   std::uint64_t total = 0;
   for (const Cell& cell : buckets_) {

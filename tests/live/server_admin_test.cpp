@@ -149,6 +149,79 @@ TEST_CASE("CACHE CLIENTS lists every client of every thread") {
   CHECK(std::ranges::count(text, '\n') >= 3);
 }
 
+TEST_CASE("CACHE SLOWLOG keeps what took long, of every thread, newest first and bounded") {
+  World world;
+  Client& client = world.client;
+  Client other(world.proxy.port());
+  CHECK(client.call("CACHE", "SLOWLOG", "LEN").type == Value::Type::integer);
+  client.call("CACHE", "CONFIG", "SET", "slowlog.slower_than_us", "0", "slowlog.max_len", "4");
+  client.call("CLIENT", "SETNAME", "slow");
+  REQUIRE(eventually([&] {
+    client.call("SET", "k", std::string(200, 'v'));
+    other.call("SADD", "s", "m");
+    return client.call("CACHE", "SLOWLOG", "LEN").integer == 4;
+  }));
+  client.call("CONFIG", "SET", "requirepass", "");
+  client.call("SET", "last", "1");
+  const Value log = client.call("CACHE", "SLOWLOG", "GET");
+  REQUIRE(log.items.size() == 4);
+  const Value& newest = log.items[0];
+  REQUIRE(newest.items.size() == 7);
+  CHECK(newest.items[0].integer > log.items[1].items[0].integer);
+  CHECK(newest.items[1].integer > 1'700'000'000);
+  CHECK(newest.items[2].integer >= 0);
+  CHECK(newest.items[3].to_string() == R"(["SET", "last", "1"])");
+  CHECK(newest.items[4].text.starts_with("127.0.0.1:"));
+  CHECK(newest.items[5].text == "slow");
+  CHECK(newest.items[6].text == "write");
+  // No passwords.
+  CHECK(log.items[1].items[3].to_string() == R"x(["CONFIG", "(redacted)"])x");
+  CHECK(client.call("CACHE", "SLOWLOG", "GET", "2").items.size() == 2);
+  CHECK(client.call("CACHE", "SLOWLOG", "GET", "-1").items.size() == 4);
+  CHECK(client.call("CACHE", "SLOWLOG", "GET", "-2").text ==
+        "ERR count should be greater than or equal to -1");
+  CHECK(client.call("CACHE", "SLOWLOG", "NOSUCH").is_error());
+  // Who waits because he wants to is not slow, nor is anything fast.
+  client.call("CACHE", "CONFIG", "SET", "slowlog.slower_than_us", "60000000");
+  CHECK(client.call("CACHE", "SLOWLOG", "RESET").text == "OK");
+  client.call("BLPOP", "nothing", "0.01");
+  CHECK(client.call("CACHE", "SLOWLOG", "LEN").integer == 0);
+  client.call("CACHE", "CONFIG", "SET", "slowlog.slower_than_us", "-1");
+  client.call("SET", "k", "1");
+  CHECK(client.call("CACHE", "SLOWLOG", "LEN").integer == 0);
+}
+
+TEST_CASE("CACHE LATENCY tells hits from what Redis answered") {
+  World world;
+  Client& client = world.client;
+  const auto count = [&](const char* kind) {
+    return client.call("CACHE", "LATENCY").find(kind)->find("count")->integer;
+  };
+  client.call("SET", "k", "v");
+  world.cache("k");
+  CHECK(count("write") >= 1);
+  CHECK(count("miss") >= 1);
+  CHECK(eventually([&] {
+    client.call("GET", "k");
+    return count("hit") > 0;
+  }));
+  const std::int64_t others = count("other");
+  client.call("DBSIZE");
+  CHECK(count("other") > others);
+  CHECK(client.call("CACHE", "LATENCY", "RESET").text == "OK");
+  CHECK(count("write") == 0);
+  client.call("HELLO", "3");
+  const Value shown = client.call("CACHE", "LATENCY");
+  CHECK(shown.type == Value::Type::map);
+  for (const char* kind : {"hit", "miss", "write", "other"}) {
+    for (const char* field : {"mean_us", "p50_us", "p99_us", "p999_us", "max_us"}) {
+      CAPTURE(field);
+      REQUIRE(shown.find(kind)->find(field) != nullptr);
+    }
+  }
+  CHECK(client.call("CACHE", "LATENCY", "NOSUCH").is_error());
+}
+
 TEST_CASE("CACHE HELP names the subcommands, and mistakes are told as Redis tells them") {
   World world;
   Client& client = world.client;

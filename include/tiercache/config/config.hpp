@@ -105,6 +105,13 @@ struct Warm {
   bool operator==(const Warm&) const = default;
 };
 
+struct Slowlog {
+  std::int64_t slower_than_us = 10'000;
+  std::uint32_t max_len = 128;
+
+  bool operator==(const Slowlog&) const = default;
+};
+
 struct Log {
   LogLevel level = LogLevel::info;
   std::string file;
@@ -123,6 +130,7 @@ struct Config {
   Limits limits;
   Commands commands;
   Warm warm;
+  Slowlog slowlog;
   Log log;
 
   bool operator==(const Config&) const = default;

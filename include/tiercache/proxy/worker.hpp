@@ -14,7 +14,9 @@
 #include "tiercache/l2/link.hpp"
 #include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
+#include "tiercache/proxy/slow_log.hpp"
 #include "tiercache/stats/counters.hpp"
+#include "tiercache/stats/latency.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -44,6 +46,7 @@ struct Hub {
   std::vector<Worker*> workers;  // constant once the first client is accepted; at most 256
   std::atomic<std::uint32_t> clients{0};
   std::atomic<std::uint64_t> last_client_id{0};
+  std::atomic<std::uint64_t> next_slow_id{0};
   // A client has moved to this db, which works. Constant likewise; called on any worker's thread.
   std::function<void(std::uint32_t)> on_db_used;
   // L1 keeps only keys that begin with one of these, since Redis tells of no others; empty: all.
@@ -109,6 +112,24 @@ class Worker {
   void each_client(const std::function<void(const ClientFacts&)>& each) const;
   // Sessions without a client included. They may be closed meanwhile.
   void each_session(const std::function<void(Session&)>& each) const;
+
+  SlowLog& slow_log() noexcept {
+    return slow_log_;
+  }
+  const SlowLog& slow_log() const noexcept {
+    return slow_log_;
+  }
+  stats::Latencies& latencies() noexcept {
+    return latencies_;
+  }
+  // Any thread.
+  const stats::Latencies& latencies() const noexcept {
+    return latencies_;
+  }
+  // Whoever waits so long is kept in the slow log.
+  bool slow(Duration took) const noexcept {
+    return took >= slower_than_;
+  }
 
   // CLIENT PAUSE: the stricter and the longer of what is asked for and what is in force. It ends by
   // itself.
@@ -188,6 +209,9 @@ class Worker {
   Time pause_until_{};
   boost::asio::steady_timer pause_timer_;
   boost::asio::steady_timer timer_;
+  SlowLog slow_log_;
+  stats::Latencies latencies_;
+  Duration slower_than_ = Duration::max();
   // commands.deny, lower case: by position in the table, and names that it does not have.
   std::vector<bool> denied_commands_;
   std::unordered_set<std::string> denied_names_;

@@ -24,8 +24,12 @@ class Histogram {
 
   // REQUIRES: one writing thread (merge writes too).
   void record(std::uint64_t value) noexcept {
-    bump(buckets_[bucket_of(value)], 1);
-    bump(sum_, value);
+    record(value, 1);
+  }
+  // The same value n times.
+  void record(std::uint64_t value, std::uint64_t n) noexcept {
+    bump(buckets_[bucket_of(value)], n);
+    bump(sum_, value * n);
     if (value > max_.load(std::memory_order_relaxed)) {
       max_.store(value, std::memory_order_relaxed);
     }
@@ -35,6 +39,8 @@ class Histogram {
     record(duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count()));
   }
   void merge(const Histogram& other) noexcept;
+  // Whoever reads meanwhile may see a part of what was.
+  void reset() noexcept;
 
   std::uint64_t count() const noexcept;
   std::uint64_t sum() const noexcept {

@@ -66,7 +66,7 @@ TEST_CASE("COMMAND LIST names CACHE and its subcommands, filtered as the others 
                              .append(std::to_string(all + 1))
                              .append("\r\n$1\r\na\r\n$5\r\ncache\r\n")));
   CHECK(added({"COMMAND", "LIST", "FILTERBY", "PATTERN", "CACHE|S*"}, "*0\r\n") ==
-        "*1\r\n$11\r\ncache|stats\r\n");
+        "*2\r\n$13\r\ncache|slowlog\r\n$11\r\ncache|stats\r\n");
   CHECK(added({"COMMAND", "LIST", "FILTERBY", "MODULE", "x"}, "*0\r\n") == "*0\r\n");
   CHECK(added({"COMMAND", "LIST", "FILTERBY", "ACLCAT", "read"}, "*0\r\n") == "*0\r\n");
 }

@@ -29,6 +29,25 @@ TEST_CASE("buckets follow each other without gap or overlap") {
   }
 }
 
+TEST_CASE("a value many times is as good as many times the value; reset forgets all") {
+  Histogram one;
+  Histogram many;
+  for (int i = 0; i < 1000; i++) {
+    one.record(std::uint64_t{77});
+  }
+  one.record(std::uint64_t{5});
+  many.record(77, 1000);
+  many.record(5, 1);
+  CHECK(many.count() == one.count());
+  CHECK(many.sum() == one.sum());
+  CHECK(many.quantile(0.5) == one.quantile(0.5));
+  CHECK(many.max() == 77);
+  many.reset();
+  CHECK(many.count() == 0);
+  CHECK(many.sum() == 0);
+  CHECK(many.max() == 0);
+}
+
 TEST_CASE("a quantile is never below the true value and at most a sixteenth above") {
   std::mt19937_64 random(7);
   for (int round = 0; round < 20; ++round) {
