@@ -6,6 +6,7 @@
 #include "session.hpp"
 #include "words.hpp"
 
+#include "tiercache/base/check.hpp"
 #include "tiercache/proxy/gather.hpp"
 
 #include <algorithm>
@@ -164,11 +165,28 @@ void wake(const Wake& job) {
 
 Session::Step Session::client_command(const Classified& what, Args args) {
   const std::string_view sub = what.command->name.substr(std::string_view("client|").size());
+  if (const auto bytes = client_reply(sub, args)) {
+    answer(*bytes);
+    return Step::next;
+  }
+  // Answered when every worker has done its part; until then the session goes no further, so that
+  // what the client sends next sees the effect.
+  if (!queue_.empty()) {
+    return stall(Stall::drain);
+  }
+  client_ask_all(sub, args, answer_later(push(OpKind::extension)));
+  stall_ = Stall::drain;
+  return Step::next;
+}
+
+// Of the subcommands that speak of this client alone; nothing: of others.
+std::optional<std::string> Session::client_reply(std::string_view sub, Args args) {
   const resp::Version version = pinned_ ? flow_->version() : spec_.version;
-  std::string bytes;
+  std::string bytes = "+OK\r\n";
   if (sub == "id") {
-    resp::append_integer(bytes, static_cast<std::int64_t>(client_id_));
+    bytes = integer_bytes(static_cast<std::int64_t>(client_id_));
   } else if (sub == "getname") {
+    bytes.clear();
     if (name_.empty()) {
       resp::append_null(bytes, version);
     } else {
@@ -176,138 +194,126 @@ Session::Step Session::client_command(const Classified& what, Args args) {
     }
   } else if (sub == "setname") {
     if (!valid_client_name(args[2])) {
-      return answer_error(kBadClientName);
+      return error_bytes(kBadClientName);
     }
     name_ = args[2];
-    bytes = "+OK\r\n";
   } else if (sub == "setinfo") {
-    return client_setinfo(args);
+    bytes = client_setinfo(args);
   } else if (sub == "no-evict") {
     // No client is evicted here; limits.client_output is for all.
     if (!is_word(args[2], "on") && !is_word(args[2], "off")) {
-      return answer_error("ERR syntax error");
+      return error_bytes("ERR syntax error");
     }
     no_evict_ = is_word(args[2], "on");
-    bytes = "+OK\r\n";
   } else if (sub == "info") {
+    bytes.clear();
     resp::append_verbatim(bytes, "txt", client_line(facts()) + "\n", version);
   } else {
-    return client_command_for_all(sub, args);
+    return std::nullopt;
   }
-  answer(bytes);
-  return Step::next;
+  return bytes;
 }
 
 // Of Redis 7.2; clients send it at once, whatever the server.
-Session::Step Session::client_setinfo(Args args) {
+std::string Session::client_setinfo(Args args) {
   const bool name = is_word(args[2], "lib-name");
   if (!name && !is_word(args[2], "lib-ver")) {
-    return answer_error(std::string("ERR Unrecognized option '").append(args[2]).append("'"));
+    return error_bytes(std::string("ERR Unrecognized option '").append(args[2]).append("'"));
   }
   if (!valid_client_name(args[3])) {
-    return answer_error(std::string("ERR ")
-                            .append(name ? "lib-name" : "lib-ver")
-                            .append(" cannot contain spaces, newlines or special characters."));
+    return error_bytes(std::string("ERR ")
+                           .append(name ? "lib-name" : "lib-ver")
+                           .append(" cannot contain spaces, newlines or special characters."));
   }
   (name ? library_ : library_version_) = args[3];
-  answer("+OK\r\n");
-  return Step::next;
+  return "+OK\r\n";
 }
 
-// Answered when every worker has done its part; until then the session goes no further, so that
-// what the client sends next sees the effect.
-Session::Step Session::client_command_for_all(std::string_view sub, Args args) {
-  if (!queue_.empty()) {
-    return stall(Stall::drain);
-  }
-  Step step = Step::next;
+// Any thread may answer.
+Session::Answer Session::answer_later(std::uint64_t op) {
+  return [hub = &worker_.hub(), ticket = ticket(op)](std::string bytes) {
+    answer_ticket(*hub, ticket, std::move(bytes));
+  };
+}
+
+void Session::client_ask_all(std::string_view sub, Args args, Answer answer) {
   if (sub == "list") {
-    step = client_list(args);
+    client_list(args, std::move(answer));
   } else if (sub == "kill") {
-    step = client_kill(args);
+    client_kill(args, answer);
   } else if (sub == "pause") {
-    step = client_pause(args);
-  } else if (sub == "unpause") {
+    client_pause(args, std::move(answer));
+  } else if (sub == "unblock") {
+    client_unblock(args, std::move(answer));
+  } else {
+    TC_CHECK(sub == "unpause");
     gather<Unit>(
         worker_.hub(),
         [](Worker& worker) {
           worker.end_pause();
           return Unit{};
         },
-        [answer = owe_answer()](const std::vector<Unit>&) { answer("+OK\r\n"); });
-  } else if (sub == "unblock") {
-    step = client_unblock(args);
+        [answer = std::move(answer)](const std::vector<Unit>&) { answer("+OK\r\n"); });
   }
-  if (!queue_.empty()) {
-    stall_ = Stall::drain;
-  }
-  return step;
 }
 
-// An operation that somebody answers later, on any thread.
-std::function<void(std::string)> Session::owe_answer() {
-  return [hub = &worker_.hub(), ticket = ticket(push(OpKind::extension))](std::string bytes) {
-    answer_ticket(*hub, ticket, std::move(bytes));
-  };
-}
-
-Session::Step Session::client_list(Args args) {
+void Session::client_list(Args args, Answer answer) {
   auto ask = parse_client_list(args);
   if (!ask) {
-    return answer_error(ask.error().detail);
+    answer(error_bytes(ask.error().detail));
+    return;
   }
   const resp::Version version = pinned_ ? flow_->version() : spec_.version;
-  gather<Facts>(
-      worker_.hub(), facts_of,
-      [answer = owe_answer(), ask = std::move(ask).value(), version](std::vector<Facts> parts) {
-        std::string bytes;
-        resp::append_verbatim(bytes, "txt", list_text(ask, std::move(parts)), version);
-        answer(std::move(bytes));
-      });
-  return Step::next;
+  gather<Facts>(worker_.hub(), facts_of,
+                [answer = std::move(answer), ask = std::move(ask).value(),
+                 version](std::vector<Facts> parts) {
+                  std::string bytes;
+                  resp::append_verbatim(bytes, "txt", list_text(ask, std::move(parts)), version);
+                  answer(std::move(bytes));
+                });
 }
 
-Session::Step Session::client_kill(Args args) {
+void Session::client_kill(Args args, const Answer& answer) {
   auto parsed = parse_client_kill(args);
   if (!parsed) {
-    return answer_error(parsed.error().detail);
+    answer(error_bytes(parsed.error().detail));
+    return;
   }
   const KillAsk ask = std::move(parsed).value();
-  const l2::LinkPtr link = ask.user ? worker_.links().shared({}) : nullptr;
-  if (ask.user && !link) {
-    return answer_away();
-  }
-  const Answer answer = owe_answer();
   const auto kill = [hub = &worker_.hub(), me = client_id_, ask, answer] {
     kill_all(*hub, ask, me, answer);
   };
-  if (!link) {
+  if (!ask.user) {
     kill();
-    return Step::next;
+    return;
+  }
+  const l2::LinkPtr link = worker_.links().shared({});
+  if (!link) {
+    answer(error_bytes(away_text(worker_.links().why_not())));
+    return;
   }
   // Whether there is such a user, only Redis knows: to kill nobody by that name shows it.
-  scratch_.clear();
-  resp::append_request(scratch_,
-                       {"CLIENT", "KILL", "USER", *ask.user, "ID", "9223372036854775807"});
-  Inquiry::send(*link, scratch_, [kill, answer](std::string_view reply) {
+  std::string request;
+  resp::append_request(request, {"CLIENT", "KILL", "USER", *ask.user, "ID", "9223372036854775807"});
+  Inquiry::send(*link, request, [kill, answer](std::string_view reply) {
     if (reply.starts_with('-')) {
       answer(std::string(reply));
     } else {
       kill();
     }
   });
-  return Step::next;
 }
 
-Session::Step Session::client_pause(Args args) {
+void Session::client_pause(Args args, Answer answer) {
   const auto ask = parse_client_pause(args);
   if (!ask) {
-    return answer_error(ask.error().detail);
+    answer(error_bytes(ask.error().detail));
+    return;
   }
   const auto until = pause_end(ask.value().milliseconds, now());
   if (!until) {
     answer("+OK\r\n");
-    return Step::next;
+    return;
   }
   gather<Unit>(
       worker_.hub(),
@@ -315,22 +321,17 @@ Session::Step Session::client_pause(Args args) {
         worker.pause(mode, until);
         return Unit{};
       },
-      [answer = owe_answer()](const std::vector<Unit>&) { answer("+OK\r\n"); });
-  return Step::next;
+      [answer = std::move(answer)](const std::vector<Unit>&) { answer("+OK\r\n"); });
 }
 
-Session::Step Session::client_unblock(Args args) {
+void Session::client_unblock(Args args, Answer answer) {
   const auto parsed = parse_client_unblock(args);
   if (!parsed) {
-    return answer_error(parsed.error().detail);
+    answer(error_bytes(parsed.error().detail));
+    return;
   }
   const UnblockAsk ask = parsed.value();
-  const l2::LinkPtr link = worker_.links().shared({});
-  if (!link) {
-    return answer_away();
-  }
-  wake(Wake{worker_, ask.id, ask.error ? "ERROR" : "TIMEOUT", owe_answer()});
-  return Step::next;
+  wake(Wake{worker_, ask.id, ask.error ? "ERROR" : "TIMEOUT", std::move(answer)});
 }
 
 // Redis refuses what it does not know, and what has the wrong number of words, before it waits.

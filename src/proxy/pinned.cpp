@@ -65,6 +65,7 @@ void Session::leave_own_link() {
   transaction_.clear();
   transaction_writes_ = false;
   transaction_dbs_.clear();
+  transaction_locals_.clear();
   frame_head_.clear();
   frame_tail_.clear();
   frame_begun_ = false;
@@ -185,7 +186,9 @@ void Session::pinned_send(const Request& request, const Classified& what) {
     effects.add(transaction_);
   }
   std::vector<std::uint32_t> selects;
+  std::vector<LocalInExec> locals;
   if (sent.exec || sent.discard) {
+    locals.swap(transaction_locals_);
     transaction_writes_ = false;
     transaction_.clear();
     selects.swap(transaction_dbs_);
@@ -215,6 +218,10 @@ void Session::pinned_send(const Request& request, const Classified& what) {
     op.more().selects = std::move(selects);
     stall_ = Stall::drain;
   }
+  if (sent.exec && !locals.empty()) {
+    op.more().locals = std::move(locals);
+    stall_ = Stall::drain;
+  }
   if (!sent.queued) {
     if (what.route == Route::blocking) {
       op.timed = false;
@@ -240,6 +247,9 @@ void Session::pinned_send(const Request& request, const Classified& what) {
 }
 
 std::string_view Session::pinned_bytes(const Request& request, const Classified& what) {
+  if (const auto instead = place_holder(what, request.args)) {
+    return *instead;
+  }
   if (!what.fits || what.command->name != "client|tracking") {
     return relay_bytes(request);
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "effects.hpp"
+#include "exec_patch.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/coherence/shard.hpp"
@@ -59,6 +60,8 @@ struct OpExtra {
   l2::LinkPtr link;                    // trial
   MultiFill multi;                     // multi
   std::vector<std::uint32_t> selects;  // EXEC: SELECTs that ran within
+  std::vector<LocalInExec> locals;     // EXEC: what the proxy answers
+  std::size_t next_local = 0;
 };
 
 struct Op {

@@ -197,15 +197,22 @@ class Session final : public l2::Consumer {
   std::string hello_reply(resp::Version version) const;
 
   // client_commands.cpp
+  using Answer = std::function<void(std::string)>;
   Step client_command(const Classified& what, Args args);
-  Step client_command_for_all(std::string_view sub, Args args);
-  Step client_setinfo(Args args);
-  Step client_list(Args args);
-  Step client_kill(Args args);
-  Step client_pause(Args args);
-  Step client_unblock(Args args);
-  std::function<void(std::string)> owe_answer();
+  std::optional<std::string> client_reply(std::string_view sub, Args args);
+  std::string client_setinfo(Args args);
+  void client_ask_all(std::string_view sub, Args args, Answer answer);
+  void client_list(Args args, Answer answer);
+  void client_kill(Args args, const Answer& answer);
+  void client_pause(Args args, Answer answer);
+  void client_unblock(Args args, Answer answer);
+  Answer answer_later(std::uint64_t op);
   bool paused(const Classified& what, Args args) const;
+
+  // exec_locals.cpp
+  std::optional<std::string_view> place_holder(const Classified& what, Args args);
+  bool on_exec_piece(std::uint64_t id, std::string_view piece, bool last);
+  void run_exec_locals(std::uint64_t id);
 
   // redirect.cpp: CLIENT TRACKING ... REDIRECT
   bool resolve_redirect(Args args);
@@ -289,6 +296,7 @@ class Session final : public l2::Consumer {
   unsigned parked_ticks_ = 0;
   Effects transaction_;
   std::vector<std::uint32_t> transaction_dbs_;
+  std::vector<LocalInExec> transaction_locals_;
   bool transaction_writes_ = false;  // as far as CLIENT PAUSE is concerned
   std::string frame_head_;
   std::string frame_tail_;

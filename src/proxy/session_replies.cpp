@@ -201,6 +201,9 @@ void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
     op.ran = piece.starts_with('*') && !piece.starts_with("*-1");
   }
   start_reply(op);
+  if (on_exec_piece(id, piece, last)) {
+    return;
+  }
   if (op.kind == OpKind::script) {
     on_script_piece(id, piece, last);
     return;
@@ -310,7 +313,7 @@ void Session::on_op_lost(std::uint64_t id, std::string_view why) {
   if (op.kind == OpKind::multi) {
     give_up_multi(op);
   }
-  const bool kept_whole = op.kind == OpKind::script || op.kind == OpKind::augmented;
+  const bool kept_whole = op.kind == OpKind::script || op.kind == OpKind::augmented || op.held;
   if (op.started && !kept_whole) {
     // Half a reply is out: the client cannot follow any more.
     doom();
@@ -336,10 +339,18 @@ void Session::on_op_lost(std::uint64_t id, std::string_view why) {
 }
 
 void Session::on_extension(std::uint64_t id, std::string bytes) {
-  if (!queue_.contains(id) || queue_.at(id).kind != OpKind::extension) {
+  if (!queue_.contains(id)) {
     return;
   }
   Op& op = queue_.at(id);
+  if (op.exec && op.extra && op.extra->next_local < op.extra->locals.size()) {
+    op.extra->locals[op.extra->next_local++].reply = std::move(bytes);
+    run_exec_locals(id);
+    return;
+  }
+  if (op.kind != OpKind::extension) {
+    return;
+  }
   deliver(op, bytes);
   finish(op);
 }

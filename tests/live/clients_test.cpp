@@ -388,6 +388,48 @@ TEST_CASE("a pause holds the clients of the proxy, not the proxy") {
   CHECK(direct.call("GET", "k").text == "2");
 }
 
+TEST_CASE("CLIENT within a transaction speaks of the proxy's clients too") {
+  World world;
+  Client client = world.client();
+  Client other = world.client();
+  const std::string id = id_of(client);
+  const std::string other_id = id_of(other);
+  for (const char* version : {"2", "3"}) {
+    client.call("HELLO", version);
+    client.call("MULTI");
+    for (const Words& words :
+         {Words{"CLIENT", "ID"}, Words{"SET", "k", "v"}, Words{"CLIENT", "SETNAME", "me"},
+          Words{"CLIENT", "LIST", "ID", id}, Words{"CLIENT", "KILL", "1.2.3.4:5"},
+          Words{"CLIENT", "GETNAME"}, Words{"EVAL", "return redis.call('get', 'k')", "0"}}) {
+      CHECK(client.call(words).text == "QUEUED");
+    }
+    const Value all = client.call("EXEC");
+    REQUIRE(all.items.size() == 7);
+    CHECK(std::to_string(all.items[0].integer) == id);
+    CHECK(all.items[1].text == "OK");
+    CHECK(all.items[2].text == "OK");
+    CHECK(field(all.items[3].text, "id") == id);
+    CHECK(all.items[4].text == "ERR No such client");
+    CHECK(all.items[5].text == "me");
+    CHECK(all.items[6].text == "v");
+  }
+  // A pause begins at the end of the transaction.
+  client.call("MULTI");
+  client.call("CLIENT", "PAUSE", "100000", "WRITE");
+  client.call("SET", "k", "w");
+  CHECK(client.call("EXEC").items.size() == 2);
+  other.send("SET", "k", "x");
+  CHECK(blocked(client, other_id));
+  CHECK(client.call("GET", "k").text == "w");
+  client.call("CLIENT", "UNPAUSE");
+  CHECK(other.read().text == "OK");
+  // Oneself, behind the answer.
+  client.call("MULTI");
+  client.call("CLIENT", "KILL", "ID", id, "SKIPME", "no");
+  CHECK(client.call("EXEC").items.at(0).integer == 1);
+  CHECK(client.wait_closed(kPatience));
+}
+
 TEST_CASE("invalidations are redirected by the proxy's ids") {
   World world;
   Client direct(world.redis.port(), kPatience);

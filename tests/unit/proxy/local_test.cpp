@@ -1,5 +1,6 @@
 // Answers of the proxy's own in the midst of a relayed connection: where they stand, and that Redis
 // hears what it must.
+#include "exec_patch.hpp"
 #include "fake_upstream.hpp"
 #include "refusal.hpp"
 
@@ -123,6 +124,50 @@ TEST_CASE("Redis skips the answer that the client wants skipped, and no other") 
   rig.own().frame("$1\r\nv\r\n");
   rig.run();
   CHECK(client.read() == "$1\r\nv\r\n");
+}
+
+TEST_CASE("answers of the proxy take their places in EXEC's reply") {
+  const std::vector<LocalInExec> locals{{1, {}, ":7\r\n"}, {3, {}, "$-1\r\n"}};
+  CHECK(patch_exec("*4\r\n+OK\r\n$1\r\nx\r\n*2\r\n:1\r\n*1\r\n:2\r\n$1\r\nx\r\n", locals) ==
+        "*4\r\n+OK\r\n:7\r\n*2\r\n:1\r\n*1\r\n:2\r\n$-1\r\n");
+  for (const char* other : {"*-1\r\n", "-EXECABORT no\r\n", "*2\r\n:1\r\n:2\r\n", "_\r\n"}) {
+    CHECK(patch_exec(other, locals) == other);
+  }
+}
+
+TEST_CASE("CLIENT within MULTI is done by the proxy when EXEC runs, and only then") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("CLIENT ID");
+  const std::string id = client.read();
+  const auto queue = [&](const std::string& line) {
+    client.send(line);
+    rig.own().frame(line == "MULTI" ? "+OK\r\n" : "+QUEUED\r\n");
+    rig.run();
+    client.read();
+  };
+  queue("MULTI");
+  queue("CLIENT SETNAME me");
+  queue("GET k");
+  queue("CLIENT ID");
+  queue("CLIENT KILL ID 0");
+  queue("CLIENT UNPAUSE");
+  CHECK(joined(rig.own().raw) ==
+        "MULTI, ECHO tiercache, GET k, ECHO tiercache, ECHO tiercache, ECHO tiercache");
+  client.send("EXEC\r\nCLIENT GETNAME");
+  CHECK(client.read().empty());
+  const std::string place = "$9\r\ntiercache\r\n";
+  rig.own().frame("*5\r\n" + place + "$1\r\nv\r\n" + place + place + place);
+  rig.run();
+  CHECK(client.read() == "*5\r\n+OK\r\n$1\r\nv\r\n" + id +
+                             "-ERR client-id should be greater than 0\r\n+OK\r\n$2\r\nme\r\n");
+
+  queue("MULTI");
+  queue("CLIENT SETNAME other");
+  client.send("EXEC\r\nCLIENT GETNAME");
+  rig.own().frame("*-1\r\n");
+  rig.run();
+  CHECK(client.read() == "*-1\r\n$2\r\nme\r\n");
 }
 
 TEST_CASE("a subscriber's CLIENT is Redis's to refuse, and CACHE is refused like it") {
