@@ -1,8 +1,8 @@
 #include "command_reply.hpp"
 
-#include "glob.hpp"
 #include "words.hpp"
 
+#include "tiercache/base/glob.hpp"
 #include "tiercache/command/cache_docs.hpp"
 #include "tiercache/command/table.hpp"
 #include "tiercache/resp/reply_scanner.hpp"

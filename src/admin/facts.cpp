@@ -130,7 +130,7 @@ std::vector<Fact> warm_facts(const warmup::Progress& progress) {
       {"warm_pattern", progress.job.pattern},
       {"warm_db", std::int64_t{progress.job.db}},
       {"warm_limit", number(progress.job.limit)},
-      {"warm_rate", std::int64_t{progress.job.rate}},
+      {"warm_rate", progress.state == warmup::State::idle ? 0 : std::int64_t{progress.job.rate}},
       {"warm_scanned", number(progress.scanned)},
       {"warm_filled", number(progress.filled)},
       {"warm_present", number(progress.present)},

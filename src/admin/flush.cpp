@@ -1,5 +1,6 @@
 #include "admin_impl.hpp"
-#include "glob.hpp"
+
+#include "tiercache/base/glob.hpp"
 
 namespace tiercache::admin {
 

@@ -1,7 +1,8 @@
 // Texts and comparisons that walk the whole schema.
-#include "glob.hpp"
 #include "literal.hpp"
 #include "text.hpp"
+
+#include "tiercache/base/glob.hpp"
 
 namespace tiercache::config {
 namespace {
@@ -44,7 +45,7 @@ std::vector<std::pair<std::string, std::string>> get_matching(const Config& conf
                                                               std::string_view pattern) {
   std::vector<std::pair<std::string, std::string>> matches;
   for (const Key& key : schema()) {
-    if (!glob_match(pattern, key.name)) {
+    if (!glob_match(pattern, key.name, LetterCase::ignored)) {
       continue;
     }
     const Value value = key.get(config);

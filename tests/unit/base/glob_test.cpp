@@ -1,10 +1,10 @@
-#include "glob.hpp"
+#include "tiercache/base/glob.hpp"
 
 #include <string>
 
 #include <doctest/doctest.h>
 
-namespace tiercache::admin {
+namespace tiercache {
 
 TEST_CASE("a glob matches as Redis's KEYS does") {
   struct Row {
@@ -38,6 +38,15 @@ TEST_CASE("a glob matches as Redis's KEYS does") {
       {"user:*:name", "user:1:name", true},
       {"USER", "user", false},
       {"[^]", "a", true},
+      {"*.max_*", "l1.max_ttl_ms", true},
+      {"*_ms", "log.level", false},
+      {"\\*", "x", false},
+      {"[\\]]", "]", true},
+      {"[a", "a", true},
+      {"[", "a", false},
+      {"[^", "ab", false},
+      {"[\\a-c]", "b", false},  // an escaped byte begins no range
+      {"[\\a-c]", "-", true},
   };
   for (const Row& row : kRows) {
     CAPTURE(row.pattern);
@@ -45,6 +54,7 @@ TEST_CASE("a glob matches as Redis's KEYS does") {
     CHECK(glob_match(row.pattern, row.text) == row.matches);
   }
   CHECK(glob_match("US[E-F]R", "user", LetterCase::ignored));
+  CHECK(glob_match("L[0-9].SHARDS", "l1.shards", LetterCase::ignored));
 }
 
 TEST_CASE("a glob matches any bytes") {
@@ -61,4 +71,4 @@ TEST_CASE("many stars cost no more than a walk for each") {
   CHECK_FALSE(glob_match(pattern + "b", std::string(2000, 'a')));
 }
 
-}  // namespace tiercache::admin
+}  // namespace tiercache

@@ -1,22 +1,22 @@
-#include "glob.hpp"
+#include "tiercache/base/glob.hpp"
 
 #include <utility>
 
-namespace tiercache::admin {
+namespace tiercache {
 
 namespace {
 
+// Redis compares bytes of a range as its plain char, which is signed where it is run.
 struct Fold {
   LetterCase letter_case;
-  unsigned char operator()(char c) const noexcept {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool upper = letter_case == LetterCase::ignored && byte >= 'A' && byte <= 'Z';
-    return upper ? static_cast<unsigned char>(byte - 'A' + 'a') : byte;
+  signed char operator()(char c) const noexcept {
+    const bool upper = letter_case == LetterCase::ignored && c >= 'A' && c <= 'Z';
+    return static_cast<signed char>(upper ? c - 'A' + 'a' : c);
   }
 };
 
 // Matches one byte against the element at `at` and moves behind the element.
-bool match_one(std::string_view pattern, std::size_t& at, unsigned char c, Fold fold) noexcept {
+bool match_one(std::string_view pattern, std::size_t& at, signed char c, Fold fold) noexcept {
   const char element = pattern[at++];
   if (element == '?') {
     return true;
@@ -35,12 +35,13 @@ bool match_one(std::string_view pattern, std::size_t& at, unsigned char c, Fold 
       found = found || fold(pattern[at + 1]) == c;
       at += 2;
     } else if (at + 2 < pattern.size() && pattern[at + 1] == '-') {
-      unsigned char from = fold(pattern[at]);
-      unsigned char to = fold(pattern[at + 2]);
+      // Which end is the lower one is decided before case is forgotten.
+      auto from = static_cast<signed char>(pattern[at]);
+      auto to = static_cast<signed char>(pattern[at + 2]);
       if (from > to) {
         std::swap(from, to);
       }
-      found = found || (from <= c && c <= to);
+      found = found || (fold(from) <= c && c <= fold(to));
       at += 3;
     } else {
       found = found || fold(pattern[at]) == c;
@@ -83,4 +84,4 @@ bool glob_match(std::string_view pattern, std::string_view text, LetterCase lett
   return p == pattern.size();
 }
 
-}  // namespace tiercache::admin
+}  // namespace tiercache
