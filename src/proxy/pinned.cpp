@@ -203,7 +203,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   const OpKind kind = sent.queued                      ? OpKind::queued
                       : effects.script()               ? OpKind::script
                       : what.route == Route::augmented ? OpKind::augmented
-                      : shows_redirect(what)           ? OpKind::augmented
+                      : shows_ids(what)                ? OpKind::augmented
                                                        : OpKind::relay;
   Op& op = queue_.at(push(kind));
   op.unknown = what.command == nullptr;

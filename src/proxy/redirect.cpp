@@ -109,8 +109,8 @@ void Session::serve_redirect() {
   }
   if (own_->state() == l2::Link::State::ready) {
     tell_upstream_id(own_->upstream_id());
-  } else if (!upstream_id_asked_) {
-    // Answered when the connection stands; in whichever state that is.
+  } else if (queue_.empty() && !flow_->in_multi() && !upstream_id_asked_) {
+    // Answered when the connection stands. (Any answer will do; without one, the next tick.)
     upstream_id_asked_ = true;
     pinned_internal("echo", {"ECHO", "tiercache"});
   }
@@ -123,19 +123,29 @@ void Session::tell_upstream_id(std::uint64_t upstream) {
   }
 }
 
-bool Session::shows_redirect(const Classified& what) const noexcept {
-  return redirect_.upstream != 0 && what.fits &&
-         (what.command->name == "client|getredir" || what.command->name == "client|trackinginfo");
+bool Session::shows_ids(const Classified& what) const noexcept {
+  if (!what.fits) {
+    return false;
+  }
+  const std::string_view name = what.command->name;
+  return name == "hello" ||
+         (redirect_.upstream != 0 && (name == "client|getredir" || name == "client|trackinginfo"));
 }
 
-// A reply of CLIENT GETREDIR or TRACKINGINFO, with the proxy's id.
-std::string Session::shown_redirect(std::string reply) const {
-  constexpr std::string_view kField = "redirect\r\n:";
-  const std::size_t field = reply.find(kField);
-  if (reply.starts_with(':')) {
+// A reply of HELLO, CLIENT GETREDIR or CLIENT TRACKINGINFO, with the proxy's ids.
+std::string Session::in_our_ids(std::string reply) const {
+  constexpr std::string_view kOwn = "$2\r\nid\r\n:";
+  constexpr std::string_view kRedirect = "redirect\r\n:";
+  const std::size_t own = reply.find(kOwn);
+  const std::size_t redirect = reply.find(kRedirect);
+  if (own != reply.npos) {
+    const std::size_t at = own + kOwn.size();
+    const std::size_t end = reply.find('\r', at);
+    reply.replace(at, end == reply.npos ? end : end - at, std::to_string(client_id_));
+  } else if (reply.starts_with(':')) {
     replace_integer(reply, 1, redirect_.upstream, redirect_.client);
-  } else if (field != reply.npos) {
-    replace_integer(reply, field + kField.size(), redirect_.upstream, redirect_.client);
+  } else if (redirect != reply.npos) {
+    replace_integer(reply, redirect + kRedirect.size(), redirect_.upstream, redirect_.client);
   }
   return reply;
 }

@@ -219,8 +219,8 @@ class Session final : public l2::Consumer {
   std::string_view with_redirect(const Request& request);
   void serve_redirect();
   void tell_upstream_id(std::uint64_t upstream);
-  bool shows_redirect(const Classified& what) const noexcept;
-  std::string shown_redirect(std::string reply) const;
+  bool shows_ids(const Classified& what) const noexcept;
+  std::string in_our_ids(std::string reply) const;
   void show_redirect_broken(std::string& frame) const;
 
   // pinned.cpp

@@ -315,6 +315,9 @@ void Session::tick(Time time) {
   if (!pinned_ && own_ && ++parked_ticks_ > kParkedTicks) {
     leave_own_link();
   }
+  if (!want_upstream_id_.empty()) {
+    worker_.touch(*this);
+  }
   const auto timeout = worker_.config().listen.timeout;
   if (gone_ || stall_ == Stall::paused || timeout.count() == 0 || time - active_ < timeout ||
       !queue_.empty() || (pinned_ && flow_->endless())) {

@@ -280,8 +280,8 @@ void Session::on_augmented_piece(std::uint64_t id, std::string_view piece, bool 
     const std::vector<std::string_view> args(words.begin(), words.end());
     const resp::Version version = pinned_ ? flow_->version() : spec_.version;
     std::string reply = std::exchange(op.gather, {});
-    const std::string bytes = is_word(args[0], "client")
-                                  ? shown_redirect(std::move(reply))
+    const bool ids = is_word(args[0], "client") || is_word(args[0], "hello");
+    const std::string bytes = ids ? in_our_ids(std::move(reply))
                                   : worker_.extensions().augment(args, std::move(reply), version);
     deliver(op, bytes);
     finish(op);

@@ -249,6 +249,11 @@ TEST_CASE("ids are the same wherever they are shown, and grow over all threads")
     CHECK(asker.call("CACHE", "CLIENTS").text.find("id=" + std::to_string(id) + " ") !=
           std::string::npos);
   }
+  // In a state that hangs on a connection of its own too.
+  const std::string asker_id = id_of(asker);
+  asker.call("WATCH", "k");
+  CHECK(std::to_string(asker.call("HELLO", "3").find("id")->integer) == asker_id);
+  asker.call("UNWATCH");
   const std::string all = asker.call("CLIENT", "LIST").text;
   CHECK(lines(all) == 10);
   CHECK(lines(asker.call("CLIENT", "LIST", "TYPE", "normal").text) == 10);
