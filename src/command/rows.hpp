@@ -58,5 +58,39 @@ constexpr Command row(std::string_view name, std::int32_t arity, std::uint32_t f
   return row(name, arity, flags, kind, keys, Route::shared, Syntax::plain, why);
 }
 
+// A read of the key args[1] that L1 keeps; `unless`: not from a server that has this command.
+constexpr Command kept(Reply reply, Command made) {
+  made.reply = reply;
+  return made;
+}
+constexpr Command kept(std::string_view name, std::int32_t arity, std::uint32_t flags, Reply reply,
+                       std::string_view unless = {}) {
+  Command made = kept(reply, row(name, arity, flags, Kind::cacheable_read, {r(1)}));
+  made.unless = unless;
+  return made;
+}
+// A read that L1 does not keep.
+constexpr Command not_kept(std::string_view reason, Command made) {
+  made.not_kept = reason;
+  return made;
+}
+
+// With it a field of a hash ends by itself, and the event comes when it is deleted.
+inline constexpr std::string_view kFieldsExpire = "hexpire";
+
+inline constexpr std::string_view kRandom = "chosen at random";
+inline constexpr std::string_view kCursor =
+    "a step of an iteration, which the server's tables steer";
+inline constexpr std::string_view kManyKeys =
+    "depends on several keys, and an entry lies under one";
+inline constexpr std::string_view kUndeclared = "depends on keys that it does not declare";
+inline constexpr std::string_view kPlaces =
+    "deterministic, but the same place is seldom asked for twice";
+inline constexpr std::string_view kIdle = "changes with time, without an event";
+inline constexpr std::string_view kEncoding =
+    "shows how the server stores the value, which changes without an event";
+inline constexpr std::string_view kWriteByName =
+    "a write by its name and its rights, even where it only reads";
+
 }  // namespace rows
 }  // namespace tiercache::command

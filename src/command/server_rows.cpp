@@ -94,7 +94,7 @@ constexpr Command kRows[] = {
     row("memory|malloc-stats", 2, 0, Kind::none),
     row("memory|purge", 2, 0, Kind::none),
     row("memory|stats", 2, 0, Kind::none),
-    row("memory|usage", -3, kReadonly, Kind::read, {r(2)}),
+    not_kept(kEncoding, row("memory|usage", -3, kReadonly, Kind::read, {r(2)})),
     row("module", -2, 0, Kind::unknown_write, {}, "a subcommand we do not know may do anything"),
     row("module|help", 2, kLoading | kStale, Kind::none),
     row("module|list", 2, kAdmin | kNoscript, Kind::none),

@@ -90,6 +90,9 @@ void treat_unknown(Command& command, const LearntCommand& learnt) {
                             learnt.first_key, learnt.last_key, step};
   }
   command.why = "learnt from the server";
+  if (reads) {
+    command.not_kept = "only the server knows what it depends on";
+  }
 }
 
 }  // namespace
@@ -111,6 +114,12 @@ Table::Table(std::span<const LearntCommand> learnt) {
   }
   for (const LearntCommand& entry : learnt.first(std::min(learnt.size(), kMaxLearnt))) {
     learn(entry);
+  }
+  for (Command& command : commands_) {
+    if (!command.unless.empty() && find_name(command.unless) != nullptr) {
+      command.kind = Kind::read;
+      command.not_kept = "this server has a command that takes away parts of the value in time";
+    }
   }
 }
 

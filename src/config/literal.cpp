@@ -1,5 +1,6 @@
 #include "literal.hpp"
 
+#include "suggest.hpp"
 #include "text.hpp"
 #include "toml_reader.hpp"
 
@@ -149,6 +150,15 @@ Result<Value> words_value(const Key& key, const Literal& literal,
       return refused(
           key, literal,
           quoted_briefly(word) + " is not 1 to 64 letters, digits and - _ . | : / @ # { }");
+    }
+  }
+  if (!key.choices.empty()) {
+    for (const std::string& word : words) {
+      const std::string name = lower(std::string_view(word).substr(word.starts_with('-') ? 1 : 0));
+      if (std::ranges::find(key.choices, name) == key.choices.end()) {
+        return refused(key, literal,
+                       quoted_briefly(word) + " is none of them" + suggestion(name, key.choices));
+      }
     }
   }
   return Value{words};
@@ -379,7 +389,8 @@ std::string expectation(const Key& key) {
     case Kind::endpoint:
       return R"("host:port", "[v6]:port" or "unix:/path")";
     case Kind::words:
-      return "an array of at most " + std::to_string(key.max) + " words";
+      return "an array of at most " + std::to_string(key.max) +
+             (key.choices.empty() ? " words" : " known words, each with a '-' in front or not");
   }
   return {};
 }

@@ -10,6 +10,60 @@ constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "
 constexpr std::string_view kModes[] = {"strict", "session"};
 constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
 
+// What l1.commands may name: the reads that the command table lets L1 keep (a test compares them),
+// and all of them.
+constexpr std::string_view kL1Commands[] = {"all",
+                                            "bitcount",
+                                            "bitfield_ro",
+                                            "bitpos",
+                                            "exists",
+                                            "expiretime",
+                                            "geodist",
+                                            "geohash",
+                                            "geopos",
+                                            "get",
+                                            "getbit",
+                                            "getrange",
+                                            "hexists",
+                                            "hget",
+                                            "hgetall",
+                                            "hkeys",
+                                            "hlen",
+                                            "hmget",
+                                            "hstrlen",
+                                            "hvals",
+                                            "lindex",
+                                            "llen",
+                                            "lpos",
+                                            "lrange",
+                                            "mget",
+                                            "pexpiretime",
+                                            "pttl",
+                                            "scard",
+                                            "sismember",
+                                            "smembers",
+                                            "smismember",
+                                            "strlen",
+                                            "substr",
+                                            "ttl",
+                                            "type",
+                                            "xlen",
+                                            "xrange",
+                                            "xrevrange",
+                                            "zcard",
+                                            "zcount",
+                                            "zlexcount",
+                                            "zmscore",
+                                            "zrange",
+                                            "zrangebylex",
+                                            "zrangebyscore",
+                                            "zrank",
+                                            "zrevrange",
+                                            "zrevrangebylex",
+                                            "zrevrangebyscore",
+                                            "zrevrank",
+                                            "zscore"};
+
 constexpr auto kStart = Reload::at_start;
 constexpr auto kLive = Reload::live;
 
@@ -103,6 +157,15 @@ constexpr Key choice(std::string_view name, std::span<const std::string_view> ch
   return made;
 }
 
+// Words of a list, each of which may have a '-' in front.
+template <auto... Path>
+constexpr Key listed(std::string_view name, std::span<const std::string_view> choices,
+                     Reload reload, std::string_view doc) {
+  Key made = key<Path...>(name, Kind::words, 0, 256, reload, doc);
+  made.choices = choices;
+  return made;
+}
+
 constexpr Key secret(Key made) {
   made.secrecy = Secrecy::secret;
   return made;
@@ -169,6 +232,9 @@ constexpr Key kSchema[] = {
                                  "Larger replies are passed on but not kept"),
     integer<&C::l1, &L1::max_variants>("l1.max_variants", 1, 65536, kLive,
                                        "Replies to different commands kept under one key"),
+    listed<&C::l1, &L1::commands>("l1.commands", kL1Commands, kLive,
+                                  "The reads that are answered from L1: all, names, and -name to "
+                                  "leave one out"),
     choice<&C::l1, &L1::eviction>("l1.eviction", kEvictions, kStart, "What leaves when L1 is full"),
 
     choice<&C::coherence, &Coherence::invalidation>("coherence.invalidation", kInvalidations,

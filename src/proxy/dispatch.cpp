@@ -33,6 +33,7 @@ Session::Classified Session::classify(Args args) const {
     what.kind = Kind::unknown_write;
     return what;
   }
+  what.position = static_cast<std::uint16_t>(what.command - worker_.table().commands().data());
   what.fits = command::arity_fits(*what.command, args);
   if (!what.fits) {
     if (what.command->name.starts_with("cache")) {
@@ -48,10 +49,7 @@ Session::Classified Session::classify(Args args) const {
 
 Session::Step Session::dispatch(const Request& request) {
   const Classified what = classify(request.args);
-  last_command_ =
-      what.command == nullptr
-          ? kNoCommand
-          : static_cast<std::uint16_t>(what.command - worker_.table().commands().data());
+  last_command_ = what.position;
   if (worker_.pause_mode() != PauseMode::none && paused(what, request.args)) {
     return stall(Stall::paused);
   }
@@ -78,22 +76,29 @@ Session::Step Session::dispatch(const Request& request) {
       step = augmented(request);
       break;
     case Route::shared:
-      if (what.kind == Kind::cacheable_read && may_keep(worker_.hub(), what.kind, request.args)) {
-        step = cacheable_read(request, what);
-      } else if (what.kind == Kind::multi_read &&
-                 may_keep(worker_.hub(), what.kind, request.args)) {
-        step = multi_read(request, what);
-      } else if (what.kind == Kind::ttl_read) {
-        step = ttl_read(request, what);
-      } else {
-        step = relay(request, what);
-      }
+      step = shared(request, what);
       break;
   }
   if (step == Step::next) {
     worker_.count(stats::Counter::commands);
   }
   return step;
+}
+
+Session::Step Session::shared(const Request& request, const Classified& what) {
+  const bool keeps = what.command != nullptr && worker_.keeps(what.position);
+  if (what.kind == Kind::cacheable_read) {
+    if (keeps && may_keep(worker_.hub(), what.kind, request.args)) {
+      return cacheable_read(request, what);
+    }
+  } else if (what.kind == Kind::multi_read) {
+    if (keeps && may_keep(worker_.hub(), what.kind, request.args)) {
+      return multi_read(request, what);
+    }
+  } else if (what.kind == Kind::ttl_read && keeps) {
+    return ttl_read(request, what);
+  }
+  return relay(request, what);
 }
 
 Session::Step Session::stall(Stall why) {

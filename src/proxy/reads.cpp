@@ -18,45 +18,8 @@ using command::Kind;
 
 namespace {
 
-std::uint16_t id_of_read(const command::Command& command) {
-  const CommandIds& ids = command_ids();
-  return command.name == "get" ? ids.get : command.name == "strlen" ? ids.strlen : ids.exists;
-}
-
 // Larger hits are pinned, and copied when the shard is free for others again.
 constexpr std::size_t kCopiedUnderLock = 4096;
-
-std::span<const l1::Variant> answers_to(std::uint16_t command) {
-  const CommandIds& ids = command_ids();
-  return command == ids.get      ? answers_to_get()
-         : command == ids.strlen ? answers_to_strlen()
-                                 : answers_to_exists();
-}
-
-enum class Verdict : std::uint8_t {
-  more,    // too little has come to tell
-  keep,    // small enough for L1
-  stream,  // not for L1
-};
-
-Verdict judge(std::string_view reply, std::size_t max_value) {
-  constexpr std::size_t kLongestHeader = 32;
-  switch (reply[0]) {
-    case ':':
-    case '_':
-      return Verdict::keep;
-    case '$':
-      break;
-    default:
-      return Verdict::stream;
-  }
-  const Header header = read_header(reply);
-  if (!header.ok) {
-    return reply.size() < kLongestHeader ? Verdict::more : Verdict::stream;
-  }
-  const bool fits = header.number < 0 || static_cast<std::uint64_t>(header.number) <= max_value;
-  return fits ? Verdict::keep : Verdict::stream;
-}
 
 }  // namespace
 
@@ -70,17 +33,23 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
     return relay(request, what);
   }
+  OwnName own{{}, variant_args_};
+  const std::span<const l1::Variant> answers =
+      answers_to(*what.command, what.position, request.args, spec_.version, own);
+  if (answers.empty()) {
+    return relay(request, what);
+  }
   if (const Step step = link_step(); step == Step::again) {
     return step;
   }
   if (!link_) {
     return answer_away();
   }
-  const std::uint16_t command = id_of_read(*what.command);
+  const std::uint16_t command = what.position;
   const std::string_view key = request.args[1];
   coherence::ReadAsk ask;
   ask.key = {cache.hash(spec_.db, key), spec_.db, key};
-  ask.answers = answers_to(command);
+  ask.answers = answers;
   ask.reach = coherence_.reach(ask.key.hash, view);
   ask.fenced_by = fenced_by_;
   ask.place = link_->next_place();
@@ -163,6 +132,7 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what) 
   coherence::ReadAsk ask;
   ask.key = {cache.hash(spec_.db, key), spec_.db, key};
   ask.answers = answers_to_ttl();
+  ask.settled = true;
   ask.reach = coherence_.reach(ask.key.hash, view);
   ask.fenced_by = fenced_by_;
   std::optional<std::int64_t> milliseconds;
@@ -243,23 +213,18 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
 void Session::end_flight(std::uint64_t id) {
   Op& op = queue_.at(id);
   const std::string bytes = std::exchange(op.gather, {});
-  const CommandIds& ids = command_ids();
-  const Header header = read_header(bytes);
-  const bool nil = header.number < 0;
+  const Heard heard = hear(op.command, bytes, op.pttl);
   coherence::Fill fill;
-  fill.cacheable = header.ok && !op.pttl_bad;
-  fill.reply = nil ? kNil : std::string_view(bytes);
+  fill.cacheable = heard.consistent && !op.pttl_bad;
+  fill.missing = heard.missing;
+  fill.reply = heard.nil ? kNil : std::string_view(bytes);
   fill.pttl_ms = op.pttl;
   fill.source = link_->next_place().source;  // the link it came by: none is left while it owes
-  // STRLEN of an empty string is 0 as well; there PTTL alone can tell.
-  fill.missing = op.command == ids.get      ? nil
-                 : op.command == ids.exists ? header.number == 0
-                                            : header.number == 0 && op.pttl == -2;
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
   const bool filled = worker_.cache().reply(op.hash, op.flight, fill, now(), waiters);
   worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
-  tell_waiters(waiters, nil ? kNil : std::string_view(bytes), nil ? News::nil : News::bytes, true);
+  tell_waiters(waiters, fill.reply, heard.nil ? News::nil : News::bytes, true);
 }
 
 // The bytes go to each who waits, on this thread or another. This session waits too.

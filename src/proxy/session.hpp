@@ -71,7 +71,7 @@ class Session final : public l2::Consumer {
   // What a flight brought for an operation that waits for it.
   enum class News : std::uint8_t {
     bytes,
-    nil,     // the key does not exist: each client has its own word for that
+    nil,     // GET of a missing key: each RESP version has its own word for that
     broken,  // the flight's link is lost; the bytes are an error reply
   };
   void on_flight(std::uint64_t op, std::string_view bytes, News news, bool last);
@@ -108,6 +108,7 @@ class Session final : public l2::Consumer {
     bool fits = false;                          // the arity
     command::Kind kind = command::Kind::none;
     command::Route route = command::Route::shared;
+    std::uint16_t position = kNoCommand;  // in the table
   };
 
   Self ref() {
@@ -160,6 +161,7 @@ class Session final : public l2::Consumer {
   Step link_step();
   Step stall(Stall why);
   Step wait_fence(std::uint64_t ping);
+  Step shared(const Request& request, const Classified& what);
   Step relay(const Request& request, const Classified& what);
   Step augmented(const Request& request);
   std::string_view relay_bytes(const Request& request);
@@ -282,6 +284,7 @@ class Session final : public l2::Consumer {
   std::vector<command::KeyRef> keys_;
   std::string scratch_;
   std::uint16_t last_command_ = kNoCommand;  // in the table
+  std::string variant_args_;                 // for the look-up of the request in hand
 
   // Upstream.
   coherence::Session coherence_;

@@ -1,5 +1,6 @@
 #include "tiercache/proxy/worker.hpp"
 
+#include "kept.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
 #include "words.hpp"
@@ -78,6 +79,7 @@ void Worker::set_table(std::shared_ptr<const command::Table> table) {
 void Worker::read_config() {
   const std::int64_t slow = config().slowlog.slower_than_us;
   slower_than_ = slow < 0 ? Duration::max() : Duration(std::chrono::microseconds(slow));
+  kept_commands_ = kept_commands(config().l1.commands, table());
   denied_names_.clear();
   denied_commands_.assign(table().commands().size(), false);
   for (const std::string& entry : config().commands.deny) {

@@ -54,6 +54,9 @@ struct ReadAsk {
   // A PING sent after this read arrived and acknowledged since; 0: none was waited for. Where
   // max_staleness is 0 each hit needs one.
   std::uint64_t fenced_by = 0;
+  // The entry's TTL is asked for too. It was read a moment before the reply, so the two are of one
+  // moment only as of a PING sent after both.
+  bool settled = false;
   Place place;
   Waiter waiter = 0;
 };

@@ -56,7 +56,7 @@ ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time n
   if (entry == nullptr) {
     return outcome;
   }
-  if (entry->fenced() && entry->seq() > view.acked) {
+  if ((entry->fenced() || ask.settled) && entry->seq() > view.acked) {
     // Waited once and fenced anew meanwhile: go upstream, do not wait for ever.
     if (ask.fenced_by == 0 && view.proof == Proof::stream) {
       outcome.kind = ReadOutcome::Kind::wait;

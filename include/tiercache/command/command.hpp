@@ -22,7 +22,7 @@ using Args = std::span<const std::string_view>;
 // What it does to L1.
 enum class Kind : std::uint8_t {
   none,            // neither reads nor changes a value or TTL of ours (PING, CONFIG, WATCH, SCAN)
-  cacheable_read,  // L1 may answer and be filled: GET, STRLEN, EXISTS of one key
+  cacheable_read,  // L1 may answer and be filled: deterministic reads of one key, args[1]
   multi_read,      // MGET, EXISTS of several keys: L1 answers only if all of them hit
   ttl_read,        // TTL, PTTL: from an entry's deadline, else passed through
   read,            // passed-through read of its keys
@@ -103,6 +103,13 @@ enum class Syntax : std::uint8_t {
   debug,             // the subcommand decides
 };
 
+// Of a cacheable read: how its reply depends on the RESP version.
+enum class Reply : std::uint8_t {
+  alike,       // the same bytes in both: numbers, strings, lists of strings (and GET: its nil is
+               // each version's own, which the proxy sees to)
+  by_version,  // maps, sets, doubles, nils: L1 keeps one for each version
+};
+
 struct Command {
   std::string_view name{};  // lower case; a subcommand's is "container|sub"
   std::int32_t arity = 0;   // Redis's: n exactly, -n at least, the name (and the sub's) included
@@ -111,7 +118,12 @@ struct Command {
   KeySpec key_specs[2] = {};
   Route route = Route::shared;
   Syntax syntax = Syntax::plain;
-  std::string_view why{};   // one line where the treatment is not obvious
+  std::string_view why{};  // one line where the treatment is not obvious
+  Reply reply = Reply::by_version;
+  // Why L1 does not keep this read's replies; of every such read, and of these only.
+  std::string_view not_kept{};
+  // A cacheable read is a plain one where the server has taught us this command.
+  std::string_view unless{};
   bool container = false;   // has subcommands
   bool subcommand = false;  // found under a container only
   bool learnt = false;      // came from the server, not from our table

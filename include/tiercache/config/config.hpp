@@ -61,6 +61,7 @@ struct L1 {
   milliseconds negative_ttl{1000};
   std::size_t max_value = 1 * kMib;
   std::uint32_t max_variants = 64;
+  std::vector<std::string> commands = {"all"};
   Eviction eviction = Eviction::lru;
 
   bool operator==(const L1&) const = default;

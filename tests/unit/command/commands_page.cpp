@@ -122,8 +122,12 @@ std::string commands_page() {
       "| command | who answers | L1 | connection to Redis | note |\n|---|---|---|---|---|\n";
   for (const Command* command : commands) {
     page.append("| ").append(shown_name(*command));
+    std::string l1(effect(*command));
+    if (!command->not_kept.empty()) {
+      l1.append("; not kept: ").append(command->not_kept);
+    }
     for (const std::string_view text :
-         {who(*command), effect(*command), connection(*command), command->why}) {
+         {who(*command), std::string_view(l1), connection(*command), command->why}) {
       page.append(" | ").append(cell(text));
     }
     page.append(" |\n");

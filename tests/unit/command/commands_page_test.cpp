@@ -30,6 +30,8 @@ TEST_CASE("the page has a line for every command, and says who answers it") {
   CHECK(page.find("\n| CLIENT KILL | proxy |") != page.npos);
   CHECK(page.find("\n| INFO | Redis, the proxy adds |") != page.npos);
   CHECK(page.find("\n| GET | L1, else Redis | keeps the reply | shared |") != page.npos);
+  CHECK(page.find("\n| HGETALL | L1, else Redis | keeps the reply |") != page.npos);
+  CHECK(page.find("\n| HRANDFIELD | Redis | passes; not kept: chosen at random |") != page.npos);
   CHECK(page.find("\n| MULTI | Redis |  | own, while it has state |") != page.npos);
   CHECK(page.find("\n| FLUSHALL | Redis | emptied | shared | no keyspace event |") != page.npos);
 }

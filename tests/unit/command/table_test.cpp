@@ -78,6 +78,19 @@ TEST_CASE("a container stands for itself where its subcommand is missing or unkn
   CHECK(table.find(args)->name == "client");
 }
 
+TEST_CASE("where fields of a hash can expire by themselves, L1 does not keep hash reads") {
+  const LearntCommand learnt[] = {{"hexpire", -6, {"write", "denyoom", "fast"}, 1, 1, 1}};
+  const auto table = Table::with(learnt);
+  for (const Command& command : Table::builtin()->commands()) {
+    CAPTURE(command.name);
+    const Command& here = *table->find_name(command.name);
+    const bool changes = command.kind == Kind::cacheable_read && command.name.starts_with('h');
+    CHECK(here.kind == (changes ? Kind::read : command.kind));
+    CHECK((here.not_kept.empty() == command.not_kept.empty()) == !changes);
+  }
+  CHECK(table->find_name("hgetall")->kind == Kind::read);
+}
+
 TEST_CASE("learnt commands are never answered by L1") {
   const LearntCommand learnt[] = {
       {"json.get", -2, {"readonly", "module"}, 1, 1, 1},

@@ -27,6 +27,10 @@ std::pair<Value, Value> two_values(const Key& key) {
     case Kind::endpoint:
       return {std::string("unix:/x"), std::string("h:1")};
     case Kind::words:
+      if (!key.choices.empty()) {
+        const std::string first(key.choices.front());
+        return {std::vector<std::string>{first}, std::vector<std::string>{first, "-" + first}};
+      }
       return {std::vector<std::string>{"A"}, std::vector<std::string>{"A", "B"}};
     case Kind::choice: {
       const auto last = static_cast<std::int64_t>(key.choices.size()) - 1;
@@ -179,6 +183,8 @@ TEST_CASE("SET changes a live key and refuses the others") {
   Config config;
   CHECK(set_live(config, "l1.max_memory", "64mb"));
   CHECK(config.l1.max_memory == 64 * kMib);
+  CHECK(set_live(config, "l1.commands", "all -HGETALL"));
+  CHECK(config.l1.commands == std::vector<std::string>{"all", "-HGETALL"});
   CHECK(set_live(config, "log.level", "debug"));
   CHECK(config.log.level == LogLevel::debug);
 
@@ -189,6 +195,9 @@ TEST_CASE("SET changes a live key and refuses the others") {
   };
   CHECK(refusal("l1.shards", "4") == "l1.shards can only be set at start");
   CHECK(refusal("commands.deny", "") == "commands.deny can only be set at start");
+  CHECK(refusal("l1.commands", "get, -hgetal") ==
+        "l1.commands: expected an array of at most 256 known words, each with a '-' in front or "
+        "not, got an array: \"-hgetal\" is none of them; did you mean 'hgetall'?");
   CHECK(refusal("l1.max_memroy", "1mb") ==
         "unknown key \"l1.max_memroy\"; did you mean 'l1.max_memory'?");
   CHECK(refusal("log.level", "loud") ==
