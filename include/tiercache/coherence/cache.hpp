@@ -141,6 +141,15 @@ class BasicCache {
     MutexLock lock(found.mutex);
     return use(found.shard);
   }
+  template <auto Method>
+  void change(KeyHash hash, Transition what);
+  // Under the shard's lock.
+  void note(BasicShard<R>& shard, KeyHash hash, Transition what) const noexcept {
+    if (shard.trace().on()) [[unlikely]] {
+      const View view = status_.view();
+      shard.note(what, hash, view, view.acked_at);
+    }
+  }
 
   template <class OnHit, class Method>
   ReadOutcome locked(const ReadAsk& ask, Time now, OnHit&& on_hit, Method method) {

@@ -78,32 +78,44 @@ bool BasicCache<R>::reply(KeyHash hash, FlightId flight, const Fill& fill, Time 
 
 template <Rules R>
 void BasicCache<R>::flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters) {
-  at(hash, [&](BasicShard<R>& shard) { shard.on_flight_lost(hash, flight, waiters); });
+  at(hash, [&](BasicShard<R>& shard) {
+    shard.on_flight_lost(hash, flight, waiters);
+    note(shard, hash, Transition::lost);
+  });
+}
+
+template <Rules R>
+template <auto Method>
+void BasicCache<R>::change(KeyHash hash, Transition what) {
+  at(hash, [&](BasicShard<R>& shard) {
+    (shard.*Method)(hash);
+    note(shard, hash, what);
+  });
 }
 
 template <Rules R>
 void BasicCache<R>::event(KeyHash hash) {
-  at(hash, [&](BasicShard<R>& shard) { shard.on_event(hash); });
+  change<&BasicShard<R>::on_event>(hash, Transition::event);
 }
 
 template <Rules R>
 void BasicCache<R>::write_begin(KeyHash hash) {
-  at(hash, [&](BasicShard<R>& shard) { shard.on_write_begin(hash); });
+  change<&BasicShard<R>::on_write_begin>(hash, Transition::write_sent);
 }
 
 template <Rules R>
 void BasicCache<R>::write_end(KeyHash hash) {
-  at(hash, [&](BasicShard<R>& shard) { shard.on_write_end(hash); });
+  change<&BasicShard<R>::on_write_end>(hash, Transition::write_answered);
 }
 
 template <Rules R>
 void BasicCache<R>::blocking_write_reply(KeyHash hash) {
-  at(hash, [&](BasicShard<R>& shard) { shard.on_blocking_write_reply(hash); });
+  change<&BasicShard<R>::on_blocking_write_reply>(hash, Transition::blocking_write);
 }
 
 template <Rules R>
 void BasicCache<R>::pass_read(KeyHash hash) {
-  at(hash, [&](BasicShard<R>& shard) { shard.on_pass_read(hash); });
+  change<&BasicShard<R>::on_pass_read>(hash, Transition::passed_read);
 }
 
 template <Rules R>

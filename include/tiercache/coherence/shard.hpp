@@ -18,6 +18,7 @@
 #include "tiercache/coherence/link_status.hpp"
 #include "tiercache/coherence/rules.hpp"
 #include "tiercache/coherence/session.hpp"
+#include "tiercache/coherence/trace.hpp"
 #include "tiercache/l1/store.hpp"
 
 #include <algorithm>
@@ -99,6 +100,7 @@ struct ShardConfig {
   // PTTL is answered from memory if the fill's round trip was at most its own unit.
   Duration exact_within = std::chrono::milliseconds(1);
   std::uint32_t stripes = 1024;  // a power of two
+  std::size_t trace = 0;         // records of each shard's Trace; 0: off
 };
 
 template <Rules R = Rules{}>
@@ -154,6 +156,17 @@ class BasicShard {
   }
   std::size_t flights() const noexcept {
     return flight_count_;
+  }
+  Trace& trace() noexcept {
+    return trace_;
+  }
+  // Into the trace, if it is on. By itself the shard does so with what it knows the time of.
+  void note(Transition what, KeyHash hash, const View& view, Time at) noexcept {
+    if (trace_.on()) {
+      trace_.add({hash, at, static_cast<std::uint32_t>(view.sent),
+                  static_cast<std::uint32_t>(stripe(hash).epoch),
+                  static_cast<std::uint32_t>(view.generation), what});
+    }
   }
   // Entries dropped because their key changed, or might have.
   std::uint64_t invalidated() const noexcept {
@@ -215,7 +228,7 @@ class BasicShard {
     return R.age_cap && view.proof == Proof::age ? std::min(limit, config_.max_staleness) : limit;
   }
   void commit(KeyHash hash, const Flight& flight, const Fill& fill, const View& view, Time now);
-  void fence_others(KeyHash hash, const Flight& delivered, const View& view);
+  void fence_others(KeyHash hash, const Flight& delivered, const View& view, Time now);
   Flight& start(const l1::Key& key, const l1::Variant& variant, const Place& place,
                 const View& view, Time now);
   bool take(KeyHash hash, FlightId id, Flight& out);
@@ -223,6 +236,7 @@ class BasicShard {
   ShardConfig config_;
   l1::Store store_;
   std::vector<Stripe> stripes_;
+  Trace trace_;
   boost::unordered_flat_map<KeyHash, Flights> flights_;
   std::size_t flight_count_ = 0;
   FlightId next_flight_ = 1;

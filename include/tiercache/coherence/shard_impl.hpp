@@ -13,6 +13,7 @@ template <Rules R>
 BasicShard<R>::BasicShard(const ShardConfig& config)
     : config_(config), store_(config.limits), stripes_(config.stripes) {
   TC_CHECK(config.stripes > 0 && (config.stripes & (config.stripes - 1)) == 0);
+  trace_.resize(config.trace);
 }
 
 template <Rules R>
@@ -132,6 +133,7 @@ typename BasicShard<R>::Flight& BasicShard<R>::start(const l1::Key& key, const l
   flight.key = key.bytes;
   flight.args = variant.args;
   flight_count_++;
+  note(Transition::begun, key.hash, view, now);
   return flight;
 }
 
@@ -216,12 +218,19 @@ void BasicShard<R>::commit(KeyHash hash, const Flight& flight, const Fill& fill,
 // What other links brought, or will bring, of this key may be older than the reply now delivered.
 // A PING sent from here on is answered after the events of every write the reply can show.
 template <Rules R>
-void BasicShard<R>::fence_others(KeyHash hash, const Flight& delivered, const View& view) {
+void BasicShard<R>::fence_others(KeyHash hash, const Flight& delivered, const View& view,
+                                 Time now) {
   if (!R.fence_other_links) {
     return;
   }
-  store_.for_each_variant(l1::Key{hash, delivered.db, delivered.key},
-                          [&](l1::Entry& entry) { entry.set_fence(view.next_ping()); });
+  bool any = false;
+  store_.for_each_variant(l1::Key{hash, delivered.db, delivered.key}, [&](l1::Entry& entry) {
+    entry.set_fence(view.next_ping());
+    any = true;
+  });
+  if (any) {
+    note(Transition::fenced, hash, view, now);
+  }
   const auto found = flights_.find(hash);
   if (found != flights_.end()) {
     for (Flight& flight : found->second) {
@@ -241,10 +250,12 @@ bool BasicShard<R>::on_reply(KeyHash hash, FlightId id, const Fill& fill, const 
     if (R.drop_uncommitted) {
       advance(hash);
     }
+    note(Transition::refused, hash, view, now);
     return false;
   }
-  fence_others(hash, flight, view);
+  fence_others(hash, flight, view, now);
   commit(hash, flight, fill, view, now);
+  note(Transition::committed, hash, view, now);
   return true;
 }
 

@@ -228,6 +228,11 @@ class Pin {
   Reply reply() const noexcept {
     return reply_;
   }
+  // Whether it was made of this entry. As long as the pin is there no other reply can come to stand
+  // in that entry, so it is then the very same fill. (Of an entry with very many pins: false.)
+  bool holds(const Entry* entry) const noexcept {
+    return entry_ == entry;
+  }
   void reset() noexcept;
 
  private:

@@ -120,6 +120,17 @@ class Store {
     return erased;
   }
 
+  // Calls f(Entry&) on the few residents that stand where that hash belongs, dead ones too:
+  // a random number draws from the store at random, nearly evenly. Reads no entry by itself.
+  template <class F>
+  void glance(std::uint32_t at, F&& f) {
+    std::uint64_t cursor = at;
+    index_.visit_chunk(cursor, [&](Entry* entry) {
+      f(*entry);
+      return true;
+    });
+  }
+
   // Real allocated bytes of entries and index.
   std::size_t bytes() const noexcept {
     return entry_bytes_ + index_.bytes();

@@ -1,5 +1,7 @@
 #include "tiercache/l1/store.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <random>
 #include <set>
@@ -88,4 +90,31 @@ TEST_CASE("a walk over an empty store is done after one step") {
   Cursor cursor;
   CHECK(store.erase_if(cursor, 1, [](const Entry&) { return true; }) == 0);
   CHECK(cursor.done());
+}
+
+TEST_CASE("random glances find every resident, and only residents") {
+  std::mt19937 random(1);
+  Store store({std::size_t{1} << 30, 0, 64});
+  std::set<std::string> stays;
+  for (unsigned i = 0; i < 500; ++i) {
+    const std::string key = "key:" + std::to_string(i);
+    put(store, key);
+    stays.insert(key);
+  }
+  put(store, "key:0", "a variant");
+  std::set<std::string> seen;
+  std::size_t most = 0;
+  for (unsigned i = 0; i < 5000; ++i) {
+    std::size_t found = 0;
+    store.glance(static_cast<std::uint32_t>(random()), [&](Entry& entry) {
+      seen.insert(std::string(entry.key()));
+      ++found;
+    });
+    most = std::max(most, found);
+  }
+  CHECK(seen == stays);
+  CHECK(most <= 32);
+  CHECK(store.entries() == 501);
+  store.clear();
+  store.glance(7, [](Entry&) { FAIL("nothing is there"); });
 }
