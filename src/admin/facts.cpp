@@ -224,6 +224,11 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) 
   append_line(text, "event_link_last_error", at.events.last_error);
   append_line(text, "max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()});
   append_line(text, "staleness_bound_ms", at.bound_ms(now));
+  append_line(text, "audit_checked", at.of(Counter::audit_checked));
+  append_line(text, "audit_raced", at.of(Counter::audit_raced));
+  append_line(text, "audit_stale", at.of(Counter::audit_stale));
+  append_line(text, "audit_skipped", at.of(Counter::audit_skipped));
+  append_line(text, "audit_unauditable", at.of(Counter::audit_unauditable));
   return text;
 }
 

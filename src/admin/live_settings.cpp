@@ -12,6 +12,7 @@ coherence::ShardConfig shard_config(const config::Config& config) {
   shard.max_ttl = config.l1.max_ttl;
   shard.negative_ttl = config.l1.negative_ttl;
   shard.max_staleness = config.coherence.max_staleness;
+  shard.trace = config.coherence.audit_per_s == 0 ? 0 : config.coherence.audit_trace;
   return shard;
 }
 
@@ -39,6 +40,7 @@ void LiveSettings::apply(ConfigPtr config) {
     part.stripes = shard.config().stripes;  // their number cannot change
     shard.config() = part;
     shard.store().set_limits(part.limits);
+    shard.trace().resize(part.trace);
   });
   for (proxy::Worker* worker : hub_.workers) {
     worker->set_config(config);

@@ -264,6 +264,12 @@ constexpr Key kSchema[] = {
     duration<&C::coherence, &Coherence::hold_limit>(
         "coherence.hold_limit_ms", 1, kDayMs, kStart,
         "The longest a reply is held back for its invalidations"),
+    integer<&C::coherence, &Coherence::audit_per_s>(
+        "coherence.audit_per_s", 0, 10'000, kLive,
+        "Kept replies a second that are read again and compared; 0 = none"),
+    integer<&C::coherence, &Coherence::audit_trace>(
+        "coherence.audit_trace", 0, 1'048'576, kLive,
+        "Transitions each shard remembers for the audit's log, 32 bytes each; 0 = none"),
 
     size<&C::limits, &Limits::max_request>("limits.max_request", 1024, kTib, kLive,
                                            "A whole request; the client is closed beyond it"),

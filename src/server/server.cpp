@@ -8,6 +8,7 @@
 #include "tiercache/admin/admin.hpp"
 #include "tiercache/config/load.hpp"
 #include "tiercache/config/schema.hpp"
+#include "tiercache/observe/auditor.hpp"
 #include "tiercache/proxy/listener.hpp"
 
 #include <csignal>
@@ -83,6 +84,7 @@ class Server::Impl {
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<l2::Events> events_;
   std::unique_ptr<warmup::Warmup> warmup_;
+  std::unique_ptr<observe::Auditor> auditor_;
   std::unique_ptr<proxy::Extensions> extensions_;
   proxy::Listener tcp_;
   proxy::Listener unix_;
@@ -97,6 +99,8 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
       unix_(control_, hub_) {
   make_events(password);
   warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
+  auditor_ = std::make_unique<observe::Auditor>(
+      observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random()});
   extensions_ =
       admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, settings_, *warmup_,
                          std::string(version()), std::chrono::steady_clock::now()});
@@ -105,6 +109,7 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
     const config::Coherence& coherence = changed.coherence;
     events_->set_intervals(
         {coherence.heartbeat, coherence.max_staleness, coherence.canary_interval});
+    auditor_->set_rate(coherence.audit_per_s);
     set_log_level(changed.log.level);
   };
 }
@@ -211,6 +216,7 @@ void Server::Impl::run() {
   hurry_this_thread();  // not before: a new thread inherits it
   connect_links();
   events_->start();
+  auditor_->set_rate(settings_.get()->coherence.audit_per_s);
   accept_from_ = std::chrono::steady_clock::now() + kGrace;
   await_live();
   const auto guard = asio::make_work_guard(control_);

@@ -26,6 +26,11 @@ constexpr std::array<CounterName, kCounters> kCounterNames = {{
     {Counter::commands, "commands"},
     {Counter::events_received, "events_received"},
     {Counter::generation_bumps, "generation_bumps"},
+    {Counter::audit_checked, "audit_checked"},
+    {Counter::audit_raced, "audit_raced"},
+    {Counter::audit_stale, "audit_stale"},
+    {Counter::audit_skipped, "audit_skipped"},
+    {Counter::audit_unauditable, "audit_unauditable"},
 }};
 
 namespace {

@@ -78,6 +78,8 @@ struct Coherence {
   std::string canary_prefix = "tiercache";
   bool manage_notifications = true;
   milliseconds hold_limit{1000};
+  std::uint32_t audit_per_s = 1;
+  std::uint32_t audit_trace = 512;
 
   bool operator==(const Coherence&) const = default;
 };

@@ -44,8 +44,13 @@ enum class Counter : std::uint8_t {
   commands,
   events_received,
   generation_bumps,
+  audit_checked,
+  audit_raced,
+  audit_stale,
+  audit_skipped,
+  audit_unauditable,
 };
-inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::generation_bumps) + 1;
+inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::audit_unauditable) + 1;
 
 struct CounterName {
   Counter counter;
