@@ -43,6 +43,7 @@ DEPENDS = {
     # A program of tools/; it must not share code with what it checks.
     "verify": ["base", "stats"],
     "load": ["base", "stats", "resp", "config"],  # A program of tools/ too.
+    "sim": ["l1", "load"],  # Likewise; it runs the product's store.
 }
 PURE = {"base", "resp", "config", "stats", "command", "l1", "writeback", "coherence"}
 

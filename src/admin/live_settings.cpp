@@ -4,11 +4,28 @@
 
 namespace tiercache::admin {
 
+namespace {
+
+l1::Eviction eviction(config::Eviction wanted) {
+  switch (wanted) {
+    case config::Eviction::lru:
+      break;
+    case config::Eviction::s3fifo:
+      return l1::Eviction::s3fifo;
+    case config::Eviction::tinylfu:
+      return l1::Eviction::tinylfu;
+  }
+  return l1::Eviction::lru;
+}
+
+}  // namespace
+
 coherence::ShardConfig shard_config(const config::Config& config) {
   coherence::ShardConfig shard;
   shard.limits.max_bytes = config.l1.max_memory;
   shard.limits.max_entries = config.l1.max_entries;
   shard.limits.max_variants = config.l1.max_variants;
+  shard.eviction = eviction(config.l1.eviction);
   shard.max_ttl = config.l1.max_ttl;
   shard.negative_ttl = config.l1.negative_ttl;
   shard.max_staleness = config.coherence.max_staleness;
@@ -34,8 +51,7 @@ void LiveSettings::apply(ConfigPtr config) {
   const std::size_t shards = cache_.shards();
   cache_.for_each_shard([&](coherence::Shard& shard) {
     coherence::ShardConfig part = whole;
-    part.limits.max_bytes /= shards;
-    part.limits.max_entries = (part.limits.max_entries + shards - 1) / shards;
+    part.limits = l1::share(whole.limits, shards);
     part.exact_within = shard.config().exact_within;
     part.stripes = shard.config().stripes;  // their number cannot change
     shard.config() = part;

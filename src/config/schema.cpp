@@ -5,7 +5,7 @@
 namespace tiercache::config {
 namespace {
 
-constexpr std::string_view kEvictions[] = {"lru"};
+constexpr std::string_view kEvictions[] = {"lru", "s3fifo", "tinylfu"};
 constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "ttl"};
 constexpr std::string_view kModes[] = {"strict", "session"};
 constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
@@ -222,8 +222,10 @@ constexpr Key kSchema[] = {
                                   "Memory for cached replies, bookkeeping included"),
     integer<&C::l1, &L1::max_entries>("l1.max_entries", 0, kTib, kLive,
                                       "Cached replies; 0 = only memory limits them"),
-    integer<&C::l1, &L1::shards>("l1.shards", 0, 4096, kStart,
-                                 "Parts with a lock of their own; 0 = several per thread"),
+    integer<&C::l1, &L1::shards>(
+        "l1.shards", 0, 4096, kStart,
+        "Parts with a lock of their own, a thousand entries at least each; "
+        "0 = several per thread"),
     duration<&C::l1, &L1::max_ttl>("l1.max_ttl_ms", 1, 365 * kDayMs, kLive,
                                    "The longest a reply is kept, whatever its key's TTL"),
     duration<&C::l1, &L1::negative_ttl>("l1.negative_ttl_ms", 0, kDayMs, kLive,

@@ -61,6 +61,14 @@ std::size_t Blocks::size(const Key& key, const Variant& variant, const Reply& re
   return sizeof(Entry) + key.bytes.size() + args + reply.body().size();
 }
 
+std::size_t Blocks::expected(std::size_t size) noexcept {
+#ifdef TIERCACHE_JEMALLOC
+  return nallocx(size, 0);
+#else
+  return size;
+#endif
+}
+
 void Blocks::set_meta(Entry& entry, const Meta& meta) noexcept {
   constexpr std::uint64_t kKept =
       (std::uint64_t{3} << Entry::kRespShift) | Entry::kHasArgs | Entry::kBundled;

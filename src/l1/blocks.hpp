@@ -15,6 +15,8 @@ class Blocks {
   // REQUIRES: possible.
   static std::size_t size(const Key& key, const Variant& variant, const Reply& reply) noexcept;
 
+  // What the allocator will give for it, about.
+  static std::size_t expected(std::size_t size) noexcept;
   static Entry* make(const Key& key, const Variant& variant, const Reply& reply, const Meta& meta);
   static Entry* copy(const Entry& entry);
   // Puts another reply of the same key and variant into the block, if it has just the right size

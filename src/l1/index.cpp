@@ -14,11 +14,6 @@ namespace tiercache::l1 {
 
 namespace {
 
-constexpr unsigned kMaxPageShift = 6;  // 64 chunks: 4 KiB
-constexpr std::size_t kFullSlots = 6;  // of the seven of a chunk, on average, before a table grows
-constexpr std::size_t kSparseSlots = 2;  // fewer than that, and it shrinks to half
-constexpr unsigned kMovesPerStep = 2;
-constexpr std::size_t kSmallTable = 8;  // chunks; not worth shrinking
 constexpr std::uint32_t kFirstBundle = 2;
 
 std::uint64_t variant_tag(const Variant& variant) noexcept {
@@ -52,33 +47,36 @@ void Index::swap(Index& other) noexcept {
   std::swap(slots_, other.slots_);
   std::swap(size_, other.size_);
   std::swap(bytes_, other.bytes_);
+  std::swap(ticks_from_, other.ticks_from_);
 }
 
-Entry* Index::find(const Key& key, const Variant& variant, Use use) const noexcept {
+Index::Sought Index::seek(const Key& key, const Variant& variant, Use use) const noexcept {
   const auto hash = static_cast<std::uint32_t>(key.hash);
   const Slot tag = tag_of(key.hash);
   const Table& table = table_of(hash);
+  bool seen = false;
   for (std::size_t i = table.home(hash);; ++i) {
     const Chunk* chunk = table.chunk(i);
     if (chunk == nullptr) {
-      return nullptr;
+      return {nullptr, seen};
     }
     for (unsigned found = chunk->with_tag(tag); found != 0; found &= found - 1) {
       const Slot slot = chunk->slots[static_cast<unsigned>(std::countr_zero(found))];
       if (slot == 0) {
         continue;
       }
+      seen = true;
       if (!is_bundle(slot)) [[likely]] {
         Entry* entry = entry_of(slot);
         if (entry->matches(key.db, key.bytes) && entry->matches(variant)) {
-          return entry;
+          return {entry, true};
         }
       } else if (bundle_of(slot)->home_hash == hash) {
-        return find_in(bundle_of(slot), key, variant, use);
+        return {find_in(bundle_of(slot), key, variant, use), true};
       }
     }
     if (chunk->passed == 0) {
-      return nullptr;
+      return {nullptr, seen};
     }
   }
 }
@@ -116,22 +114,20 @@ Entry* Index::oldest(KeyHash hash) const noexcept {
   return entry_of(bundle->items()[bundle->count - 1]);
 }
 
-std::size_t Index::add(KeyHash hash, Entry* entry) {
+std::size_t Index::add(KeyHash hash, Entry* entry, bool hash_seen) {
   maintain();
   const auto home_hash = static_cast<std::uint32_t>(hash);
-  const Position found = locate(hash);
+  const Position found = hash_seen ? locate(hash) : Position{};
   ++size_;
   if (found.slot != nullptr) {
     add_to_bundle(*found.slot, entry);
+    note_deadline(hash, entry->expire_at());
     return bundle_of(*found.slot)->count;
   }
-  if (old_.homes == 0 && slots_ >= kFullSlots * table_.homes) {
-    start_resize(std::max(table_.homes + 1, table_.homes + table_.homes / 8));
-    maintain();
-  }
-  const bool in_old = &table_of(home_hash) == &old_;
-  place(in_old ? old_ : table_, home_hash, tag_of(hash) | reinterpret_cast<std::uintptr_t>(entry));
+  grow_if_full();
+  place(table_of(home_hash), home_hash, tag_of(hash) | reinterpret_cast<std::uintptr_t>(entry));
   ++slots_;
+  note_deadline(hash, entry->expire_at());
   return 1;
 }
 
@@ -180,44 +176,53 @@ Index::Position Index::locate(KeyHash hash) const noexcept {
 Index::Position Index::locate(const Entry* entry) const noexcept {
   const std::uint32_t hash = entry->home_hash();
   const bool bundled = (entry->seq_flags_ & Entry::kBundled) != 0;
+  const auto pointer = static_cast<Slot>(reinterpret_cast<std::uintptr_t>(entry));
   const Table& table = table_of(hash);
   Position at{&table, table.home(hash), 0, nullptr};
   for (at.at = at.home;; ++at.at) {
     Chunk* chunk = table.chunk(at.at);
     TC_CHECK(chunk != nullptr);
-    for (Slot& slot : chunk->slots) {
-      if (!bundled) {
-        if (entry_of(slot) == entry) {
-          at.slot = &slot;
-          return at;
-        }
-        continue;
-      }
-      if (!is_bundle(slot) || bundle_of(slot)->home_hash != hash) {
-        continue;
-      }
-      const Slot* items = bundle_of(slot)->items();
-      if (std::any_of(items, items + bundle_of(slot)->count,
-                      [&](Slot item) { return entry_of(item) == entry; })) {
-        at.slot = &slot;
+    if (!bundled) [[likely]] {
+      if (const unsigned found = chunk->with_pointer(pointer)) {
+        at.slot = &chunk->slots[static_cast<unsigned>(std::countr_zero(found))];
         return at;
       }
+    } else if (Slot* slot = bundle_with(*chunk, entry)) {
+      at.slot = slot;
+      return at;
     }
     TC_CHECK(chunk->passed != 0);
   }
 }
 
-void Index::place(Table& table, std::uint32_t hash, Slot slot) {
-  for (std::size_t i = table.home(hash);; ++i) {
-    Chunk& chunk = make_chunk(table, i);
-    for (unsigned free = 0; free < kSlots; ++free) {
-      if (chunk.slots[free] == 0) {
-        chunk.slots[free] = slot;
-        chunk.set_distance(free, i - table.home(hash));
-        return;
-      }
+Index::Slot* Index::bundle_with(Chunk& chunk, const Entry* entry) noexcept {
+  for (Slot& slot : chunk.slots) {
+    if (!is_bundle(slot) || bundle_of(slot)->home_hash != entry->home_hash()) {
+      continue;
     }
-    ++chunk.passed;
+    const Slot* items = bundle_of(slot)->items();
+    if (std::any_of(items, items + bundle_of(slot)->count,
+                    [&](Slot item) { return entry_of(item) == entry; })) {
+      return &slot;
+    }
+  }
+  return nullptr;
+}
+
+void Index::place(Table& table, std::uint32_t hash, Slot slot) {
+  const std::size_t home = table.home(hash);
+  for (std::size_t i = home;; ++i) {
+    Chunk* chunk = table.chunk(i);
+    if (chunk == nullptr) [[unlikely]] {
+      chunk = &make_chunk(table, i);
+    }
+    if (const unsigned free = chunk->free_slots()) {
+      const auto at = static_cast<unsigned>(std::countr_zero(free));
+      chunk->slots[at] = slot;
+      chunk->set_distance(at, i - home);
+      return;
+    }
+    ++chunk->passed;
   }
 }
 
@@ -234,24 +239,10 @@ void Index::vacate(const Position& position) noexcept {
 }
 
 void Index::fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept {
-  Chunk* gap = table.chunk(at);
-  while (gap->passed != 0) {
+  for (Chunk* gap = table.chunk(at); gap->passed != 0;) {
     // Some slot in a chunk behind has its home here or before.
-    std::size_t from = at;
-    Chunk* chunk = gap;
-    unsigned i = kSlots;
-    while (i == kSlots) {
-      chunk = table.chunk(++from);
-      TC_CHECK(chunk != nullptr);
-      for (unsigned found = chunk->with_distance(std::min<std::size_t>(from - at, kFar));
-           found != 0; found &= found - 1) {
-        const auto candidate = static_cast<unsigned>(std::countr_zero(found));
-        if (from - at <= kFar || distance(table, from, candidate) >= from - at) {
-          i = candidate;
-          break;
-        }
-      }
-    }
+    const auto [from, i] = displaced_behind(table, at);
+    Chunk* chunk = table.chunk(from);
     gap->slots[slot] = chunk->slots[i];
     gap->set_distance(slot, distance(table, from, i) - (from - at));
     chunk->slots[i] = 0;
@@ -262,6 +253,23 @@ void Index::fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept
     gap = chunk;
     at = from;
     slot = i;
+  }
+}
+
+std::pair<std::size_t, unsigned> Index::displaced_behind(const Table& table,
+                                                         std::size_t at) noexcept {
+  for (std::size_t from = at + 1;; ++from) {
+    const Chunk* chunk = table.chunk(from);
+    TC_CHECK(chunk != nullptr);
+    // Nearly always the very next.
+    unsigned found = from == at + 1 ? chunk->displaced()
+                                    : chunk->with_distance(std::min<std::size_t>(from - at, kFar));
+    for (; found != 0; found &= found - 1) {
+      const auto i = static_cast<unsigned>(std::countr_zero(found));
+      if (from - at <= kFar || distance(table, from, i) >= from - at) {
+        return {from, i};
+      }
+    }
   }
 }
 
@@ -312,152 +320,6 @@ void Index::free_bundle(Bundle* bundle) noexcept {
   std::free(bundle);
 }
 
-std::uint64_t Index::visit_end(const Table& table, std::size_t home) const noexcept {
-  const std::uint64_t end = table.first_hash(home + 1);
-  // Behind this hash everything is still in the old table.
-  return &table == &table_ && old_.homes != 0 ? std::min(end, old_.first_hash(moved_)) : end;
-}
-
-void Index::free_if_empty() noexcept {
-  if (size_ == 0) {
-    clear();
-  }
-}
-
-void Index::shape_like(const Index& other) {
-  if (other.table_.homes != 0) {
-    start_resize(other.table_.homes);
-  }
-}
-
-void Index::maintain() {
-  if (old_.homes == 0) {
-    if (table_.homes <= kSmallTable || slots_ >= kSparseSlots * table_.homes) {
-      return;
-    }
-    start_resize(table_.homes / 2);
-  }
-  for (unsigned i = 0; i < kMovesPerStep && old_.homes != 0; ++i) {
-    move_chunk();
-  }
-}
-
-void Index::compact() {
-  while (old_.homes != 0) {
-    move_chunk();
-  }
-  const std::size_t wanted = slots_ / kFullSlots + 1;
-  if (table_.homes > wanted) {
-    start_resize(wanted);
-    while (old_.homes != 0) {
-      move_chunk();
-    }
-  }
-}
-
-void Index::start_resize(std::size_t homes) {
-  TC_CHECK(old_.homes == 0 && homes < kCursorEnd);
-  old_ = std::exchange(table_, {});
-  moved_ = 0;
-  table_.homes = homes;
-  table_.page_shift = std::min(kMaxPageShift, static_cast<unsigned>(std::bit_width(homes)) - 1);
-}
-
-void Index::move_chunk() {
-  // The entries hold the rest of their hash: the next steps will read those of the chunks ahead.
-  if (const Chunk* ahead = old_.chunk(moved_ + 2 * kMovesPerStep)) {
-    for (const Slot slot : ahead->slots) {
-      __builtin_prefetch(bundle_of(slot));  // of either kind
-    }
-  }
-  Position at{&old_, moved_, 0, nullptr};
-  for (at.at = at.home;; ++at.at) {
-    Chunk* chunk = old_.chunk(at.at);
-    if (chunk == nullptr) {
-      break;
-    }
-    for (unsigned i = 0; i < kSlots;) {
-      const Slot slot = chunk->slots[i];
-      if (slot == 0 || distance(old_, at.at, i) != at.at - moved_) {
-        ++i;
-        continue;
-      }
-      // Another one may come to stand here, so look again.
-      at.slot = &chunk->slots[i];
-      vacate(at);
-      place(table_, home_hash_of(slot), slot);
-      ++slots_;
-    }
-    if (chunk->passed == 0) {
-      break;
-    }
-  }
-  ++moved_;
-  if (moved_ == old_.homes) {
-    free_table(old_);
-    moved_ = 0;
-  } else if ((moved_ & ((std::size_t{1} << old_.page_shift) - 1)) == 0) {
-    free_page(old_, (moved_ >> old_.page_shift) - 1);
-  }
-}
-
-std::size_t Index::directory_bytes(const Table& table) noexcept {
-  return malloc_usable_size(const_cast<Chunk**>(table.pages.data()));
-}
-
-Index::Chunk& Index::make_chunk(Table& table, std::size_t i) {
-  const std::size_t page = i >> table.page_shift;
-  if (page >= table.pages.size()) {
-    bytes_ -= directory_bytes(table);
-    // The directory of the whole table at once (8 bytes for 4 KiB), so that it never grows in small
-    // steps; beyond it only a tail is left.
-    const std::size_t homes_pages = ((table.homes - 1) >> table.page_shift) + 1;
-    table.pages.resize(std::max(page + 1, homes_pages));
-    bytes_ += directory_bytes(table);
-  }
-  if (table.pages[page] == nullptr) {
-    const std::size_t size = sizeof(Chunk) << table.page_shift;
-    void* memory = std::aligned_alloc(alignof(Chunk), size);
-    TC_CHECK(memory != nullptr);
-    std::memset(memory, 0, size);
-    bytes_ += malloc_usable_size(memory);
-    table.pages[page] = static_cast<Chunk*>(memory);
-  }
-  return *table.chunk(i);
-}
-
-void Index::free_page(Table& table, std::size_t page) noexcept {
-  if (page < table.pages.size() && table.pages[page] != nullptr) {
-    bytes_ -= malloc_usable_size(table.pages[page]);
-    std::free(table.pages[page]);
-    table.pages[page] = nullptr;
-  }
-}
-
-void Index::free_table(Table& table) noexcept {
-  for (std::size_t page = 0; page < table.pages.size(); ++page) {
-    free_page(table, page);
-  }
-  bytes_ -= directory_bytes(table);
-  table = {};
-}
-
-void Index::clear() noexcept {
-  for (Table* table : {&table_, &old_}) {
-    for (std::size_t page = 0; page < table->pages.size(); ++page) {
-      for (std::size_t i = 0; table->pages[page] != nullptr && (i >> table->page_shift) == 0; ++i) {
-        for (const Slot slot : table->pages[page][i].slots) {
-          if (is_bundle(slot)) {
-            free_bundle(bundle_of(slot));
-          }
-        }
-      }
-    }
-    free_table(*table);
-  }
-  moved_ = slots_ = size_ = 0;
-}
-
 void Index::prefetch_slot(KeyHash hash) const noexcept {
   const auto home_hash = static_cast<std::uint32_t>(hash);
   const Table& table = table_of(home_hash);
@@ -477,22 +339,6 @@ void Index::prefetch_entries(KeyHash hash) const noexcept {
       __builtin_prefetch(block);
       __builtin_prefetch(block + 64);
     }
-  }
-}
-
-void Index::prefetch_visit(std::uint64_t cursor) const noexcept {
-  if (table_.homes == 0 || cursor >= kCursorEnd) {
-    return;
-  }
-  const Table& table = table_of(static_cast<std::uint32_t>(cursor));
-  const std::size_t home = table.home(static_cast<std::uint32_t>(cursor));
-  if (const Chunk* chunk = table.chunk(home)) {
-    for (const Slot slot : chunk->slots) {
-      __builtin_prefetch(reinterpret_cast<const void*>(slot & Entry::kPointerMask & ~kIsBundle));
-    }
-  }
-  if (home + 1 < table.homes) {
-    __builtin_prefetch(table.chunk(home + 1));
   }
 }
 

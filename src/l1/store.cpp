@@ -16,26 +16,28 @@ constexpr std::uint16_t kMaxReferences = 60000;
 
 constexpr std::uint16_t kCommandEnd = 4096;
 
-std::uint32_t high_half(std::uint64_t generation) noexcept {
-  return static_cast<std::uint32_t>(generation >> 32);
-}
+// What one put looks at to find the dead, and what it looks at besides before it evicts a living
+// entry.
+constexpr unsigned kLookAtPut = 8;
+constexpr unsigned kLookToSpare = 64;
 
 }  // namespace
 
 Store::Store(const Store& other)
-    : limits_(other.limits_),
-      generation_high_(other.generation_high_),
-      sweep_hand_(other.sweep_hand_),
+    : policy_(other.policy_.eviction()),
+      limits_(other.limits_),
+      generation_(other.generation_),
       evictions_(other.evictions_),
       expired_(other.expired_) {
   index_.shape_like(other.index_);
-  // From the oldest on, so that the order of the whole and of each bundle comes out the same.
+  // From the oldest on, so that with LRU the order of each bundle comes out the same too.
   other.for_each_lru([&](const Entry& entry) {
     Entry* copy = Blocks::copy(entry);
     index_.add(other.index_.hash_of(&entry), copy);
-    lru_.insert(copy);
+    policy_.insert_like(copy, entry);
     entry_bytes_ += Blocks::allocated(*copy);
   });
+  policy_.remember_like(other.policy_);
 }
 
 Store& Store::operator=(const Store& other) {
@@ -45,7 +47,7 @@ Store& Store::operator=(const Store& other) {
   return *this;
 }
 
-Store::Store(Store&& other) noexcept : Store(other.limits_) {
+Store::Store(Store&& other) noexcept : Store(other.limits_, other.policy_.eviction()) {
   *this = std::move(other);
 }
 
@@ -53,11 +55,10 @@ Store& Store::operator=(Store&& other) noexcept {
   if (this != &other) {
     clear();
     std::swap(index_, other.index_);
-    std::swap(lru_, other.lru_);
+    policy_ = std::exchange(other.policy_, Policy(other.policy_.eviction()));
     std::swap(entry_bytes_, other.entry_bytes_);
     limits_ = other.limits_;
-    generation_high_ = other.generation_high_;
-    sweep_hand_ = other.sweep_hand_;
+    generation_ = other.generation_;
     evictions_ = other.evictions_;
     expired_ = other.expired_;
   }
@@ -77,10 +78,10 @@ Entry* Store::find(const Key& key, const Variant& variant, Time now, std::uint64
   if (!alive(*entry, now, generation)) {
     ++expired_;
     drop(entry);
-    index_.free_if_empty();
+    free_if_empty();
     return nullptr;
   }
-  lru_.hit(entry);
+  policy_.hit(entry);
   return entry;
 }
 
@@ -100,88 +101,99 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
   const Reply reply = Reply::of(frame);
   TC_CHECK(meta.seq <= kMaxSeq && variant.command < kCommandEnd && variant.resp <= 3);
   adopt_generation(generation);
-  Entry* entry = index_.find(key, variant, Index::Use::touch);
+  const Index::Sought sought = index_.seek(key, variant, Index::Use::touch);
+  Entry* entry = sought.entry;
+  const std::size_t size = Blocks::size(key, variant, reply);
   if (now >= meta.expire_at || meta.generation != generation ||
-      !Blocks::possible(key, variant, reply) ||
-      Blocks::size(key, variant, reply) > limits_.max_bytes) {
+      !Blocks::possible(key, variant, reply) || size > limits_.max_bytes) {
     if (entry != nullptr) {
       drop(entry);
-      index_.free_if_empty();
+      free_if_empty();
     }
     return nullptr;
   }
+  const std::size_t old_size = entry == nullptr ? 0 : entry->block_size();
   if (entry != nullptr && Blocks::overwrite(*entry, reply, meta)) {
-    lru_.hit(entry);
+    policy_.resized(entry, old_size, size);
+    policy_.hit(entry);
+    index_.note_deadline(key.hash, meta.expire_at);
   } else {
     if (entry != nullptr) {
       drop(entry);
     }
-    // Some six residents at every insertion, so that the dead do not pile up and go before the
-    // living have to.
-    sweep(now, generation, 1);
+    sweep(now, generation, kLookAtPut);
+    // First, so that the block that goes may be the one that comes.
+    if (!make_room({Blocks::expected(size), 1}, nullptr, now, generation)) {
+      return nullptr;
+    }
     entry = Blocks::make(key, variant, reply, meta);
     entry_bytes_ += Blocks::allocated(*entry);
-    lru_.insert(entry);
-    if (index_.add(key.hash, entry) > std::max(1U, limits_.max_variants)) {
-      evict(index_.oldest(key.hash), now, generation);
+    policy_.insert(entry);
+    if (index_.add(key.hash, entry, sought.hash_seen) > std::max(1U, limits_.max_variants)) {
+      Entry* oldest = index_.oldest(key.hash);
+      count_out(oldest, now, generation);
+      drop(oldest);
     }
   }
-  return make_room(entry, now, generation) ? entry : nullptr;
+  // The index and the policy may have grown, or the limits have shrunk.
+  if (make_room({}, entry, now, generation)) {
+    return entry;
+  }
+  drop(entry);
+  free_if_empty();
+  return nullptr;
 }
 
-bool Store::make_room(Entry* kept, Time now, std::uint64_t generation) {
-  while (over_limits()) {
-    Entry* victim = lru_.victim();
-    if (victim != kept) {
-      evict(victim, now, generation);
-      index_.maintain();
+bool Store::make_room(Need need, const Entry* kept, Time now, std::uint64_t generation) {
+  while (over_limits(need)) {
+    if (sweep(now, generation, kLookToSpare) != 0) {
       continue;
     }
-    // Alone, and still too much: the index may be what is left of better days.
-    index_.compact();
-    if (over_limits()) {
-      drop(kept);
-      index_.free_if_empty();
-      return false;
+    Entry* victim = policy_.victim(kept, too_many(need) ? Measure::entries : Measure::bytes);
+    if (victim == nullptr) {
+      // All that is left is the index and what the policy remembers of better days.
+      policy_.forget();
+      index_.compact();
+      free_if_empty();
+      return !over_limits(need);
     }
+    policy_.evicted(victim);
+    count_out(victim, now, generation);
+    drop(victim);
+    index_.maintain();
   }
   return true;
 }
 
-bool Store::over_limits() const noexcept {
-  return bytes() > limits_.max_bytes ||
-         (limits_.max_entries != 0 && entries() > limits_.max_entries);
-}
-
-void Store::evict(Entry* entry, Time now, std::uint64_t generation) noexcept {
+void Store::count_out(const Entry* entry, Time now, std::uint64_t generation) noexcept {
   ++(alive(*entry, now, generation) ? evictions_ : expired_);
-  drop(entry);
 }
 
 std::size_t Store::erase(KeyHash hash) {
   const std::size_t erased = index_.remove_all(hash, [&](Entry* entry) { release(entry); });
   if (erased != 0) {
-    index_.free_if_empty();
+    free_if_empty();
   }
   return erased;
 }
 
 void Store::erase(Entry* entry) {
   drop(entry);
-  index_.free_if_empty();
+  free_if_empty();
 }
 
 void Store::clear() noexcept {
-  while (Entry* entry = lru_.oldest()) {
+  while (Entry* entry = policy_.any()) {
     release(entry);
   }
   index_.clear();
+  policy_.forget();
 }
 
 std::size_t Store::sweep(Time now, std::uint64_t generation, unsigned look_at) {
   std::size_t freed = 0;
   for (unsigned looked = 0; looked < look_at;) {
-    looked += 1 + index_.visit_chunk(sweep_hand_, [&](Entry* entry) {
+    const auto visited = index_.visit_due(now, [&](Entry* entry) {
       if (alive(*entry, now, generation)) {
         return true;
       }
@@ -189,14 +201,14 @@ std::size_t Store::sweep(Time now, std::uint64_t generation, unsigned look_at) {
       ++freed;
       return false;
     });
-    if (sweep_hand_ >= Index::kCursorEnd) {
-      sweep_hand_ = 0;
+    if (!visited) {
+      break;
     }
+    looked += 1 + *visited;
   }
-  index_.prefetch_visit(sweep_hand_);
   expired_ += freed;
   if (freed != 0) {
-    index_.free_if_empty();
+    free_if_empty();
   }
   return freed;
 }
@@ -210,15 +222,26 @@ Pin Store::pin(Entry* entry) {
   return Pin(entry, entry->reply());
 }
 
-void Store::adopt_generation(std::uint64_t generation) noexcept {
-  if (high_half(generation) != generation_high_) [[unlikely]] {
+void Store::change_generation(std::uint64_t generation) noexcept {
+  if (generation >> 32 != generation_ >> 32) {
     clear();
-    generation_high_ = high_half(generation);
+  } else if (generation < generation_) {
+    return;  // a caller that was on its way when it changed
+  } else {
+    index_.all_due();
+  }
+  generation_ = generation;
+}
+
+void Store::free_if_empty() noexcept {
+  if (entries() == 0) {
+    index_.clear();
+    policy_.forget();
   }
 }
 
 void Store::release(Entry* entry) noexcept {
-  lru_.remove(entry);
+  policy_.remove(entry);
   entry_bytes_ -= Blocks::allocated(*entry);
   Blocks::release(entry);
 }

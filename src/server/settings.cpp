@@ -11,7 +11,6 @@ namespace tiercache::server {
 namespace {
 
 constexpr std::size_t kSmallestShard = 4 * config::kMib;
-constexpr std::size_t kFewestEntries = 1000;
 constexpr unsigned kShardsPerThread = 8;
 constexpr unsigned kMostShards = 4096;
 
@@ -37,14 +36,12 @@ unsigned thread_count(const config::Config& config, unsigned cores) noexcept {
 }
 
 unsigned shard_count(const config::Config& config, unsigned threads) noexcept {
+  std::size_t most =
+      std::min<std::size_t>(kMostShards, l1::most_stores(admin::shard_config(config).limits));
   if (config.l1.shards != 0) {
-    return std::bit_ceil(std::min(config.l1.shards, kMostShards));
+    return static_cast<unsigned>(std::min(std::bit_ceil(std::size_t{config.l1.shards}), most));
   }
-  std::size_t most = config.l1.max_memory / kSmallestShard;
-  if (config.l1.max_entries != 0) {
-    most = std::min(most, config.l1.max_entries / kFewestEntries);
-  }
-  most = std::clamp<std::size_t>(most, 1, kMostShards);
+  most = std::clamp<std::size_t>(config.l1.max_memory / kSmallestShard, 1, most);
   const std::size_t wanted = std::bit_ceil(std::size_t{threads} * kShardsPerThread);
   return static_cast<unsigned>(std::min(wanted, std::bit_floor(most)));
 }

@@ -15,8 +15,7 @@ BasicCache<R>::BasicCache(const CacheConfig& config)
       shift_(64 - static_cast<unsigned>(std::countr_zero(config.shards))) {
   TC_CHECK(std::has_single_bit(config.shards));
   ShardConfig part = config.shard;
-  part.limits.max_bytes /= config.shards;
-  part.limits.max_entries = (part.limits.max_entries + config.shards - 1) / config.shards;
+  part.limits = l1::share(part.limits, config.shards);
   slots_.reserve(config.shards);
   for (unsigned i = 0; i < config.shards; i++) {
     slots_.emplace_back(part);

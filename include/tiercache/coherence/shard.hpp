@@ -94,6 +94,7 @@ struct Fill {
 
 struct ShardConfig {
   l1::Limits limits;
+  l1::Eviction eviction = l1::Eviction::lru;  // read when the shard is made
   Duration max_ttl = std::chrono::hours(1);
   Duration negative_ttl = std::chrono::seconds(1);
   Duration max_staleness = std::chrono::seconds(1);  // 0: a fence before each hit

@@ -11,7 +11,7 @@ namespace tiercache::coherence {
 
 template <Rules R>
 BasicShard<R>::BasicShard(const ShardConfig& config)
-    : config_(config), store_(config.limits), stripes_(config.stripes) {
+    : config_(config), store_(config.limits, config.eviction), stripes_(config.stripes) {
   TC_CHECK(config.stripes > 0 && (config.stripes & (config.stripes - 1)) == 0);
   trace_.resize(config.trace);
 }

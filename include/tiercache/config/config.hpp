@@ -21,7 +21,7 @@ inline constexpr std::size_t kMib = 1024 * kKib;
 inline constexpr std::size_t kGib = 1024 * kMib;
 
 // The enumerators stand in the order of their names in the schema, counted from 0.
-enum class Eviction { lru };
+enum class Eviction { lru, s3fifo, tinylfu };
 enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
 enum class LogLevel { trace, debug, info, warn, error, off };

@@ -129,16 +129,21 @@ class Entry {
 
  private:
   friend class Blocks;
+  friend class Chain;
+  friend class HitNotes;
   friend class Index;
-  friend class Lru;
   friend class Pin;
+  friend class Queue;
+  friend class S3Fifo;
   friend class Store;
+  friend class TinyLfu;
 
   static constexpr unsigned kPointerBits = 48;
   static constexpr std::uint64_t kPointerMask = (std::uint64_t{1} << kPointerBits) - 1;
   static constexpr unsigned kCommandShift = 52;  // bits 48..50 of the word are the policy's
   static constexpr std::uint64_t kBulk = std::uint64_t{1} << 51;
-  static constexpr std::uint64_t kPolicyPending = std::uint64_t{1} << 48;
+  static constexpr std::uint64_t kPolicyMask = std::uint64_t{7} << kPointerBits;
+  static constexpr std::uint64_t kPolicyPending = std::uint64_t{1} << 50;  // for HitNotes
   static constexpr unsigned kSeqShift = 8;
   static constexpr std::uint64_t kFlagMask = 0xff;
   static constexpr std::uint64_t kFenced = 1;
@@ -178,6 +183,13 @@ class Entry {
   }
   Entry* next() const noexcept {
     return reinterpret_cast<Entry*>(next_command_ & kPointerMask);
+  }
+  // Three bits, for the eviction policy to use.
+  std::uint64_t policy_bits() const noexcept {
+    return (next_command_ & kPolicyMask) >> kPointerBits;
+  }
+  void set_policy_bits(std::uint64_t bits) noexcept {
+    next_command_ = (next_command_ & ~kPolicyMask) | (bits << kPointerBits);
   }
   void set_prev(Entry* entry) noexcept {
     prev_db_ = (prev_db_ & ~kPointerMask) | reinterpret_cast<std::uintptr_t>(entry);

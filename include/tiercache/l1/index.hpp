@@ -6,15 +6,17 @@
 // surely right. The low 32 bits of the hash, scaled to the number of chunks, name the home chunk; a
 // slot that does not fit there goes to the next chunk with room. Each chunk counts how many passed
 // it by, so a search knows when to stop, and each slot knows how far from home it is, so a removal
-// fills its gap with one that had passed, without a look at the entries: neither tombstones nor
-// decay. There is no wrap-around at the end, the table just has a tail.
+// fills its gap with one that had passed, without a look at the entries: neither tombstones nor decay. There is no wrap-around at the end, the table just has a tail.
 //
 // So slots are ordered by hash, nearly, and everything follows from that: a cursor is a hash and
 // survives any resizing; and resizing moves home chunk by home chunk from the old table to the new
 // one, two chunks an insertion, while each hash lives in exactly one of the two. Tables are made of
 // pages that are allocated when first used and freed when the move has passed them, so growing
 // never stalls and never needs the memory twice. Tables grow by an eighth and are 76 to 86 % full:
-// about 11.3 bytes an entry.
+// about 12 bytes an entry, deadlines included.
+//
+// For each home chunk it is known when the first of its entries expires (Deadlines), so the dead
+// are found without a look at the living.
 //
 // Several entries of one hash (variants of a key, mostly) share a slot, which then points to a
 // bundle: an array of them, the most recently used first.
@@ -22,12 +24,17 @@
 // Owned by a Store, same thread. Finds, adds and removes are O(1) plus O(variants of the key).
 #pragma once
 
+#include "tiercache/base/time.hpp"
+#include "tiercache/l1/deadlines.hpp"
 #include "tiercache/l1/entry.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace tiercache::l1 {
@@ -53,7 +60,15 @@ class Index {
   // The entry of that key and variant, or null. With Use::touch it becomes the most recent of its
   // bundle.
   enum class Use : std::uint8_t { look, touch };
-  Entry* find(const Key& key, const Variant& variant, Use use) const noexcept;
+  Entry* find(const Key& key, const Variant& variant, Use use) const noexcept {
+    return seek(key, variant, use).entry;
+  }
+  // The same, and whether any entry may be under that hash; if not, add() need not look for one.
+  struct Sought {
+    Entry* entry;
+    bool hash_seen;
+  };
+  Sought seek(const Key& key, const Variant& variant, Use use) const noexcept;
   // Calls f(Entry&) on every entry under that hash, the most recent first. f must not change the
   // index.
   template <class F>
@@ -62,8 +77,8 @@ class Index {
   Entry* oldest(KeyHash hash) const noexcept;
 
   // Returns how many entries are under that hash now. Moves a resizing in progress on.
-  // REQUIRES: not there.
-  std::size_t add(KeyHash hash, Entry* entry);
+  // REQUIRES: not there; with `hash_seen` false no other entry is under that hash.
+  std::size_t add(KeyHash hash, Entry* entry, bool hash_seen = true);
   // Does not allocate. REQUIRES: there.
   void remove(Entry* entry) noexcept;
   // Takes all entries under that hash out and calls f(Entry*) on each, which may free it.
@@ -77,19 +92,27 @@ class Index {
   template <class F>
   unsigned visit(std::uint64_t& cursor, F&& keep);
 
-  // The same cheaper, for a hand that goes round and round: visits what stands in one chunk,
-  // whatever its home, and advances the cursor by one chunk. A resizing may hide an entry from one
-  // round.
+  // Visits the entries of the home chunk that has waited longest for it since one of its entries
+  // expired; keep as above. Returns how many were visited, or nothing if no chunk is due. An entry
+  // is due at most a millisecond after its deadline, and until then it costs nobody a look.
   template <class F>
-  unsigned visit_chunk(std::uint64_t& cursor, F&& keep);
+  std::optional<unsigned> visit_due(Time now, F&& keep);
+  // An entry under that hash has got an earlier deadline. REQUIRES: there.
+  void note_deadline(KeyHash hash, Time deadline) noexcept {
+    Table& table = table_of(static_cast<std::uint32_t>(hash));
+    table.deadlines.note(table.home(static_cast<std::uint32_t>(hash)), tick_of(deadline));
+  }
+  // Every entry is to be visited by visit_due. O(entries / 100).
+  void all_due() noexcept {
+    table_.deadlines.all_due();
+    old_.deadlines.all_due();
+  }
 
   // As much of the hash as the index knows (to copy an index). REQUIRES: there.
   KeyHash hash_of(const Entry* entry) const noexcept;
 
   // Moves a resizing in progress on, or starts to shrink a table that is much too large. Allocates.
   void maintain();
-  // Frees the tables if no entry is left.
-  void free_if_empty() noexcept;
   // Takes the other's size of table. REQUIRES: empty.
   void shape_like(const Index& other);
   // Fits the table to its content at once: O(table).
@@ -101,7 +124,6 @@ class Index {
   void prefetch_slot(KeyHash hash) const noexcept;
   // Reads the home chunk and starts to load the entries that it has for that hash.
   void prefetch_entries(KeyHash hash) const noexcept;
-  void prefetch_visit(std::uint64_t cursor) const noexcept;
 
  private:
   // 0 = free; else a pointer to an Entry, or to a Bundle with bit 0 set, and 16 bits of the hash
@@ -123,6 +145,29 @@ class Index {
       unsigned found = 0;
       for (unsigned i = 0; i < kSlots; ++i) {
         found |= static_cast<unsigned>(((slots[i] ^ tag) & kTagMask) == 0) << i;
+      }
+      return found;
+    }
+    // Bit i: slot i is that pointer, its tag aside.
+    unsigned with_pointer(Slot pointer) const noexcept {
+      unsigned found = 0;
+      for (unsigned i = 0; i < kSlots; ++i) {
+        found |= static_cast<unsigned>(((slots[i] ^ pointer) & ~kTagMask) == 0) << i;
+      }
+      return found;
+    }
+    // with_distance(1), cheaper.
+    unsigned displaced() const noexcept {
+      std::uint32_t any = distances | distances >> 1;
+      any = (any | any >> 2) & 0x1111111;
+      // Gathers the lowest bit of each of the seven nibbles.
+      return (any & 1) | (any >> 3 & 2) | (any >> 6 & 4) | (any >> 9 & 8) |
+             (any >> 12 & 16) | (any >> 15 & 32) | (any >> 18 & 64);
+    }
+    unsigned free_slots() const noexcept {
+      unsigned found = 0;
+      for (unsigned i = 0; i < kSlots; ++i) {
+        found |= static_cast<unsigned>(slots[i] == 0) << i;
       }
       return found;
     }
@@ -158,6 +203,7 @@ class Index {
 
   struct Table {
     std::vector<Chunk*> pages;
+    Deadlines deadlines;      // a leaf for each home chunk
     std::size_t homes = 0;    // 0 = no table
     unsigned page_shift = 0;  // log2 of chunks in a page
 
@@ -205,22 +251,38 @@ class Index {
   const Table& table_of(std::uint32_t hash) const noexcept {
     return old_.homes != 0 && old_.home(hash) >= moved_ ? old_ : table_;
   }
+  Table& table_of(std::uint32_t hash) noexcept {
+    return const_cast<Table&>(std::as_const(*this).table_of(hash));
+  }
+  // The first tick at which an entry with that deadline is dead for sure.
+  Deadlines::Tick tick_of(Time deadline) const noexcept;
+  Deadlines::Tick earliest_of(Slot slot) const noexcept;
+  // The table and home chunk that are due, if any are.
+  Table* due(Time now) noexcept;
   // Where [cursor, ...) of one home chunk of one table ends.
   std::uint64_t visit_end(const Table& table, std::size_t home) const noexcept;
 
   Position locate(KeyHash hash) const noexcept;
   Position locate(const Entry* entry) const noexcept;
+  // The slot with the bundle that the entry is in, or null.
+  static Slot* bundle_with(Chunk& chunk, const Entry* entry) noexcept;
   static Entry* find_in(Bundle* bundle, const Key& key, const Variant& variant, Use use) noexcept;
   void place(Table& table, std::uint32_t hash, Slot slot);
   // Frees the slot; one from a chunk behind may come to stand there.
   void vacate(const Position& position) noexcept;
   static void fill_gap(const Table& table, std::size_t at, unsigned slot) noexcept;
+  // The first slot behind chunk `at` that had passed it. REQUIRES: there is one.
+  static std::pair<std::size_t, unsigned> displaced_behind(const Table& table,
+                                                           std::size_t at) noexcept;
   static std::size_t distance(const Table& table, std::size_t at, unsigned slot) noexcept {
     const Chunk* chunk = table.chunk(at);
     const std::size_t distance = chunk->distance(slot);
     return distance < kFar ? distance : at - table.home(home_hash_of(chunk->slots[slot]));
   }
   // Calls keep on the slot's entries. False if the slot was vacated.
+  template <class F>
+  unsigned visit_home(const Table& table, std::size_t home, std::uint64_t begin, std::uint64_t end,
+                      F& keep);
   template <class F>
   bool visit_slot(const Position& position, unsigned& visited, F& keep);
   void add_to_bundle(Slot& slot, Entry* entry);
@@ -230,9 +292,11 @@ class Index {
   void free_bundle(Bundle* bundle) noexcept;
 
   static std::size_t directory_bytes(const Table& table) noexcept;
+  static std::size_t deadline_bytes(const Table& table) noexcept;
   Chunk& make_chunk(Table& table, std::size_t i);
   void free_page(Table& table, std::size_t page) noexcept;
   void free_table(Table& table) noexcept;
+  void grow_if_full();
   void start_resize(std::size_t homes);
   void move_chunk();
   void swap(Index& other) noexcept;
@@ -243,6 +307,7 @@ class Index {
   std::size_t slots_ = 0;  // in use
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
+  Time ticks_from_{};
 };
 
 template <class F>
@@ -304,28 +369,24 @@ bool Index::visit_slot(const Position& position, unsigned& visited, F& keep) {
 }
 
 template <class F>
-unsigned Index::visit_chunk(std::uint64_t& cursor, F&& keep) {
-  if (table_.homes == 0 || cursor >= kCursorEnd) {
-    cursor = kCursorEnd;
-    return 0;
+std::optional<unsigned> Index::visit_due(Time now, F&& keep) {
+  Table* table = due(now);
+  if (table == nullptr) {
+    return std::nullopt;
   }
-  const Table& table = table_of(static_cast<std::uint32_t>(cursor));
-  const std::size_t home = table.home(static_cast<std::uint32_t>(cursor));
-  unsigned visited = 0;
-  // More than one only at the end of the table, where the tail follows.
-  for (std::size_t at = home; Chunk* chunk = table.chunk(at); ++at) {
-    for (unsigned i = 0; i < kSlots;) {
-      Slot& slot = chunk->slots[i];
-      if (slot == 0 ||
-          visit_slot({&table, at - distance(table, at, i), at, &slot}, visited, keep)) {
-        ++i;
-      }
+  const std::size_t home = table->deadlines.earliest_leaf();
+  Deadlines::Tick earliest = Deadlines::kNone;
+  auto note = [&](Entry* entry) {
+    // Before it is asked: an entry that is not kept is no more.
+    const Deadlines::Tick tick = tick_of(entry->expire_at());
+    if (!keep(entry)) {
+      return false;
     }
-    if (at + 1 < table.homes || chunk->passed == 0) {
-      break;
-    }
-  }
-  cursor = visit_end(table, home);
+    earliest = std::min(earliest, tick);
+    return true;
+  };
+  const unsigned visited = visit_home(*table, home, 0, kCursorEnd, note);
+  table->deadlines.set(home, earliest);
   return visited;
 }
 
@@ -336,8 +397,17 @@ unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
     return 0;
   }
   const Table& table = table_of(static_cast<std::uint32_t>(cursor));
-  Position at{&table, table.home(static_cast<std::uint32_t>(cursor)), 0, nullptr};
-  const std::uint64_t end = visit_end(table, at.home);
+  const std::size_t home = table.home(static_cast<std::uint32_t>(cursor));
+  const std::uint64_t end = visit_end(table, home);
+  const unsigned visited = visit_home(table, home, cursor, end, keep);
+  cursor = end;
+  return visited;
+}
+
+template <class F>
+unsigned Index::visit_home(const Table& table, std::size_t home, std::uint64_t begin,
+                           std::uint64_t end, F& keep) {
+  Position at{&table, home, 0, nullptr};
   unsigned visited = 0;
   for (at.at = at.home;; ++at.at) {
     Chunk* chunk = table.chunk(at.at);
@@ -352,7 +422,7 @@ unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
         continue;
       }
       const std::uint64_t hash = home_hash_of(*at.slot);
-      if (hash < cursor || hash >= end || visit_slot(at, visited, keep)) {
+      if (hash < begin || hash >= end || visit_slot(at, visited, keep)) {
         ++i;
       }
       // Else another slot, not visited yet, may stand there now.
@@ -361,7 +431,6 @@ unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
       break;
     }
   }
-  cursor = end;
   return visited;
 }
 

@@ -1,8 +1,8 @@
-// The memory of one shard of L1: entries under their keys, in the order of their use.
+// The memory of one shard of L1: entries under their keys, and who of them goes next.
 //
 // Owned by a coherence shard, which holds its mutex around every call; not thread-safe, not even
-// its const members. Pure: the time is a parameter. Copying is deep and keeps the order of use; an
-// empty store owns no memory.
+// its const members. Pure: the time is a parameter. Copying is deep and keeps the order of
+// eviction; an empty store owns no memory.
 //
 // Every method is O(1), where the variants of a key (at most max_variants) count as one, except
 // where it says otherwise. An Entry* is valid until the next call that is not const.
@@ -12,15 +12,20 @@
 // high bits first frees everything (all of it dead). So a wrapped-around number cannot revive an
 // entry. Consequence: generations of one store must differ in their low bits in the short run.
 //
-// Limits: bytes() is what the allocator really gave for entries and index. put() holds it at or
-// below max_bytes by freeing dead entries that a moving hand finds, then the least recently used
-// ones; nothing else allocates. Blocks held only by pins are not counted.
+// Expiry: exact at every look. Besides, each put frees some of what has expired or is of an older
+// generation, and nothing that lives is evicted while the index knows of something dead.
+//
+// Limits: bytes() is what the allocator really gave for entries, index and policy. put() holds it
+// at or below max_bytes by freeing what is dead, then what the eviction policy says; nothing else
+// allocates. Blocks held only by pins are not counted.
 #pragma once
 
 #include "tiercache/l1/entry.hpp"
 #include "tiercache/l1/index.hpp"
-#include "tiercache/l1/lru.hpp"
+#include "tiercache/l1/policy.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -32,6 +37,21 @@ struct Limits {
   std::size_t max_entries = 0;  // 0 = no limit
   unsigned max_variants = 64;   // under one key
 };
+
+// The part of one of so many stores that share the limits: keys go to stores by their hash, which
+// is as good as one store while each has a thousand entries or so.
+inline Limits share(Limits whole, std::size_t stores) noexcept {
+  whole.max_bytes /= stores;
+  whole.max_entries = (whole.max_entries + stores - 1) / stores;
+  return whole;
+}
+// How many stores may share the limit without a loss of hits. A power of two, at least 1.
+inline std::size_t most_stores(const Limits& whole) noexcept {
+  constexpr std::size_t kFewestEntries = 1000;
+  return whole.max_entries == 0
+             ? std::size_t{1} << 31
+             : std::bit_floor(std::max(std::size_t{1}, whole.max_entries / kFewestEntries));
+}
 
 // Where an erase_if stands. It is a position among hashes, so it stays good whatever happens to the
 // store between two steps: every entry that is present during the whole walk is looked at exactly
@@ -49,7 +69,8 @@ class Cursor {
 
 class Store {
  public:
-  explicit Store(Limits limits) noexcept : limits_(limits) {
+  explicit Store(Limits limits, Eviction eviction = Eviction::lru)
+      : policy_(eviction), limits_(limits) {
   }
   Store(const Store& other);
   Store& operator=(const Store& other);
@@ -74,19 +95,18 @@ class Store {
       }
     });
   }
-  // Calls f(const Entry&) on every entry, dead ones too, from the least recently used (the next
-  // victim) to the most recently used. O(entries).
+  // Calls f(const Entry&) on every entry, dead ones too, in the order in which the policy would
+  // let them go; with `lru` from the least to the most recently used. O(entries).
   template <class F>
   void for_each_lru(F&& f) const {
-    for (const Entry* entry = lru_.oldest(); entry != nullptr; entry = Lru::newer(entry)) {
-      f(*entry);
-    }
+    policy_.for_each(f);
   }
 
-  // Stores a reply as the most recently used, in place of the same variant if there is one, and
-  // evicts until the limits hold. Beyond max_variants under one hash the least recently used of
-  // these goes. Null, and the same variant is gone, if the entry cannot be kept: alone too large,
-  // over a limit of Entry's, expired already, or meta.generation != generation. REQUIRES: meta.seq
+  // Stores a reply, in place of the same variant if there is one, which counts as a use, and evicts
+  // until the limits hold, but not what it has just stored. Beyond max_variants under one hash the
+  // least recently used of these goes. Null, and the same variant is gone, if the entry cannot be
+  // kept: alone too large, over a limit of Entry's, expired already, or meta.generation !=
+  // generation. REQUIRES: meta.seq
   // <= kMaxSeq, variant.command < 4096, variant.resp <= 3; the views do not point into this store.
   Entry* put(const Key& key, const Variant& variant, std::string_view reply, const Meta& meta,
              Time now, std::uint64_t generation);
@@ -98,7 +118,8 @@ class Store {
   void erase(Entry* entry);
   void clear() noexcept;
 
-  // Looks at about `look_at` residents at a moving hand and frees the dead; returns how many.
+  // Frees dead entries, and looks at about `look_at` to find them; returns how many. Those whose
+  // time is over are known a millisecond later, those of an older generation are looked for.
   // put() does this too, a few at a time.
   std::size_t sweep(Time now, std::uint64_t generation, unsigned look_at);
   // One bounded step of a walk over all entries: looks at about `look_at` and frees those for which
@@ -116,7 +137,7 @@ class Store {
         return false;
       });
     }
-    index_.free_if_empty();
+    free_if_empty();
     return erased;
   }
 
@@ -131,9 +152,9 @@ class Store {
     });
   }
 
-  // Real allocated bytes of entries and index.
+  // Real allocated bytes of entries, index and policy.
   std::size_t bytes() const noexcept {
-    return entry_bytes_ + index_.bytes();
+    return entry_bytes_ + index_.bytes() + policy_.bytes();
   }
   std::size_t entries() const noexcept {
     return index_.size();
@@ -149,6 +170,9 @@ class Store {
   const Limits& limits() const noexcept {
     return limits_;
   }
+  Eviction eviction() const noexcept {
+    return policy_.eviction();
+  }
   // Takes effect at the next put, which then may evict many at once; call sweep or erase_if to go
   // there in steps.
   void set_limits(Limits limits) noexcept {
@@ -159,7 +183,7 @@ class Store {
     return now < entry.expire_at() && generation_of(entry) == generation;
   }
   std::uint64_t generation_of(const Entry& entry) const noexcept {
-    return (std::uint64_t{generation_high_} << 32) | entry.generation_low();
+    return (generation_ & ~std::uint64_t{0xffffffff}) | entry.generation_low();
   }
 
   // REQUIRES: the entry is in this store.
@@ -175,19 +199,36 @@ class Store {
   }
 
  private:
-  void adopt_generation(std::uint64_t generation) noexcept;
+  // What is about to be stored.
+  struct Need {
+    std::size_t bytes = 0;
+    std::size_t entries = 0;
+  };
+
+  void adopt_generation(std::uint64_t generation) noexcept {
+    if (generation != generation_) [[unlikely]] {
+      change_generation(generation);
+    }
+  }
+  void change_generation(std::uint64_t generation) noexcept;
   void release(Entry* entry) noexcept;  // from the order and the books; not from the index
   void drop(Entry* entry) noexcept;     // from everywhere
-  void evict(Entry* entry, Time now, std::uint64_t generation) noexcept;
-  bool make_room(Entry* kept, Time now, std::uint64_t generation);
-  bool over_limits() const noexcept;
+  void count_out(const Entry* entry, Time now, std::uint64_t generation) noexcept;
+  // Frees until there is room, but not `kept`. False if there cannot be.
+  bool make_room(Need need, const Entry* kept, Time now, std::uint64_t generation);
+  bool too_many(Need need) const noexcept {
+    return limits_.max_entries != 0 && entries() + need.entries > limits_.max_entries;
+  }
+  bool over_limits(Need need) const noexcept {
+    return bytes() + need.bytes > limits_.max_bytes || too_many(need);
+  }
+  void free_if_empty() noexcept;
 
   Index index_;
-  mutable Lru lru_;  // notes hits, and has to settle them before it can be read
+  mutable Policy policy_;  // notes hits, and has to settle them before it can be read
   Limits limits_;
   std::size_t entry_bytes_ = 0;
-  std::uint32_t generation_high_ = 0;
-  std::uint64_t sweep_hand_ = 0;
+  std::uint64_t generation_ = 0;  // the latest seen; its high half is that of every resident
   std::uint64_t evictions_ = 0;
   std::uint64_t expired_ = 0;
 };

@@ -105,7 +105,8 @@ TEST_CASE("a value out of range is refused") {
        "(milliseconds), got 0"},
       {"[coherence]\nmode = \"eventual\"\n",
        "f.toml:2:8: coherence.mode: expected \"strict\" or \"session\", got \"eventual\""},
-      {"[l1]\neviction = \"LRU\"\n", "f.toml:2:12: l1.eviction: expected \"lru\", got \"LRU\""},
+      {"[l1]\neviction = \"LRU\"\n",
+       "f.toml:2:12: l1.eviction: expected \"lru\", \"s3fifo\" or \"tinylfu\", got \"LRU\""},
       {"[l1]\nmax_memory = \"256 mb\"\n",
        "f.toml:2:14: l1.max_memory: expected a size from 64kb to 1tb, in bytes or like \"256mb\", "
        "got \"256 mb\""},

@@ -3,7 +3,8 @@
 //
 // The reference is a list in the order of use. The store may free dead entries whenever it likes,
 // so after each step its own order must be a subsequence of the reference's; what is missing must
-// be dead, or have been asked for, or be the oldest that had to go.
+// be dead, or have been asked for, or be the oldest that had to go. Other policies than LRU may let
+// any other entry go, but one at a time, and for the same reasons only.
 
 #include "tiercache/l1/store.hpp"
 
@@ -67,6 +68,8 @@ Order order_of(const Store& store) {
   return order;
 }
 
+constexpr std::size_t kPlenty = 1U << 26;
+
 enum class Hashing { spread, few, one, low_bits_equal, low_bits_highest };
 
 KeyHash hash_key(Hashing hashing, const std::string& key, std::uint32_t db) {
@@ -91,11 +94,13 @@ struct Setup {
   Limits limits;
   unsigned keys;
   unsigned variants;
+  Eviction eviction = Eviction::lru;
 };
 
 class Walk {
  public:
-  Walk(const Setup& setup, unsigned seed) : setup_(setup), random_(seed), store_(setup.limits) {
+  Walk(const Setup& setup, unsigned seed)
+      : setup_(setup), random_(seed), store_(setup.limits, setup.eviction) {
   }
 
   void step() {
@@ -197,6 +202,7 @@ class Walk {
       REQUIRE(entry == nullptr);
     } else if (entry != nullptr) {
       order_.push_front(record);
+      put_ = record;
       const auto limit = setup_.limits.max_variants;
       if (static_cast<unsigned>(std::count_if(
               order_.begin(), order_.end(),
@@ -283,10 +289,50 @@ class Walk {
     store_ = copy;
   }
 
-  // Takes the store's order for the reference's, after checking that each difference is allowed.
+  // Takes over what the store did, after checking that each difference is allowed.
   void check() {
     const Order present = order_of(store_);
     REQUIRE(present.size() == store_.entries());
+    const bool evicted =
+        setup_.eviction == Eviction::lru ? check_order(present) : check_content(present);
+    check_limits(present, evicted);
+    dispensable_.reset();
+    put_.reset();
+    may_evict_ = false;
+  }
+
+  // The store's content is part of the reference's. Returns whether a living entry was evicted.
+  bool check_content(const Order& present) {
+    unsigned evicted = 0;
+    unsigned dispensed = 0;
+    std::size_t found = 0;
+    for (auto want = order_.begin(); want != order_.end();) {
+      const auto have = std::find_if(present.begin(), present.end(),
+                                     [&](const Record& other) { return other.id() == want->id(); });
+      if (have != present.end()) {
+        REQUIRE(same(*have, *want));
+        ++found;
+        ++want;
+        continue;
+      }
+      INFO("gone: " << want->key);
+      if (dispensable_ && hash(*dispensable_) == hash(*want)) {
+        ++dispensed;
+      } else if (!dead(*want)) {
+        REQUIRE(may_evict_);
+        ++evicted;
+      }
+      REQUIRE((!put_ || put_->id() != want->id()));
+      want = order_.erase(want);
+    }
+    REQUIRE(found == present.size());
+    if (setup_.limits.max_bytes >= kPlenty) {
+      REQUIRE(evicted <= 1);
+    }
+    return evicted + dispensed > 0;
+  }
+
+  bool check_order(const Order& present) {
     bool evicted = false;
     auto have = present.rbegin();
     bool kept_one = false;
@@ -307,6 +353,11 @@ class Walk {
       evicted = true;
     }
     REQUIRE(have == present.rend());
+    order_ = present;
+    return evicted;
+  }
+
+  void check_limits(const Order& present, bool evicted) {
     if (dispensable_) {
       std::size_t variants = 0;
       for (const Record& record : present) {
@@ -317,15 +368,12 @@ class Walk {
     }
     if (setup_.limits.max_entries != 0) {
       REQUIRE(present.size() <= setup_.limits.max_entries);
-      if (evicted && setup_.limits.max_bytes >= (1U << 20)) {
+      if (evicted && !dispensable_ && setup_.limits.max_bytes >= kPlenty) {
         REQUIRE(present.size() == setup_.limits.max_entries);
       }
     }
     REQUIRE(store_.bytes() <= setup_.limits.max_bytes);
     REQUIRE((store_.bytes() == 0) == present.empty());
-    order_ = present;
-    dispensable_.reset();
-    may_evict_ = false;
   }
 
   const Setup setup_;
@@ -335,17 +383,30 @@ class Walk {
   Time now_{Duration(1)};
   std::uint64_t generation_ = (std::uint64_t{1} << 32) - 3;
   std::optional<Record> dispensable_;
+  std::optional<Record> put_;
   bool may_evict_ = false;
   std::size_t swept_ = 0;
   unsigned hits_ = 0;
 };
 
-constexpr std::size_t kPlenty = 1U << 26;
+void walk(const std::string& name, const Setup& setup, unsigned steps) {
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    CAPTURE(name);
+    CAPTURE(seed);
+    CAPTURE(setup.eviction);
+    Walk walk(setup, seed);
+    for (unsigned i = 0; i < steps; ++i) {
+      walk.step();
+    }
+    CHECK(walk.hits() > 20);
+    if (setup.limits.max_entries != 0 || setup.limits.max_bytes < kPlenty) {
+      CHECK(walk.evictions() > 20);
+    }
+  }
+}
 
-}  // namespace
-
-TEST_CASE("the store behaves as a list in the order of use") {
-  const std::vector<std::tuple<std::string, Setup, unsigned>> setups = {
+std::vector<std::tuple<std::string, Setup, unsigned>> all_setups() {
+  return {
       {"plain", {Hashing::spread, {kPlenty, 0, 64}, 60, 1}, 10000},
       {"entry limit", {Hashing::spread, {kPlenty, 20, 64}, 40, 1}, 10000},
       {"one entry", {Hashing::spread, {kPlenty, 1, 64}, 4, 2}, 10000},
@@ -360,19 +421,21 @@ TEST_CASE("the store behaves as a list in the order of use") {
       {"highest low bits", {Hashing::low_bits_highest, {kPlenty, 60, 64}, 100, 2}, 10000},
       {"many", {Hashing::spread, {kPlenty, 0, 64}, 100, 2}, 10000},
   };
-  for (const auto& [name, setup, steps] : setups) {
-    for (unsigned seed = 1; seed <= 3; ++seed) {
-      const std::string& setup_name = name;
-      CAPTURE(setup_name);
-      CAPTURE(seed);
-      Walk walk(setup, seed);
-      for (unsigned i = 0; i < steps; ++i) {
-        walk.step();
-      }
-      CHECK(walk.hits() > 20);
-      if (setup.limits.max_entries != 0 || setup.limits.max_bytes < kPlenty) {
-        CHECK(walk.evictions() > 20);
-      }
+}
+
+}  // namespace
+
+TEST_CASE("the store behaves as a list in the order of use") {
+  for (const auto& [name, setup, steps] : all_setups()) {
+    walk(name, setup, steps);
+  }
+}
+
+TEST_CASE("with every policy the store keeps what it may, and serves nothing else") {
+  for (const Eviction eviction : {Eviction::s3fifo, Eviction::tinylfu}) {
+    for (auto [name, setup, steps] : all_setups()) {
+      setup.eviction = eviction;
+      walk(name, setup, steps);
     }
   }
 }

@@ -19,6 +19,9 @@ TEST_CASE("shards: a power of two, several per thread, none too small") {
   CHECK(shard_count(config, 256) == 2048);
   config.l1.max_entries = 5000;
   CHECK(shard_count(config, 256) == 4);
+  config.l1.shards = 64;
+  CHECK(shard_count(config, 256) == 4);  // a thousand entries each
+  config.l1.max_entries = 0;
   for (std::uint32_t asked = 1; asked <= 4096; asked++) {
     config.l1.shards = asked;
     const unsigned count = shard_count(config, 2);
