@@ -25,7 +25,7 @@ std::string Hub::redis_version() const {
 }
 
 Worker::Worker(WorkerParts parts)
-    : parts_(std::move(parts)), timer_(parts_.io), pause_timer_(parts_.io) {
+    : parts_(std::move(parts)), pause_timer_(parts_.io), timer_(parts_.io) {
   read_config();
   arm_tick();
 }

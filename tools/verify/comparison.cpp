@@ -46,6 +46,31 @@ std::string shown(const std::string& bytes) {
   return text + ")";
 }
 
+// A reply in a form in which equal contents are equal. The order of a set or a hash is Redis's own
+// affair: it changes while a table grows, without any change of the key.
+std::string canonical(OpKind kind, const Reply& reply, std::string_view raw) {
+  const std::size_t step = kind == OpKind::hgetall ? 2 : 1;
+  const bool unordered = kind == OpKind::hgetall || kind == OpKind::smembers;
+  if (!unordered || reply.kind != Reply::Kind::list || reply.items.size() % step != 0) {
+    return std::string(raw);
+  }
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < reply.items.size(); i += step) {
+    std::string& part = parts.emplace_back();
+    for (std::size_t j = i; j < i + step; ++j) {
+      const std::string_view text = reply.items[j].text;
+      part += std::to_string(text.size()) + ':';
+      part += text;
+    }
+  }
+  std::ranges::sort(parts);
+  std::string whole;
+  for (const std::string& part : parts) {
+    whole += part;
+  }
+  return whole;
+}
+
 class Comparison {
  public:
   Comparison(RunState& run, Tally& tally) : run_(run), tally_(tally) {
@@ -102,7 +127,7 @@ class Comparison {
       if (lane == run_.plan.direct_lane()) {
         judge_truth(key, *reply);
       }
-      replies_.emplace_back(peer.raw());
+      replies_.push_back(canonical(kind_for(run_.book.info(key)), *reply, peer.raw()));
     }
     return true;
   }

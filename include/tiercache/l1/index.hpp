@@ -6,7 +6,8 @@
 // surely right. The low 32 bits of the hash, scaled to the number of chunks, name the home chunk; a
 // slot that does not fit there goes to the next chunk with room. Each chunk counts how many passed
 // it by, so a search knows when to stop, and each slot knows how far from home it is, so a removal
-// fills its gap with one that had passed, without a look at the entries: neither tombstones nor decay. There is no wrap-around at the end, the table just has a tail.
+// fills its gap with one that had passed, without a look at the entries: neither tombstones nor
+// decay. There is no wrap-around at the end, the table just has a tail.
 //
 // So slots are ordered by hash, nearly, and everything follows from that: a cursor is a hash and
 // survives any resizing; and resizing moves home chunk by home chunk from the old table to the new
@@ -92,6 +93,10 @@ class Index {
   template <class F>
   unsigned visit(std::uint64_t& cursor, F&& keep);
 
+  // Calls f(Entry*) on the entries of that hash's home chunk; nothing is taken out.
+  template <class F>
+  void glance(std::uint32_t hash, F&& f);
+
   // Visits the entries of the home chunk that has waited longest for it since one of its entries
   // expired; keep as above. Returns how many were visited, or nothing if no chunk is due. An entry
   // is due at most a millisecond after its deadline, and until then it costs nobody a look.
@@ -161,8 +166,8 @@ class Index {
       std::uint32_t any = distances | distances >> 1;
       any = (any | any >> 2) & 0x1111111;
       // Gathers the lowest bit of each of the seven nibbles.
-      return (any & 1) | (any >> 3 & 2) | (any >> 6 & 4) | (any >> 9 & 8) |
-             (any >> 12 & 16) | (any >> 15 & 32) | (any >> 18 & 64);
+      return (any & 1) | (any >> 3 & 2) | (any >> 6 & 4) | (any >> 9 & 8) | (any >> 12 & 16) |
+             (any >> 15 & 32) | (any >> 18 & 64);
     }
     unsigned free_slots() const noexcept {
       unsigned found = 0;
@@ -402,6 +407,19 @@ unsigned Index::visit(std::uint64_t& cursor, F&& keep) {
   const unsigned visited = visit_home(table, home, cursor, end, keep);
   cursor = end;
   return visited;
+}
+
+template <class F>
+void Index::glance(std::uint32_t hash, F&& f) {
+  if (table_.homes == 0) {
+    return;
+  }
+  const Table& table = table_of(hash);
+  auto keep = [&](Entry* entry) {
+    f(entry);
+    return true;
+  };
+  visit_home(table, table.home(hash), 0, kCursorEnd, keep);
 }
 
 template <class F>

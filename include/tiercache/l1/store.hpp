@@ -145,11 +145,7 @@ class Store {
   // a random number draws from the store at random, nearly evenly. Reads no entry by itself.
   template <class F>
   void glance(std::uint32_t at, F&& f) {
-    std::uint64_t cursor = at;
-    index_.visit_chunk(cursor, [&](Entry* entry) {
-      f(*entry);
-      return true;
-    });
+    index_.glance(at, [&](Entry* entry) { f(*entry); });
   }
 
   // Real allocated bytes of entries, index and policy.
