@@ -1,0 +1,97 @@
+"""Private servers for scripts: a redis-server with proxies before it, and a small client. Standard library only."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+
+class Redis:
+    """One blocking connection; commands are lists of words. Errors and lost peers are answered with None."""
+
+    def __init__(self, port):
+        self.port = port
+        self.connection = None
+
+    def __call__(self, *words):
+        try:
+            if self.connection is None:
+                self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+                self.replies = self.connection.makefile("rb")
+            parts = [f"*{len(words)}\r\n".encode()]
+            for word in words:
+                data = str(word).encode()
+                parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+            self.connection.sendall(b"".join(parts))
+            return self.reply()
+        except OSError:
+            self.connection = None
+            return None
+
+    def reply(self):
+        line = self.replies.readline()
+        if not line.endswith(b"\r\n"):
+            raise OSError("the connection is lost")
+        kind, text = line[:1], line[1:-2].decode()
+        if kind in b"+:":
+            return text
+        if kind == b"$":
+            return None if text == "-1" else self.replies.read(int(text) + 2)[:-2].decode()
+        if kind == b"*":
+            return [self.reply() for _ in range(max(0, int(text)))]
+        return None
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port, child):
+    ask = Redis(port)
+    for _ in range(300):
+        if child.poll() is not None:
+            return False
+        if ask("PING") == "PONG":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+class Servers:
+    """A private Redis with two proxies before it, on free ports of 127.0.0.1; they end with the stack."""
+
+    def __init__(self, stack, folder, program, settings, environment=None):
+        environment = {**os.environ, **(environment or {})}
+        self.redis = self.start(stack, folder, None, lambda port: [
+            "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no",
+            "--daemonize", "no"])
+        sets = [word for setting in [f"upstream.address=127.0.0.1:{self.redis}", "threads=2", *settings]
+                for word in ("--set", setting)]
+        self.proxies = [self.start(stack, folder, environment, lambda port: [
+            program, "--set", f"listen.port={port}", *sets]) for _ in range(2)]
+
+    @staticmethod
+    def start(stack, folder, environment, command):
+        for _ in range(10):
+            port = free_port()
+            log = open(Path(folder) / f"{port}.log", "wb")
+            child = subprocess.Popen([str(word) for word in command(port)], stdin=subprocess.DEVNULL, stdout=log,
+                                     stderr=subprocess.STDOUT, env=environment)
+            log.close()
+            stack.callback(stop, child)
+            if wait_for(port, child):
+                return port
+        raise RuntimeError(f"does not start: {' '.join(map(str, command(0)))}")
+
+
+def stop(child):
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
