@@ -13,8 +13,8 @@
 // survives any resizing; and resizing moves home chunk by home chunk from the old table to the new
 // one, two chunks an insertion, while each hash lives in exactly one of the two. Tables are made of
 // pages that are allocated when first used and freed when the move has passed them, so growing
-// never stalls and never needs the memory twice. Tables grow by an eighth and are 76 to 86 % full:
-// about 12 bytes an entry, deadlines included.
+// never stalls and never needs the memory twice. Tables grow by an eighth; from 20 thousand entries
+// on they are 79 to 89 % full, 12 bytes an entry with deadlines, smaller ones 63 to 71 %, 14.5.
 //
 // For each home chunk it is known when the first of its entries expires (Deadlines), so the dead
 // are found without a look at the living.

@@ -186,7 +186,6 @@ void compare(Eviction eviction, double tolerance) {
       CAPTURE(entries);
       CAPTURE(wanted);
       CHECK(std::abs(got - wanted) <= tolerance);
-      MESSAGE(named.name << " " << entries << ": " << wanted << " " << got);
     }
     // As the product divides its entries: a thousand at least for each.
     const double wanted = reference_ratio<Reference>(named.trace, 8000);
@@ -194,7 +193,6 @@ void compare(Eviction eviction, double tolerance) {
     CAPTURE(named.name);
     CAPTURE(wanted);
     CHECK(got >= wanted - tolerance);
-    MESSAGE(named.name << " in 8: " << wanted << " " << got);
   }
 }
 
@@ -238,7 +236,6 @@ void compare_expiring(Eviction eviction, double tolerance) {
       CAPTURE(entries);
       CAPTURE(wanted);
       CHECK(got >= wanted - tolerance);
-      MESSAGE((equal ? "equal " : "mixed ") << entries << ": " << wanted << " " << got);
     }
   }
 }
