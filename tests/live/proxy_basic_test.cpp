@@ -182,7 +182,7 @@ TEST_CASE("SELECT, HELLO, RESET and CLIENT speak of the client's own connection"
   CHECK(client.call("CLIENT", "GETNAME").is_nil());
   CHECK(client.last_raw() == "$-1\r\n");
   CHECK(client.call("QUIT").text == "OK");
-  CHECK(client.wait_closed(2000ms));
+  CHECK(client.wait_closed(60s));
 }
 
 TEST_CASE("errors are Redis's own, or say that they are not") {
@@ -199,7 +199,7 @@ TEST_CASE("errors are Redis's own, or say that they are not") {
   client.send_raw("*1\r\n:5\r\n");
   CHECK(client.read().text == "PONG");
   CHECK(client.read().text.starts_with("ERR Protocol error"));
-  CHECK(client.wait_closed(2000ms));
+  CHECK(client.wait_closed(60s));
 }
 
 TEST_CASE("a script's writes are seen by the next read of any client") {
@@ -264,7 +264,9 @@ TEST_CASE("a drain answers what is in flight and closes") {
   Client blocked(proxy.port());
   busy.call("SET", "k", "v");
   idle.call("PING");
-  const auto taken = [&] { return proxy.sum(tiercache::stats::Counter::commands); };
+  const auto taken = [&] {
+    return proxy.sum(tiercache::stats::Counter::commands);
+  };
   const auto blocking = taken();
   blocked.send("BLPOP", "list", "0");
   REQUIRE(ProxyFixture::eventually([&] { return taken() == blocking + 1; }));
@@ -274,11 +276,11 @@ TEST_CASE("a drain answers what is in flight and closes") {
   busy.send("GET", "n");
   REQUIRE(ProxyFixture::eventually([&] { return taken() == blocking + 3; }));
   proxy.begin_drain();
-  CHECK(idle.wait_closed(2000ms));
+  CHECK(idle.wait_closed(60s));
   server.resume();
   CHECK(busy.read().integer == 1);
   CHECK(busy.read().text == "1");
-  CHECK(busy.wait_closed(2000ms));
-  CHECK(blocked.wait_closed(2000ms));
+  CHECK(busy.wait_closed(60s));
+  CHECK(blocked.wait_closed(60s));
   CHECK(ProxyFixture::eventually([&] { return proxy.sessions() == 0; }));
 }

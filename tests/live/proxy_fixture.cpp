@@ -97,7 +97,7 @@ void ProxyFixture::begin_drain() {
 }
 
 bool ProxyFixture::eventually(const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!done()) {
     if (std::chrono::steady_clock::now() > deadline) {
       return false;

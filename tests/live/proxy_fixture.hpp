@@ -56,9 +56,9 @@ class ProxyFixture {
   }
   std::size_t sessions() const;
   void begin_drain();
-  // Waits until L1 serves; throws after 5 s.
+  // Waits until L1 serves; throws after a minute.
   void wait_live();
-  // Waits until `done`; false after 5 s.
+  // Waits until `done`; false after a minute.
   static bool eventually(const std::function<bool()>& done);
 
  private:

@@ -145,7 +145,7 @@ TEST_CASE("SIGTERM: no new clients, what is in flight is answered, status 0") {
   CHECK_FALSE(proxy.wait_exit(milliseconds(0)).has_value());
   redis.resume();
   CHECK(client.read().text == "1");
-  CHECK(client.wait_closed(seconds(5)));
+  CHECK(client.wait_closed(seconds(60)));
   CHECK(proxy.wait_exit(seconds(10)) == 0);
 }
 
