@@ -6,17 +6,16 @@
 //   tiercache-epoll-loop [--port PORT] [--value-size BYTES]
 //
 // It listens on 127.0.0.1 (port 0: a free one), prints the port, and runs until it is killed.
+#include "command_line.hpp"
 #include "request_counter.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -180,15 +179,6 @@ int listen_on(std::uint16_t port) {
   return listener;
 }
 
-std::optional<std::size_t> number(std::string_view text, std::size_t most) {
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value > most) {
-    return std::nullopt;
-  }
-  return value;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -198,7 +188,7 @@ int main(int argc, char** argv) {
   for (int i = 1; understood && i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
     const bool is_port = name == "--port";
-    const auto value = number(argv[i + 1], is_port ? 65535 : kMaxValue);
+    const auto value = tiercache::tools::to_number(argv[i + 1], 0, is_port ? 65535 : kMaxValue);
     understood = value && (is_port || name == "--value-size");
     (is_port ? port : value_size) = value.value_or(0);
   }

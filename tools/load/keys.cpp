@@ -1,6 +1,6 @@
 #include "keys.hpp"
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <string>
 
@@ -20,14 +20,14 @@ Result<KeySpec> parse_keys(std::string_view text) {
   }
   KeySpec spec;
   std::string_view rest = text;
-  const std::string_view shape = take_until(rest, ':');
+  const std::string_view shape = tools::take_until(rest, ':');
   if (shape == "uniform") {
     spec.shape = KeyShape::uniform;
   } else if (shape == "sequence") {
     spec.shape = KeyShape::sequence;
   } else if (shape == "zipf") {
     spec.shape = KeyShape::zipf;
-    const auto theta = to_real(take_until(rest, ':'));
+    const auto theta = tools::to_real(tools::take_until(rest, ':'));
     if (!theta || !(*theta > 0 && *theta <= 10)) {  // nan is neither
       return bad_keys(text);
     }
@@ -35,7 +35,7 @@ Result<KeySpec> parse_keys(std::string_view text) {
   } else {
     return bad_keys(text);
   }
-  const auto keys = to_number(rest, 1, kMaxKeys);
+  const auto keys = tools::to_number(rest, 1, kMaxKeys);
   if (!keys) {
     return bad_keys(text);
   }

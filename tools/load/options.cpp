@@ -1,11 +1,17 @@
 #include "options.hpp"
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <algorithm>
 #include <string>
 
 namespace tiercache::load {
+
+using tools::invalid;
+using tools::take_until;
+using tools::to_number;
+using tools::to_real;
+
 namespace {
 
 constexpr std::string_view kUsage =
@@ -37,18 +43,7 @@ Exit status: 0 all was answered without an error, 1 it was not, 2 it could not r
 constexpr double kMaxRate = 1e9;
 constexpr double kMaxSeconds = 1e6;
 
-Error invalid(std::string detail) {
-  return {ErrorCode::invalid, std::move(detail)};
-}
-
-struct NumberOption {
-  std::string_view name;
-  std::uint64_t least;
-  std::uint64_t most;
-  void (*set)(Settings&, std::uint64_t);
-};
-
-constexpr NumberOption kNumbers[] = {
+constexpr tools::NumberOption<Settings, std::uint64_t> kNumbers[] = {
     {"--connections", 1, 65536,
      [](Settings& s, std::uint64_t n) {
        s.connections = static_cast<std::size_t>(n);
@@ -167,24 +162,10 @@ constexpr TextOption kTexts[] = {
 
 // Takes an option that has a value; an error if it is not one of them or the value is bad.
 Status take(Settings& settings, std::string_view name, std::string_view value) {
-  const auto named = [&](const auto& option) {
-    return option.name == name;
-  };
-  const auto* const text = std::find_if(std::begin(kTexts), std::end(kTexts), named);
-  if (text != std::end(kTexts)) {
-    return text->set(settings, value);
-  }
-  const auto* const number = std::find_if(std::begin(kNumbers), std::end(kNumbers), named);
-  if (number == std::end(kNumbers)) {
-    return invalid("no option is called " + std::string(name));
-  }
-  const auto parsed = to_number(value, number->least, number->most);
-  if (!parsed) {
-    return invalid(std::string(name) + " wants a number from " + std::to_string(number->least) +
-                   " to " + std::to_string(number->most) + ", not " + std::string(value));
-  }
-  number->set(settings, *parsed);
-  return Unit{};
+  const auto* const text = std::find_if(std::begin(kTexts), std::end(kTexts),
+                                        [&](const TextOption& o) { return o.name == name; });
+  return text != std::end(kTexts) ? text->set(settings, value)
+                                  : tools::take_number(kNumbers, settings, name, value);
 }
 
 }  // namespace
@@ -195,18 +176,21 @@ std::string_view usage() noexcept {
 
 Result<Settings> parse_options(std::span<const std::string_view> arguments) {
   Settings settings;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--json") {
+  const auto flag = [&](std::string_view name) {
+    if (name == "--json") {
       settings.output = Output::json;
-    } else if (arguments[i] == "--fill") {
+    } else if (name == "--fill") {
       settings.fill = Fill::first;
-    } else if (i + 1 == arguments.size()) {
-      return invalid(std::string(arguments[i]) + " is no option, or its value is missing");
-    } else if (Status status = take(settings, arguments[i], arguments[i + 1]); !status) {
-      return std::move(status).error();
     } else {
-      ++i;
+      return false;
     }
+    return true;
+  };
+  const auto with_value = [&](std::string_view name, std::string_view value) {
+    return take(settings, name, value);
+  };
+  if (Status status = tools::read_options(arguments, flag, with_value); !status) {
+    return std::move(status).error();
   }
   if (settings.threads > settings.connections) {
     return invalid("there are more threads than connections");

@@ -1,6 +1,6 @@
 #include "value_sizes.hpp"
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <algorithm>
 #include <string>
@@ -20,10 +20,10 @@ Result<ValueSizes> ValueSizes::parse(std::string_view text) {
   sizes.choices_.clear();
   std::uint64_t total = 0;
   for (std::string_view rest = text; !rest.empty() || sizes.choices_.empty();) {
-    std::string_view item = take_until(rest, ',');
+    std::string_view item = tools::take_until(rest, ',');
     const bool weighted = item.find('*') != std::string_view::npos;
-    const auto size = to_number(take_until(item, '*'), 0, kMaxValue);
-    const auto weight = weighted ? to_number(item, 1, kMaxWeight) : std::uint64_t{1};
+    const auto size = tools::to_number(tools::take_until(item, '*'), 0, kMaxValue);
+    const auto weight = weighted ? tools::to_number(item, 1, kMaxWeight) : std::uint64_t{1};
     if (!size || !weight || sizes.choices_.size() == kMaxChoices) {
       return bad;
     }

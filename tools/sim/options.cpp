@@ -1,6 +1,6 @@
 #include "options.hpp"
 
-#include "load/number.hpp"
+#include "command_line.hpp"
 
 #include <array>
 #include <optional>
@@ -82,13 +82,13 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
       options.setup.policy = *policy;
       has_policy = true;
     } else if (word == "--entries") {
-      const auto entries = load::to_number(value, 1, kMostEntries);
+      const auto entries = tools::to_number(value, 1, kMostEntries);
       if (!entries) {
         return wrong("--entries needs a number from 1 on");
       }
       options.setup.entries = *entries;
     } else if (word == "--shards") {
-      const auto shards = load::to_number(value, 1, kMostShards);
+      const auto shards = tools::to_number(value, 1, kMostShards);
       if (!shards) {
         return wrong("--shards needs a number from 1 to 4096");
       }
@@ -96,7 +96,7 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
     } else if (word == "--ttl") {
       options.setup.ttls.clear();
       do {
-        const auto ttl = load::to_number(load::take_until(value, ','), 1, kMostTtl);
+        const auto ttl = tools::to_number(tools::take_until(value, ','), 1, kMostTtl);
         if (!ttl) {
           return wrong("--ttl needs numbers of milliseconds from 1 on, separated by commas");
         }

@@ -1,6 +1,6 @@
 #include "trace.hpp"
 
-#include "load/number.hpp"
+#include "command_line.hpp"
 #include "load/random.hpp"
 #include "load/zipf.hpp"
 
@@ -17,9 +17,9 @@ constexpr std::uint64_t kMostKeys = std::uint64_t{1} << 32;
 constexpr std::uint64_t kMostRequests = 1'000'000'000;
 
 Result<std::vector<std::uint32_t>> draw(std::string_view what) {
-  const auto theta = load::to_real(load::take_until(what, ':'));
-  const auto keys = load::to_number(load::take_until(what, ':'), 1, kMostKeys);
-  const auto requests = load::to_number(what, 0, kMostRequests);
+  const auto theta = tools::to_real(tools::take_until(what, ':'));
+  const auto keys = tools::to_number(tools::take_until(what, ':'), 1, kMostKeys);
+  const auto requests = tools::to_number(what, 0, kMostRequests);
   if (!theta || !(*theta > 0 && *theta < 100) || !keys || !requests) {
     return Error{ErrorCode::invalid, "expected zipf:THETA:KEYS:REQUESTS, THETA above 0"};
   }

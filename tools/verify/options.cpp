@@ -1,11 +1,14 @@
 #include "options.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include "command_line.hpp"
+
 #include <optional>
 #include <string>
 
 namespace tiercache::verify {
+
+using tools::invalid;
+
 namespace {
 
 constexpr std::string_view kUsage =
@@ -47,24 +50,10 @@ Exit status: 0 no violation; 1 violations, or a run that proves nothing (it says
 run: a wrong command line, or a peer that does not answer.
 )";
 
-Error invalid(std::string detail) {
-  return {ErrorCode::invalid, std::move(detail)};
-}
-
-std::optional<std::int64_t> to_number(std::string_view text, std::int64_t least,
-                                      std::int64_t most) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
-    return std::nullopt;
-  }
-  return number;
-}
-
 std::optional<Endpoint> to_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   const auto port =
-      to_number(colon == std::string_view::npos ? text : text.substr(colon + 1), 1, 65535);
+      tools::to_number(colon == std::string_view::npos ? text : text.substr(colon + 1), 1, 65535);
   if (!port) {
     return std::nullopt;
   }
@@ -76,14 +65,7 @@ std::optional<Endpoint> to_endpoint(std::string_view text) {
   return endpoint;
 }
 
-struct NumberOption {
-  std::string_view name;
-  std::int64_t least;
-  std::int64_t most;
-  void (*set)(Settings&, std::int64_t);
-};
-
-constexpr NumberOption kNumbers[] = {
+constexpr tools::NumberOption<Settings, std::int64_t> kNumbers[] = {
     {"--seconds", 1, 1'000'000,
      [](Settings& s, std::int64_t n) {
        s.seconds = static_cast<int>(n);
@@ -132,18 +114,7 @@ Status take(Settings& settings, std::string_view name, std::string_view value) {
     settings.report_file = value;
     return Unit{};
   }
-  const auto* const option = std::find_if(std::begin(kNumbers), std::end(kNumbers),
-                                          [&](const NumberOption& o) { return o.name == name; });
-  if (option == std::end(kNumbers)) {
-    return invalid("no option is called " + std::string(name));
-  }
-  const auto number = to_number(value, option->least, option->most);
-  if (!number) {
-    return invalid(std::string(name) + " wants a number from " + std::to_string(option->least) +
-                   " to " + std::to_string(option->most) + ", not " + std::string(value));
-  }
-  option->set(settings, *number);
-  return Unit{};
+  return tools::take_number(kNumbers, settings, name, value);
 }
 
 }  // namespace
@@ -154,22 +125,25 @@ std::string_view usage() noexcept {
 
 Result<Settings> parse_options(std::span<const std::string_view> arguments) {
   Settings settings;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--json") {
+  const auto flag = [&](std::string_view name) {
+    if (name == "--json") {
       settings.json = true;
-    } else if (arguments[i] == "--until-violation") {
+    } else if (name == "--until-violation") {
       settings.until = Until::violation;
-    } else if (arguments[i] == "--idle") {
+    } else if (name == "--idle") {
       settings.load = Load::idle;
-    } else if (arguments[i] == "--faults-expected") {
+    } else if (name == "--faults-expected") {
       settings.faults = Faults::expected;
-    } else if (i + 1 == arguments.size()) {
-      return invalid(std::string(arguments[i]) + " is no option, or its value is missing");
-    } else if (Status status = take(settings, arguments[i], arguments[i + 1]); !status) {
-      return std::move(status).error();
     } else {
-      ++i;
+      return false;
     }
+    return true;
+  };
+  const auto with_value = [&](std::string_view name, std::string_view value) {
+    return take(settings, name, value);
+  };
+  if (Status status = tools::read_options(arguments, flag, with_value); !status) {
+    return std::move(status).error();
   }
   if (settings.redis.port == 0 || settings.proxies.empty()) {
     return invalid("--redis and at least one --proxy are needed");
