@@ -4,7 +4,8 @@ import socket
 
 import bench_load
 from bench_report import Bar, Table, judged
-from bench_servers import BenchError, encode, wait_until
+from bench_servers import BenchError, wait_until
+from resp import encode
 
 KEY_BYTES = 16
 TTL_SECONDS = 86400

@@ -6,11 +6,13 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+import resp
+from resp import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 20
@@ -27,42 +29,12 @@ class Missing(BenchError):
     """A program that is not installed: the scenario is not available."""
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def wait_until(done, what, seconds=START_SECONDS):
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
             raise BenchError("waited %d s in vain: %s" % (seconds, what))
         time.sleep(0.02)
-
-
-def encode(*words):
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        data = word if isinstance(word, bytes) else str(word).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
-    return b"".join(parts)
-
-
-def read_reply(stream):
-    line = stream.readline()
-    kind, rest = line[:1], line[1:-2]
-    if kind == b"-":
-        raise BenchError("the server says: " + rest.decode(errors="replace"))
-    if kind == b"+":
-        return rest.decode()
-    if kind == b":":
-        return int(rest)
-    if kind == b"$":
-        return None if rest == b"-1" else stream.read(int(rest) + 2)[:-2].decode(errors="replace")
-    if kind == b"*":
-        return [read_reply(stream) for _ in range(int(rest))]
-    raise BenchError("no reply, or not one of RESP2: %r" % line)
 
 
 class Server:
@@ -74,9 +46,12 @@ class Server:
         self.process = process
 
     def ask(self, *words):
-        with socket.create_connection(("127.0.0.1", self.port), ASK_SECONDS) as s, s.makefile("rb") as stream:
-            s.sendall(encode(*words))
-            return read_reply(stream)
+        try:
+            return resp.ask(self.port, ASK_SECONDS, *words)
+        except resp.ReplyError as error:
+            raise BenchError("the server says: %s" % error) from error
+        except ConnectionError as error:
+            raise BenchError("%s: %s" % (self.name, error)) from error
 
     def answers(self):
         if self.process.poll() is not None:
@@ -121,12 +96,7 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        resp.stop(self.process, STOP_SECONDS)
 
 
 class Bench:

@@ -6,6 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from resp import ReplyError, encode, free_port, read_reply, stop
+
+STOP_SECONDS = 5
+
 
 class Redis:
     """One blocking connection; commands are lists of words. Errors and lost peers are answered with None."""
@@ -19,34 +23,13 @@ class Redis:
             if self.connection is None:
                 self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=5)
                 self.replies = self.connection.makefile("rb")
-            parts = [f"*{len(words)}\r\n".encode()]
-            for word in words:
-                data = str(word).encode()
-                parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
-            self.connection.sendall(b"".join(parts))
-            return self.reply()
+            self.connection.sendall(encode(*words))
+            return read_reply(self.replies)
+        except ReplyError:
+            return None
         except OSError:
             self.connection = None
             return None
-
-    def reply(self):
-        line = self.replies.readline()
-        if not line.endswith(b"\r\n"):
-            raise OSError("the connection is lost")
-        kind, text = line[:1], line[1:-2].decode()
-        if kind in b"+:":
-            return text
-        if kind == b"$":
-            return None if text == "-1" else self.replies.read(int(text) + 2)[:-2].decode()
-        if kind == b"*":
-            return [self.reply() for _ in range(max(0, int(text)))]
-        return None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(port, child):
@@ -81,17 +64,7 @@ class Servers:
             child = subprocess.Popen([str(word) for word in command(port)], stdin=subprocess.DEVNULL, stdout=log,
                                      stderr=subprocess.STDOUT, env=environment)
             log.close()
-            stack.callback(stop, child)
+            stack.callback(stop, child, STOP_SECONDS)
             if wait_for(port, child):
                 return port
         raise RuntimeError(f"does not start: {' '.join(map(str, command(0)))}")
-
-
-def stop(child):
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()

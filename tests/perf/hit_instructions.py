@@ -15,12 +15,16 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/lib"))
+import resp  # noqa: E402
+from resp import free_port  # noqa: E402
 
 BOUNDS = Path(__file__).with_suffix(".json")
 HITS = {1: 8_000, 16: 48_000}  # pipeline depth -> requests
@@ -28,29 +32,8 @@ SKIPPED = 77
 PATIENCE = 60  # seconds, for any wait
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def ask(port, *words):
-    """One request, one reply; its text, or that of all of an array."""
-    request = "*%d\r\n" % len(words) + "".join("$%d\r\n%s\r\n" % (len(word), word) for word in words)
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as s, s.makefile("rb") as stream:
-        s.sendall(request.encode())
-        return read_reply(stream)
-
-
-def read_reply(stream):
-    line = stream.readline().decode()
-    if not line or line[0] == "-":
-        raise OSError("a bad reply: " + line)
-    if line[0] == "$":
-        return stream.read(int(line[1:]) + 2)[:-2].decode() if line[1] != "-" else None
-    if line[0] == "*":
-        return [read_reply(stream) for _ in range(int(line[1:]))]
-    return line[1:].strip()
+    return resp.ask(port, PATIENCE, *words)
 
 
 def wait_until(done, what):
@@ -73,12 +56,7 @@ class Process:
         return self.process
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        resp.stop(self.process, PATIENCE)
 
 
 def answers(port, process):
@@ -86,7 +64,7 @@ def answers(port, process):
         sys.exit("hit_instructions: %s ended" % process.args[0])
     try:
         return ask(port, "PING") == "PONG"
-    except OSError:
+    except (OSError, resp.ReplyError):
         return False
 
 
