@@ -4,6 +4,7 @@
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/resp/reply_header.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -32,7 +33,7 @@ std::vector<std::string_view> split_bulks(std::string_view reply, std::size_t co
     const std::string_view rest = reply.substr(at);
     std::size_t size = 3;  // "_\r\n"
     if (!rest.starts_with('_')) {
-      const Header header = read_header(rest);
+      const resp::ReplyHeader header = resp::read_reply_header(rest);
       if (!header.ok || rest[0] != '$') {
         return {};
       }
@@ -88,7 +89,7 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
       } else {
         part.clear();
         append_hit(part, command, entry, spec_.version);
-        existing += read_header(part).number;
+        existing += resp::read_reply_header(part).number;
       }
     });
   }
@@ -97,8 +98,7 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
     return wait_fence(outcome.ping);
   }
   if (outcome.kind == Outcome::hit) {
-    worker_.count(stats::Counter::l1_hits);
-    hits_++;
+    count_hit();
     if (!mget) {
       resp::append_integer(scratch_, existing);
     }
@@ -194,7 +194,7 @@ void Session::fill_multi(Op& op) {
     fill.cacheable = !elements.empty() && part.pttl_known;
     if (fill.cacheable) {
       const std::string_view element = elements[part.position];
-      const bool nil = read_header(element).number < 0;
+      const bool nil = resp::read_reply_header(element).number < 0;
       fill.reply = nil ? kNil : element;
       fill.pttl_ms = part.pttl;
       fill.source = link_->next_place().source;

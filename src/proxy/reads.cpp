@@ -6,6 +6,7 @@
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/resp/reply_header.hpp"
 
 #include <memory>
 #include <utility>
@@ -72,11 +73,10 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
     case Outcome::hit:
-      worker_.count(stats::Counter::l1_hits);
+      count_hit();
       if (negative) {
         worker_.count(stats::Counter::l1_negative_hits);
       }
-      hits_++;
       if (first) {
         check_output();
       } else {
@@ -151,8 +151,7 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what) 
   if (!milliseconds) {
     return relay(request, what);
   }
-  worker_.count(stats::Counter::l1_hits);
-  hits_++;
+  count_hit();
   if (*milliseconds >= 0 && what.command->name == "ttl") {
     *milliseconds = (*milliseconds + 500) / 1000;
   }
@@ -172,7 +171,7 @@ void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last)
     return;
   }
   const bool integer = op.gather.starts_with(':');
-  const Header header = read_header(op.gather);
+  const resp::ReplyHeader header = resp::read_reply_header(op.gather);
   op.gather.clear();
   if (op.kind == OpKind::multi) {
     MultiFill& multi = op.more().multi;

@@ -136,6 +136,10 @@ class Session final : public l2::Consumer {
   // timing.cpp
   void begin_timing(Op& op) const;
   void end_timing(const Op& op);
+  void count_hit() {
+    worker_.count(stats::Counter::l1_hits);
+    hits_++;
+  }
   void end_hits();
   void keep_slow(Duration took, stats::Answered by, std::vector<std::string> words);
 

@@ -2,9 +2,9 @@
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/command/table.hpp"
+#include "tiercache/resp/reply_header.hpp"
 
 #include <array>
-#include <charconv>
 
 namespace tiercache::proxy {
 
@@ -37,7 +37,7 @@ const Shared kShared;
 
 std::int64_t length_of(const l1::Reply& reply) {
   return reply.bulk() ? static_cast<std::int64_t>(reply.body().size())
-                      : read_header(reply.body()).number;
+                      : resp::read_reply_header(reply.body()).number;
 }
 
 // In front of a list of arguments, each with its size.
@@ -117,23 +117,7 @@ std::span<const l1::Variant> answers_to_ttl() {
   return kShared.ttl;
 }
 
-Header read_header(std::string_view reply) {
-  Header header;
-  if (reply.starts_with('_')) {
-    return {true, -1, reply.size()};
-  }
-  const std::size_t end = reply.find("\r\n");
-  if (reply.empty() || (reply[0] != ':' && reply[0] != '$') || end == std::string_view::npos) {
-    return header;
-  }
-  const auto [stop, error] = std::from_chars(reply.data() + 1, reply.data() + end, header.number);
-  header.ok = error == std::errc() && stop == reply.data() + end;
-  header.size = end + 2;
-  return header;
-}
-
 Verdict judge(std::string_view reply, std::size_t max_value) {
-  constexpr std::size_t kLongestHeader = 32;
   switch (reply[0]) {
     case ':':
     case '_':
@@ -149,9 +133,9 @@ Verdict judge(std::string_view reply, std::size_t max_value) {
     default:
       return Verdict::stream;
   }
-  const Header header = read_header(reply);
+  const resp::ReplyHeader header = resp::read_reply_header(reply);
   if (!header.ok) {
-    return reply.size() < kLongestHeader ? Verdict::more : Verdict::stream;
+    return reply.size() < resp::kLongestReplyHeader ? Verdict::more : Verdict::stream;
   }
   const bool fits = header.number < 0 || static_cast<std::uint64_t>(header.number) <= max_value;
   return fits ? Verdict::keep : Verdict::stream;
@@ -169,7 +153,7 @@ Heard hear(std::uint16_t command, std::string_view reply, std::int64_t pttl) {
     heard.missing = pttl == kNoKey;
     return heard;
   }
-  const Header header = read_header(reply);
+  const resp::ReplyHeader header = resp::read_reply_header(reply);
   heard.consistent = header.ok;
   heard.nil = header.number < 0;
   // STRLEN of an empty string is 0 as well; there PTTL alone can tell.

@@ -68,12 +68,4 @@ struct Heard {
 };
 Heard hear(std::uint16_t command, std::string_view reply, std::int64_t pttl);
 
-// The number in ":<number>\r\n" or in "$<number>\r\n..."; -1 for a nil of either version.
-struct Header {
-  bool ok = false;
-  std::int64_t number = 0;
-  std::size_t size = 0;  // with its CRLF
-};
-Header read_header(std::string_view reply);
-
 }  // namespace tiercache::proxy

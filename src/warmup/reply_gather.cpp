@@ -1,35 +1,28 @@
 #include "reply_gather.hpp"
 
-#include <charconv>
+#include "tiercache/resp/reply_header.hpp"
+
 #include <optional>
 
 namespace tiercache::warmup {
 
 namespace {
 
-constexpr std::size_t kLongestHeader = 32;
+using resp::kLongestReplyHeader;
 
 // The number in the first line, "<type>123\r\n".
 std::optional<std::int64_t> number_of(std::string_view reply, char type) {
-  const std::size_t end = reply.find("\r\n");
-  if (end == std::string_view::npos || reply[0] != type) {
-    return std::nullopt;
-  }
-  std::int64_t number = 0;
-  const auto [stop, error] = std::from_chars(reply.data() + 1, reply.data() + end, number);
-  if (error != std::errc() || stop != reply.data() + end) {
-    return std::nullopt;
-  }
-  return number;
+  const resp::ReplyHeader header = resp::read_reply_header(reply);
+  return header.ok && reply.front() == type ? std::optional(header.number) : std::nullopt;
 }
 
 }  // namespace
 
 void ReplyGather::add_pttl(std::string_view piece) {
   // An error may be longer; its beginning shows that it is one.
-  pttl_.append(piece.substr(0, kLongestHeader));
-  if (pttl_.size() > kLongestHeader) {
-    pttl_.resize(kLongestHeader);
+  pttl_.append(piece.substr(0, kLongestReplyHeader));
+  if (pttl_.size() > kLongestReplyHeader) {
+    pttl_.resize(kLongestReplyHeader);
   }
 }
 
@@ -37,7 +30,7 @@ void ReplyGather::add_get(std::string_view piece, std::size_t max_value) {
   if (too_large_) {
     return;
   }
-  if (get_.size() + piece.size() > max_value + kLongestHeader) {
+  if (get_.size() + piece.size() > max_value + kLongestReplyHeader) {
     too_large_ = true;
     get_ = {};
     return;
