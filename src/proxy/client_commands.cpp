@@ -336,7 +336,7 @@ void Session::client_unblock(Args args, Answer answer) {
 
 // Redis refuses what it does not know, and what has the wrong number of words, before it waits.
 bool Session::paused(const Classified& what, Args args) const {
-  if (!what.fits || worker_.denied(what.command, args)) {
+  if (!what.fits || worker_.denied(what.position, args)) {
     return false;
   }
   return worker_.pause_mode() == PauseMode::all || may_replicate(*what.command, args) ||

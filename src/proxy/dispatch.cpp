@@ -56,7 +56,7 @@ Session::Step Session::dispatch(const Request& request) {
   if (pinned_) {
     return pinned_request(request, what);
   }
-  if (worker_.denied(what.command, request.args)) {
+  if (worker_.denied(what.position, request.args)) {
     worker_.count(stats::Counter::commands);
     return answer_error(worker_.denial(what.command, request.args));
   }

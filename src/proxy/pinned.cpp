@@ -82,7 +82,7 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   if (what.fits && what.command->name == "client|tracking" && !resolve_redirect(request.args)) {
     return stall(Stall::asked);
   }
-  const bool denied = worker_.denied(what.command, request.args);
+  const bool denied = worker_.denied(what.position, request.args);
   if (denied || ends_here(what)) {
     // Not in the middle of a message, and not before it is known whether the client subscribes.
     if ((queue_.empty() && frame_begun_) || flow_->subscribing()) {

@@ -95,9 +95,9 @@ void Worker::read_config() {
   }
 }
 
-bool Worker::denied(const command::Command* command, command::Args args) const {
-  if (command != nullptr) {
-    return denied_commands_[static_cast<std::size_t>(command - table().commands().data())];
+bool Worker::denied(std::uint16_t position, command::Args args) const {
+  if (position < denied_commands_.size()) {
+    return denied_commands_[position];
   }
   if (denied_names_.empty() || args[0].size() > command::Table::kMaxNameSize) {
     return false;

@@ -173,8 +173,8 @@ class Worker {
   bool draining() const noexcept {
     return draining_;
   }
-  // commands.deny: Redis would not know it.
-  bool denied(const command::Command* command, command::Args args) const;
+  // commands.deny: Redis would not know it. `position` in the table, or one beyond it.
+  bool denied(std::uint16_t position, command::Args args) const;
   // The same of a command that is denied: what Redis would say, without "-".
   std::string denial(const command::Command* command, command::Args args) const;
   // Whether L1 may answer the read at that position of the table (l1.commands).
