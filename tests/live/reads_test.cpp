@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <random>
 #include <string>
 #include <thread>
@@ -27,17 +26,6 @@ namespace {
 using Words = std::vector<std::string>;
 
 constexpr int kSamples = 10;
-
-bool awaited(const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  return true;
-}
 
 std::string line_of(const Words& words) {
   std::string line;
@@ -132,7 +120,7 @@ class Pair {
   // Whether it is answered from memory, and right, before long.
   bool becomes_hit(const Words& words) {
     bool right = true;
-    const bool hit = awaited([&] {
+    const bool hit = ProxyFixture::eventually([&] {
       const std::uint64_t before = proxy_.hits();
       right = right && same(words);
       return !right || proxy_.hits() > before;
@@ -167,7 +155,7 @@ void check_sample(Pair& one, Pair& other, ProxyFixture& proxy, const Words& word
   REQUIRE(one.same(words));
   REQUIRE(other.same(words));
   one.direct().call(change_of(one.direct(), key, number + 1));
-  REQUIRE(awaited([&] { return one.same(words); }));
+  REQUIRE(ProxyFixture::eventually([&] { return one.same(words); }));
   REQUIRE(one.same(words));
   REQUIRE(other.same(words));
 }
@@ -178,7 +166,7 @@ void check_expiry(Pair& one, Pair& other, const Words& words) {
   one.direct().call("PEXPIRE", key, "60");
   one.behind().call(words);
   other.behind().call(words);
-  REQUIRE(awaited([&] { return one.direct().call("EXISTS", key).integer == 0; }));
+  REQUIRE(ProxyFixture::eventually([&] { return one.direct().call("EXISTS", key).integer == 0; }));
   REQUIRE(one.same(words));
   REQUIRE(other.same(words));
   REQUIRE(one.same(words));
