@@ -178,7 +178,9 @@ std::vector<Case> cases() {
   // Two commands of one key, two keys, snapshots.
   for (const char* text :
        {"RQ|QR d", "RQ|QR d2", "RQR|Q dd", "RQ|WQ d", "MM|R D", "MR|WR D", "MM|RQ D2", "NM|MR 2",
-        "MM|Rr D2", "MM|N t", "RrR|w dc2", "MM|R Dz", "MW|MR D"}) {
+        "MM|Rr D2", "MM|N t", "RrR|w dc2", "MM|R Dz", "MW|MR D",
+        // Entries of another command that came by the same link.
+        "QRQ d", "QRQ|R d1", "RQR|Q d21", "QR|RQ dt"}) {
     all.push_back({script(text)});
   }
   // Reads past L1, scripts, flushes, links of one's own.
