@@ -32,12 +32,9 @@ bool is_integer(std::string_view text) {
          (text.size() == kMax.size() && text <= (negative ? kMin : kMax));
 }
 
-// The bytes of a double or a big number; what order they stand in is for the client to judge.
-bool is_number_byte(char type, char c) {
-  if (is_digit(c) || c == '-' || c == '+') {
-    return true;
-  }
-  return type == ',' && std::strchr(".eEinfaINFA", c) != nullptr && c != '\0';
+// The bytes of a double; what order they stand in is for the client to judge.
+bool is_double_byte(char c) {
+  return is_digit(c) || (std::strchr("-+.eEinfaINFA", c) != nullptr && c != '\0');
 }
 
 // Behind the CRLF at p; nullptr when it is not there.
@@ -75,7 +72,7 @@ ReplyScanner::Step ReplyScanner::scan(std::string_view input) {
         progress = read_header(p, end);
         break;
       case State::text:
-        progress = type_ == '+' || type_ == '-' ? read_text(p, end) : read_number_text(p, end);
+        progress = type_ == ',' ? read_double(p, end) : read_text(p, end);
         break;
       case State::payload:
       case State::payload_cr:
@@ -239,9 +236,6 @@ ReplyScanner::Progress ReplyScanner::count_done(std::string_view line) {
     return fail("invalid element count");
   }
   const auto count = static_cast<std::uint64_t>(*parsed);
-  if (type_ == '>' && !open_.empty()) {
-    return fail("a push inside another value");
-  }
   if (type_ != '%' && type_ != '|') {
     return open_aggregate(count);
   }
@@ -302,16 +296,16 @@ ReplyScanner::Progress ReplyScanner::read_text(const char*& p, const char* end) 
   return Progress::going_on;
 }
 
-ReplyScanner::Progress ReplyScanner::read_number_text(const char*& p, const char* end) {
+ReplyScanner::Progress ReplyScanner::read_double(const char*& p, const char* end) {
   while (p != end) {
     const char c = *p++;
     if (saw_cr_) {
-      return c == '\n' && text_size_ > 0 ? Progress::value_ended : fail("invalid number");
+      return c == '\n' && text_size_ > 0 ? Progress::value_ended : fail("invalid double");
     }
     if (c == '\r') {
       saw_cr_ = true;
-    } else if (!is_number_byte(type_, c)) {
-      return fail("invalid number");
+    } else if (!is_double_byte(c)) {
+      return fail("invalid double");
     } else if (++text_size_ > limits_.max_line) {
       return fail("a line is too long");
     }

@@ -10,9 +10,10 @@
 //
 // All types of RESP2 and RESP3: + - : $ * _ , # ! = ( % ~ > and | (an attribute belongs to the
 // reply behind it and is part of its frame). Null is "$-1", "*-1" or "_". Lengths must be spelled
-// canonically. A push inside another value is an error, as are the streamed "$?" and "*?", which
-// Redis never sends. Simple strings and errors end at the first CRLF; a lone CR or LF in them
-// is tolerated.
+// canonically. The streamed "$?" and "*?" are errors, since Redis never sends them. A push inside
+// another value is a part of it: EXEC's reply has one for a SUBSCRIBE that was queued. Simple
+// strings, errors and big numbers, which scripts fill with any text, end at the first CRLF; a lone
+// CR or LF in them is tolerated.
 #pragma once
 
 #include "tiercache/resp/parse_status.hpp"
@@ -26,7 +27,7 @@
 namespace tiercache::resp {
 
 struct ScanLimits {
-  std::size_t max_depth = 256;                          // aggregates inside each other
+  std::size_t max_depth = 65536;  // aggregates inside each other; a script's reply can be deep
   std::uint64_t max_elements = std::uint64_t{1} << 32;  // all values in one frame
   std::uint64_t max_bulk = std::uint64_t{1} << 30;      // twice what Redis allows by default
   std::uint64_t max_line = std::uint64_t{1024} * 1024;  // + - , ( without type and CRLF
@@ -84,7 +85,7 @@ class ReplyScanner {
   const char* skip_small_value(const char* p, const char* end) const;
   Progress read_header(const char*& p, const char* end);
   Progress read_text(const char*& p, const char* end);
-  Progress read_number_text(const char*& p, const char* end);
+  Progress read_double(const char*& p, const char* end);
   Progress read_payload(const char*& p, const char* end);
   Progress header_done(std::string_view line);
   Progress length_done(std::string_view line);

@@ -43,11 +43,11 @@ class Parser {
       return Verdict::incomplete;
     }
     ++pos_;
-    if (type == '+' || type == '-') {
+    if (type == '+' || type == '-' || type == '(') {
       return line("\r\n").verdict;
     }
-    if (type == ',' || type == '(') {
-      return number(type == ',' ? "0123456789+-.eEinfaINFA" : "0123456789+-");
+    if (type == ',') {
+      return number("0123456789+-.eEinfaINFA");
     }
     const Line header = short_line();
     if (header.verdict != Verdict::complete) {
@@ -70,9 +70,8 @@ class Parser {
       case '*':
         return header.text == "-1" ? Verdict::complete : aggregate(header.text, 1);
       case '~':
-        return aggregate(header.text, 1);
       case '>':
-        return top_level ? aggregate(header.text, 1) : Verdict::error;
+        return aggregate(header.text, 1);
       case '%':
         return aggregate(header.text, 2);
       default:
