@@ -116,6 +116,11 @@ void LinkImpl::on_read(const error_code& error, std::size_t size) {
 void LinkImpl::dispatch(std::string_view input) {
   // Any callback may end the link.
   while (!input.empty() && state_ != State::dead) {
+    if (pass_through_ && state_ == State::ready) {
+      const ConsumerPtr owner = owner_;
+      owner->on_frame(std::exchange(input, {}), true, true);
+      return;
+    }
     const auto [status, consumed] = scanner_.scan(input);
     if (status == resp::ParseStatus::error) {
       die("Redis broke the protocol: " + std::string(scanner_.error()));

@@ -51,6 +51,9 @@ class LinkImpl final : public Link, public LinkHook {
   }
   void send(std::string_view request, Consumer& consumer, std::uint64_t tag) override;
   void send_raw(std::string_view bytes) override;
+  void pass_through() override {
+    pass_through_ = true;
+  }
   void close() override;
   bool saturated() const noexcept override;
   void wait_room(Consumer& consumer) override;
@@ -106,6 +109,7 @@ class LinkImpl final : public Link, public LinkHook {
   std::vector<char> buffer_;
   bool reading_ = false;
   bool paused_ = false;
+  bool pass_through_ = false;
 
   Output greeting_out_;
   Output out_;

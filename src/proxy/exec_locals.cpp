@@ -72,4 +72,16 @@ void Session::run_exec_locals(std::uint64_t id) {
   }
 }
 
+// Of an EXEC that nobody answers (CLIENT REPLY): whether it ran is not known, and is assumed.
+void Session::run_blind_locals(const std::vector<LocalInExec>& locals) {
+  for (const LocalInExec& local : locals) {
+    const std::vector<std::string_view> args(local.words.begin(), local.words.end());
+    const std::string_view sub =
+        worker_.table().find(args)->name.substr(std::string_view("client|").size());
+    if (!client_reply(sub, args)) {
+      client_ask_all(sub, args, [](const std::string&) {});
+    }
+  }
+}
+
 }  // namespace tiercache::proxy

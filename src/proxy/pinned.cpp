@@ -82,6 +82,10 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   if (what.fits && what.command->name == "client|tracking" && !resolve_redirect(request.args)) {
     return stall(Stall::asked);
   }
+  if (what.fits && (what.command->name == "sync" || what.command->name == "psync") &&
+      !(queue_.empty() && frame_head_.empty())) {
+    return stall(Stall::drain);  // what comes then cannot be told from an earlier reply
+  }
   const bool denied = worker_.denied(what.position, request.args);
   if (denied || ends_here(what)) {
     // Not in the middle of a message, and not before it is known whether the client subscribes.
@@ -198,6 +202,10 @@ void Session::pinned_send(const Request& request, const Classified& what) {
       effects.apply_blind(cache);
     }
     own_->send_raw(pinned_bytes(request, what));
+    if (flow_->streaming()) {
+      own_->pass_through();
+    }
+    run_blind_locals(locals);
     return;
   }
   const OpKind kind = sent.queued                      ? OpKind::queued
@@ -280,6 +288,10 @@ void Session::on_frame(std::string_view piece, bool last, bool push) {
     return;
   }
   const Self keep = ref();
+  if (flow_->streaming()) {
+    deliver_out_of_band(piece);
+    return;
+  }
   std::string joined;
   if (!frame_begun_) {
     frame_head_.append(piece);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace tiercache::proxy {
 
@@ -42,6 +43,12 @@ std::uint64_t last_integer(std::string_view tail) {
     std::from_chars(tail.data() + colon + 1, tail.data() + tail.size(), value);
   }
   return value;
+}
+
+// A replica's words, which Redis takes without an answer from anybody.
+bool unanswered(const Command* command, Args args) {
+  return command != nullptr && command->name == "replconf" && args.size() > 1 &&
+         (is_word(args[1], "ack") || is_word(args[1], "getack"));
 }
 
 bool is_error(std::string_view head) {
@@ -93,6 +100,8 @@ PinnedFlow::Pending PinnedFlow::classify(const Command* command, Route route, Ar
     pending.value =
         version && (*version == 2 || *version == 3) ? static_cast<std::uint32_t>(*version) : 0;
     pending.auth = std::ranges::any_of(args, [](auto word) { return is_word(word, "auth"); });
+  } else if (is("sync") || is("psync")) {
+    pending.verb = Verb::stream;
   } else if (route == Route::stateful && !is("client|getredir") && !is("client|trackinginfo") &&
              !is("client|caching") && !is("client|reply")) {
     pending.verb = Verb::sticky;
@@ -111,13 +120,12 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
   Pending pending = classify(command, route, args);
   pending.op = op;
   pending.number = ++number_;
-  pending.in_multi = in_multi_;
   if (!in_multi_) {
     queued_ = 0;
   }
   const bool skipped = skip_next_;
   skip_next_ = false;
-  sent.answered = !silent_ && !skipped;
+  sent.answered = !silent_ && !skipped && !streaming_ && !unanswered(command, args);
 
   switch (pending.verb) {
     case Verb::multi:
@@ -153,8 +161,8 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
     if (command != nullptr && command->name == "client|reply") {
       sticky_ = true;
     }
-    pending.verb = Verb::plain;
-    pending.frames = 1;
+    pending.queued = true;
+    pending.meant = std::exchange(pending.verb, Verb::plain);
   } else if (command != nullptr && command->name == "client|reply" && args.size() == 3) {
     if (is_word(args[2], "on")) {
       silent_ = false;
@@ -170,6 +178,10 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
   if (pending.verb == Verb::sticky) {
     tainted_ = sticky_ = true;
   }
+  if (pending.verb == Verb::stream) {
+    streaming_ = true;
+    sent.answered = false;
+  }
   if (pending.verb == Verb::select || pending.verb == Verb::hello) {
     sent.settles = true;
   }
@@ -182,6 +194,11 @@ PinnedFlow::Sent PinnedFlow::on_request(const Command* command, Route route, Arg
       tainted_ = sticky_ = true;
       if (pending.verb == Verb::select && pending.value != db_) {
         db_ = pending.value;
+      }
+      if (pending.verb == Verb::multi) {
+        multi_ = true;
+      } else if (pending.verb == Verb::exec || pending.verb == Verb::discard) {
+        multi_ = false;
       }
     }
     sent.settles = false;
@@ -217,6 +234,11 @@ bool PinnedFlow::confirms(const PubSub& what, bool push) const noexcept {
 }
 
 PinnedFlow::Frame PinnedFlow::on_frame(std::string_view head, bool push) {
+  if (!pending_.empty() && pending_.front().queued && !multi_ && !head.starts_with("+QUEUED")) {
+    // MULTI was refused, so it has run.
+    pending_.front().queued = false;
+    pending_.front().verb = pending_.front().meant;
+  }
   frame_pubsub_ = pubsub_of(head);
   frame_confirms_ = confirms(frame_pubsub_, push);
   if (!push && !frame_confirms_) {
@@ -341,6 +363,7 @@ void PinnedFlow::settle(const Pending& pending, std::string_view head) {
     case Verb::subscribe:
     case Verb::unsubscribe:
     case Verb::sticky:
+    case Verb::stream:
     case Verb::blocking:
       break;
   }
@@ -361,7 +384,7 @@ bool PinnedFlow::clean() const noexcept {
 }
 
 bool PinnedFlow::endless() const noexcept {
-  return monitoring_ || subscriptions() > 0 ||
+  return monitoring_ || streaming_ || subscriptions() > 0 ||
          std::ranges::any_of(pending_, [](const Pending& p) { return p.verb == Verb::blocking; });
 }
 
@@ -372,7 +395,8 @@ bool PinnedFlow::subscribing() const noexcept {
 }
 
 bool PinnedFlow::has_state() const noexcept {
-  return multi_ || watching_ || monitoring_ || tracking_ || sticky_ || subscriptions() > 0;
+  return multi_ || watching_ || monitoring_ || tracking_ || sticky_ || streaming_ ||
+         subscriptions() > 0;
 }
 
 }  // namespace tiercache::proxy

@@ -76,6 +76,10 @@ class PinnedFlow {
   bool tracking() const noexcept {
     return tracking_;
   }
+  // A replica's stream: bytes go both ways as they are, and no request is answered.
+  bool streaming() const noexcept {
+    return streaming_;
+  }
   // Channels, patterns and shard channels subscribed to, as of the replies received.
   const std::array<std::uint64_t, 3>& counts() const noexcept {
     return counts_;
@@ -119,6 +123,7 @@ class PinnedFlow {
     select,
     hello,
     sticky,  // leaves state that we do not follow
+    stream,  // SYNC, PSYNC: what comes then are no frames
     blocking,
   };
   // Channels, patterns, shard channels.
@@ -127,8 +132,9 @@ class PinnedFlow {
   struct Pending {
     Verb verb = Verb::plain;
     Topic topic = Topic::channel;
-    bool auth = false;      // hello
-    bool in_multi = false;  // sent while queueing
+    bool auth = false;    // hello
+    bool queued = false;  // if MULTI was accepted: then `verb` is plain, and meant:
+    Verb meant = Verb::plain;
     std::uint64_t op = 0;
     std::uint64_t number = 0;  // of all requests, the silent ones included
     std::uint64_t frames = 1;  // confirmations still to come; 0: not known yet
@@ -162,6 +168,7 @@ class PinnedFlow {
   std::uint64_t queued_ = 0;
   bool silent_ = false;
   bool skip_next_ = false;
+  bool streaming_ = false;
   // As of the replies received.
   bool multi_ = false;
   bool watching_ = false;

@@ -86,6 +86,10 @@ class Link {
   virtual void send(std::string_view request, Consumer& consumer, std::uint64_t tag) = 0;
   // Raw links: any bytes; what comes back goes to the owner's on_frame.
   virtual void send_raw(std::string_view bytes) = 0;
+  // Raw links: from the next byte read, what comes is no RESP (a replica's stream) and handed out
+  // as it comes, each piece as a frame of its own.
+  virtual void pass_through() {
+  }
   // Raw links: the owner is done and hears nothing more. Bytes already sent may still be executed.
   virtual void close() = 0;
 

@@ -68,6 +68,9 @@ class FakeLink final : public l2::Link {
   void send_raw(std::string_view bytes) override {
     raw.push_back(words_of(bytes));
   }
+  void pass_through() override {
+    passes_through = true;
+  }
   void close() override {
     owner.reset();
     state_ = State::dead;
@@ -118,6 +121,7 @@ class FakeLink final : public l2::Link {
   l2::ConsumerPtr waiting;
   bool full = false;
   bool reading_paused = false;
+  bool passes_through = false;
 
  private:
   Request take() {

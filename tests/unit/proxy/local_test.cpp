@@ -170,6 +170,34 @@ TEST_CASE("CLIENT within MULTI is done by the proxy when EXEC runs, and only the
   CHECK(client.read() == "*-1\r\n$2\r\nme\r\n");
 }
 
+TEST_CASE("CLIENT within a MULTI that is not answered is done all the same") {
+  Rig rig;
+  TestClient client(rig);
+  client.send("CLIENT REPLY OFF\r\nMULTI\r\nCLIENT SETNAME me\r\nEXEC\r\nCLIENT REPLY ON");
+  CHECK(joined(rig.own().raw) == "CLIENT REPLY OFF, MULTI, ECHO tiercache, EXEC, CLIENT REPLY ON");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  client.send("CLIENT GETNAME");
+  CHECK(client.read() == "+OK\r\n$2\r\nme\r\n");
+}
+
+TEST_CASE("a replica's stream is passed on as it comes, behind what was answered before") {
+  Rig rig(1, [](config::Config& config) { config.commands.deny = {}; });
+  TestClient client(rig);
+  client.send("REPLCONF capa eof\r\nPSYNC ? -1");
+  CHECK(joined(rig.own().raw) == "REPLCONF capa eof");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  CHECK(joined(rig.own().raw) == "REPLCONF capa eof, PSYNC ? -1");
+  CHECK(rig.own().passes_through);
+  rig.own().frame("+FULLRESYNC 1 0\r\n$3\r\nRDB*1\r\n", true);
+  client.send("REPLCONF ACK 14");
+  rig.own().frame("$4\r\nPI", true);
+  rig.run();
+  CHECK(client.read() == "+OK\r\n+FULLRESYNC 1 0\r\n$3\r\nRDB*1\r\n$4\r\nPI");
+  CHECK(rig.own().raw.back() == "REPLCONF ACK 14");
+}
+
 TEST_CASE("a subscriber's CLIENT is Redis's to refuse, and CACHE is refused like it") {
   Rig rig;
   TestClient client(rig);

@@ -146,6 +146,41 @@ TEST_CASE("an error answers SUBSCRIBE as a whole") {
   CHECK(f.flow.clean());
 }
 
+TEST_CASE("behind a MULTI that was refused, what seemed to be queued has run") {
+  for (const char type : {'*', '>'}) {
+    Flow f(type == '*' ? resp::Version::resp2 : resp::Version::resp3);
+    f.send("MULTI");
+    CHECK(f.send("SUBSCRIBE a b").queued);
+    CHECK(f.send("SELECT 3").queued);
+    CHECK(f.frame("-NOPERM no\r\n") == "1");
+    CHECK(f.frame(confirm("subscribe", "a", 1, type)) == "2..");
+    CHECK(f.frame(confirm("subscribe", "b", 2, type)) == "2");
+    CHECK(f.frame("+OK\r\n") == "3");
+    CHECK(f.flow.counts()[0] == 2);
+    CHECK(f.flow.db() == 3);
+  }
+}
+
+TEST_CASE("a replica's stream is nobody's answer") {
+  for (const char* line : {"SYNC", "PSYNC ? -1"}) {
+    CAPTURE(line);
+    Flow f;
+    CHECK(f.send("REPLCONF capa eof").answered);
+    CHECK(f.frame("+OK\r\n") == "1");
+    CHECK_FALSE(f.send("REPLCONF ACK 0").answered);
+    CHECK_FALSE(f.flow.streaming());
+    CHECK_FALSE(f.send(line).answered);
+    CHECK(f.flow.streaming());
+    CHECK(f.flow.endless());
+    CHECK_FALSE(f.send("PING").answered);
+    CHECK_FALSE(f.flow.clean());
+  }
+  Flow f;
+  f.send("MULTI");
+  CHECK(f.send("SYNC").queued);
+  CHECK_FALSE(f.flow.streaming());
+}
+
 TEST_CASE("in RESP2 an array is a message only for a subscriber") {
   Flow f;
   f.send("LRANGE l 0 -1");
