@@ -61,6 +61,10 @@ std::vector<Words> special(const std::string& name) {
   if (name == "zscore" || name == "zrank" || name == "zrevrank" || name == "zmscore") {
     return {{name, "z1", "a"}, {name, "z1", "nosuch"}, {name, "none1", "a"}};
   }
+  if (name == "xrange" || name == "xrevrange") {
+    return {{name, "x1", "-", "+"},
+            {name, "x1", "-", "+", "COUNT", "0"}};  // nil, of each version's own
+  }
   return {};
 }
 
