@@ -18,7 +18,7 @@ from pathlib import Path
 from servers import Servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PARTS = ("explore", "gate", "live", "nemesis")
+PARTS = ("explore", "gate", "live", "nemesis", "twin")
 NEMESIS_WAYS = ("keyspace", "tracking", "ttl")
 CORES = str(os.cpu_count() or 1)
 
@@ -151,6 +151,25 @@ def nemesis(options, bars):
                  status == 0 and broken == 0 and len(rows) > 0)
         bars.add("nemesis", f"{way}: serves again by itself after each", f"within {slowest} ms",
                  status == 0 and all(row[2] != "never" for row in rows))
+
+
+def twin(options, bars):
+    """The same commands through the proxy and to a plain Redis; half of them in each version of the protocol."""
+    count = 500_000 if options.long else 10_000
+    for level in ("on", "off", "tiny"):
+        requests, hits, whole = 0, 0, True
+        for protocol in (2, 3):
+            say(f"twin, L1 {level}, RESP{protocol}")
+            command = [options.build / "tests/live/twin", "--commands", count, "--protocol", protocol, "--l1", level]
+            status, output, _ = run(command + ["--seed", os.environ.get("TWIN_SEED", "0")], 7200)
+            found = re.search(r"^(\d+) requests in .* (\d+) from L1", output, re.MULTILINE)
+            if status not in (0, 1):
+                raise RuntimeError("twin could not run")
+            whole = whole and status == 0
+            if found:
+                requests, hits = requests + int(found[1]), hits + int(found[2])
+        bars.add("twin", f"L1 {level}: {2 * count:,} commands, no difference", f"{requests:,}, {hits:,} from L1",
+                 whole and requests >= 2 * count)
 
 
 def parse(arguments):

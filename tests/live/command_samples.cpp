@@ -152,6 +152,11 @@ void CommandSamples::add_one(const Value& argument, Context& context) {
 std::string CommandSamples::value_of(const Value& argument, Context& context) {
   const std::string_view type = text_of(argument, "type");
   const std::string_view name = text_of(argument, "name");
+  if (chooser_) {
+    if (std::optional<std::string> chosen = chooser_(context.command, name, type)) {
+      return std::move(*chosen);
+    }
+  }
   if (type == "key") {
     return key_for(context);
   }

@@ -9,9 +9,12 @@
 #include "client.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tiercache::testing {
@@ -33,6 +36,22 @@ class CommandSamples {
   // Reads COMMAND DOCS and loads the script and the function that samples call.
   CommandSamples(Client& client, std::uint64_t seed);
 
+  // Asked first for each argument's value, by the command and the argument's name and type as
+  // COMMAND DOCS has them; where it has nothing to say the samples choose.
+  using Chooser = std::function<std::optional<std::string>(
+      std::string_view command, std::string_view name, std::string_view type)>;
+  void choose_by(Chooser chooser) {
+    chooser_ = std::move(chooser);
+  }
+  // The choices from here on are those of this seed.
+  void reseed(std::uint64_t seed) {
+    state_ = seed;
+  }
+
+  // Whether the server has documented the command, and so make() can make one.
+  bool knows(const std::string& name) const {
+    return docs_.contains(name);
+  }
   // The name and its arguments. `name` is a COMMAND name, "container|sub" for a subcommand.
   std::vector<std::string> make(const std::string& name);
 
@@ -68,6 +87,7 @@ class CommandSamples {
   std::string pick(std::initializer_list<std::string_view> choices);
 
   std::uint64_t state_;
+  Chooser chooser_{};
   std::map<std::string, Doc> docs_{};
   std::vector<std::string> pool_{};
   std::string script_sha_{};

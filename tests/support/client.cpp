@@ -59,20 +59,6 @@ std::int64_t to_integer(std::string_view text) {
   return value;
 }
 
-std::string encode(std::span<const std::string_view> args) {
-  std::string out("*");
-  const auto line = [&out](std::size_t number) {
-    out.append(std::to_string(number)).append("\r\n");
-  };
-  line(args.size());
-  for (const std::string_view arg : args) {
-    out.push_back('$');
-    line(arg.size());
-    out.append(arg).append("\r\n");
-  }
-  return out;
-}
-
 }  // namespace
 
 const Value* Value::find(std::string_view key) const {
@@ -180,6 +166,20 @@ Value Client::call(std::span<const std::string_view> args) {
 Value Client::call(const std::vector<std::string>& args) {
   send(args);
   return read();
+}
+
+std::string Client::encode(std::span<const std::string_view> args) {
+  std::string out("*");
+  const auto line = [&out](std::size_t number) {
+    out.append(std::to_string(number)).append("\r\n");
+  };
+  line(args.size());
+  for (const std::string_view arg : args) {
+    out.push_back('$');
+    line(arg.size());
+    out.append(arg).append("\r\n");
+  }
+  return out;
 }
 
 void Client::send(const std::vector<std::string>& args) {

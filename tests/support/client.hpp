@@ -101,6 +101,8 @@ class Client {
   }
   void send(std::span<const std::string_view> args);
   void send(const std::vector<std::string>& args);
+  // The bytes that send() sends.
+  static std::string encode(std::span<const std::string_view> args);
   // Bytes as they are: inline commands, broken frames, halves of frames.
   void send_raw(std::string_view bytes);
 

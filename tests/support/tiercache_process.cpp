@@ -41,8 +41,13 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+const char* program() {
+  const char* named = std::getenv("TIERCACHE_PROGRAM");
+  return named != nullptr && *named != '\0' ? named : TIERCACHE_PROGRAM;
+}
+
 pid_t spawn(const std::vector<std::string>& args, const fs::path& out, const fs::path& err) {
-  std::vector<std::string> words{TIERCACHE_PROGRAM};
+  std::vector<std::string> words{program()};
   words.insert(words.end(), args.begin(), args.end());
   std::vector<char*> argv;
   for (std::string& word : words) {

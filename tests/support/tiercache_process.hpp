@@ -1,6 +1,7 @@
 // The real program, build/tiercache, as a process of its own in front of a Redis: on 127.0.0.1, a
 // free port, with a directory of its own; ended and removed when the object goes, and killed by the
-// kernel should the test die. Its environment has no TIERCACHE_ variables.
+// kernel should the test die. Its environment has no TIERCACHE_ variables. The variable
+// TIERCACHE_PROGRAM of the test's own names another program than the one that was built.
 //
 // Owner: the test. One thread at a time. Every wait is bounded (10 s).
 #pragma once
