@@ -26,6 +26,7 @@ DEPENDS = {
     "resp": ["base"],
     "config": ["base"],
     "stats": ["base"],
+    "namespaces": ["base", "config"],
     "command": ["base", "resp"],
     "l1": ["base", "stats"],
     "writeback": ["base"],
@@ -33,7 +34,7 @@ DEPENDS = {
     "l2": ["coherence", "config"],  # config: Endpoint, which says where a server is
     "l3": ["l2"],
     # From here up the configuration itself is at hand; rooms below are handed values.
-    "proxy": ["l1", "writeback", "coherence", "l2", "l3", "config"],
+    "proxy": ["l1", "namespaces", "writeback", "coherence", "l2", "l3", "config"],
     "warmup": ["proxy"],
     "observe": ["proxy"],
     "admin": ["warmup", "observe"],
@@ -45,7 +46,7 @@ DEPENDS = {
     "load": ["base", "stats", "resp", "config"],  # A program of tools/ too.
     "sim": ["l1", "load"],  # Likewise; it runs the product's store.
 }
-PURE = {"base", "resp", "config", "stats", "command", "l1", "writeback", "coherence"}
+PURE = {"base", "resp", "config", "stats", "namespaces", "command", "l1", "writeback", "coherence"}
 
 # What pure rooms must not include, and what they must not say.
 IMPURE_INCLUDES = re.compile(

@@ -64,6 +64,7 @@ class Admin final : public proxy::Extensions {
   void help(const Request& request, proxy::Responder responder);
   void stats(const Request& request, proxy::Responder responder);
   void key(const Request& request, proxy::Responder responder);
+  void explain(const Request& request, proxy::Responder responder);
   void flush(const Request& request, proxy::Responder responder);
   void clients(const Request& request, proxy::Responder responder);
   void warm(const Request& request, proxy::Responder responder);

@@ -142,6 +142,14 @@ std::vector<Fact> warm_facts(const warmup::Progress& progress) {
   };
 }
 
+std::vector<Fact> namespace_facts(const proxy::Hub& hub) {
+  std::vector<Fact> facts;
+  for (const auto& [name, sums] : proxy::namespace_sums(hub)) {
+    facts.push_back({"namespace_" + name, proxy::to_text(sums)});
+  }
+  return facts;
+}
+
 std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
   const Snapshot at(parts);
   std::vector<Fact> facts{
@@ -152,7 +160,7 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"hit_ratio", at.hit_ratio()},
   };
   for (const stats::CounterName& counter : stats::kCounterNames) {
-    facts.push_back({counter.name, at.of(counter.counter)});
+    facts.push_back({std::string(counter.name), at.of(counter.counter)});
   }
   const std::vector<Fact> rest{
       {"l1_entries", number(at.totals.entries)},
@@ -182,6 +190,8 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
   facts.insert(facts.end(), rest.begin(), rest.end());
   const std::vector<Fact> warm = warm_facts(parts.warmup.progress());
   facts.insert(facts.end(), warm.begin(), warm.end());
+  const std::vector<Fact> spaces = namespace_facts(parts.hub);
+  facts.insert(facts.end(), spaces.begin(), spaces.end());
   return facts;
 }
 

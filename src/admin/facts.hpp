@@ -14,12 +14,14 @@
 namespace tiercache::admin {
 
 struct Fact {
-  std::string_view name;
+  std::string name;
   std::variant<std::int64_t, double, std::string> value;
 };
 
 // Of CACHE STATS, in its order.
 std::vector<Fact> stats_facts(const AdminParts& parts, Time now);
+// One for each namespace, what its workers counted together: "hits=1,misses=2,...".
+std::vector<Fact> namespace_facts(const proxy::Hub& hub);
 std::vector<Fact> warm_facts(const warmup::Progress& progress);
 
 // The lines of INFO's "# Tiercache" and "# Tiers".

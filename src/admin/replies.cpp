@@ -22,16 +22,20 @@ std::string wrong_arguments(std::string_view command) {
       std::string("ERR wrong number of arguments for '").append(command).append("' command"));
 }
 
+void append_fact(std::string& out, const Fact& fact) {
+  resp::append_bulk(out, fact.name);
+  if (const auto* number = std::get_if<std::int64_t>(&fact.value)) {
+    resp::append_integer(out, *number);
+  } else {
+    resp::append_bulk(out, text_of(fact));
+  }
+}
+
 std::string facts_reply(std::span<const Fact> facts, resp::Version version) {
   std::string out;
   resp::append_map_header(out, facts.size(), version);
   for (const Fact& fact : facts) {
-    resp::append_bulk(out, fact.name);
-    if (const auto* number = std::get_if<std::int64_t>(&fact.value)) {
-      resp::append_integer(out, *number);
-    } else {
-      resp::append_bulk(out, text_of(fact));
-    }
+    append_fact(out, fact);
   }
   return out;
 }

@@ -16,6 +16,8 @@ std::string error_reply(std::string_view text);
 std::string unknown_subcommand(std::string_view name);
 std::string wrong_arguments(std::string_view command);
 
+// A field and its value.
+void append_fact(std::string& out, const Fact& fact);
 // A flat list of fields and values; a map in RESP3.
 std::string facts_reply(std::span<const Fact> facts, resp::Version version);
 // One line of CACHE CLIENTS: that of CLIENT LIST, and what only the proxy knows.

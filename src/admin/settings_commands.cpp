@@ -89,7 +89,7 @@ void Admin::warm_status(const Request& request, proxy::Responder responder) {
   std::vector<Fact> facts = warm_facts(parts_.warmup.progress());
   for (Fact& fact : facts) {
     constexpr std::string_view kPrefix = "warm_";
-    fact.name.remove_prefix(kPrefix.size());
+    fact.name.erase(0, kPrefix.size());
   }
   responder.reply(facts_reply(facts, request.asker.version));
 }

@@ -77,6 +77,13 @@ constexpr CommandDoc kSubcommands[] = {
         .arguments = kConfigArgs,
     },
     {
+        .name = "cache|explain",
+        .summary = "Shows how the proxy treats a key, and what happened to it last.",
+        .syntax = "CACHE EXPLAIN <key>",
+        .since = kSince,
+        .arguments = kKeyArgs,
+    },
+    {
         .name = "cache|flush",
         .summary = "Empties the proxy's own memory; Redis keeps its data.",
         .syntax = "CACHE FLUSH [<pattern>]",

@@ -16,6 +16,7 @@ constexpr Command kRows[] = {
     row("cache", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|clients", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|config", -4, kOurFlags, Kind::none, {}, Route::local),
+    row("cache|explain", 3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|flush", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|help", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|key", 3, kOurFlags, Kind::none, {}, Route::local),

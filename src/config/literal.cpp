@@ -13,6 +13,7 @@ namespace tiercache::config {
 namespace {
 
 constexpr std::size_t kBrief = 40;
+constexpr std::size_t kMaxPattern = 256;
 constexpr std::string_view kNotUtf8 = "it is not valid UTF-8";
 
 struct SizeUnit {
@@ -75,7 +76,7 @@ std::vector<std::string> split_words(std::string_view text) {
 }
 
 // Secrets are described by their type alone.
-std::string description(const Key& key, const Literal& literal) {
+std::string description(const KeyFacts& key, const Literal& literal) {
   const bool open = key.secrecy == Secrecy::open;
   if (const auto* flag = std::get_if<bool>(&literal)) {
     return !open ? "a boolean" : *flag ? "true" : "false";
@@ -92,7 +93,7 @@ std::string description(const Key& key, const Literal& literal) {
   return std::string(std::get<Unsupported>(literal).what);
 }
 
-Error refused(const Key& key, const Literal& literal, std::string_view reason = {}) {
+Error refused(const KeyFacts& key, const Literal& literal, std::string_view reason = {}) {
   std::string detail = "expected " + expectation(key) + ", got " + description(key, literal);
   if (!reason.empty()) {
     detail.append(": ").append(reason);
@@ -100,7 +101,7 @@ Error refused(const Key& key, const Literal& literal, std::string_view reason = 
   return {ErrorCode::invalid, std::move(detail)};
 }
 
-Result<Value> number_value(const Key& key, const Literal& literal,
+Result<Value> number_value(const KeyFacts& key, const Literal& literal,
                            std::optional<std::int64_t> number) {
   if (!number || *number < key.min || *number > key.max) {
     return refused(key, literal);
@@ -114,7 +115,7 @@ bool is_printable_as_toml(std::string_view text) {
   return read_toml_value(quoted(text)).has_value();
 }
 
-Result<Value> text_value(const Key& key, const Literal& literal, const std::string& text) {
+Result<Value> text_value(const KeyFacts& key, const Literal& literal, const std::string& text) {
   const auto length = static_cast<std::int64_t>(text.size());
   if (length < key.min || length > key.max) {
     const std::string reason = "it has " + std::to_string(length) + " bytes";
@@ -132,7 +133,7 @@ Result<Value> text_value(const Key& key, const Literal& literal, const std::stri
   return Value{text};
 }
 
-Result<Value> choice_value(const Key& key, const Literal& literal, const std::string& text) {
+Result<Value> choice_value(const KeyFacts& key, const Literal& literal, const std::string& text) {
   const auto found = std::ranges::find(key.choices, text);
   if (found == key.choices.end()) {
     return refused(key, literal);
@@ -140,7 +141,7 @@ Result<Value> choice_value(const Key& key, const Literal& literal, const std::st
   return Value{std::int64_t{found - key.choices.begin()}};
 }
 
-Result<Value> words_value(const Key& key, const Literal& literal,
+Result<Value> words_value(const KeyFacts& key, const Literal& literal,
                           const std::vector<std::string>& words) {
   if (static_cast<std::int64_t>(words.size()) > key.max) {
     return refused(key, literal, "it has " + std::to_string(words.size()) + " elements");
@@ -164,7 +165,24 @@ Result<Value> words_value(const Key& key, const Literal& literal,
   return Value{words};
 }
 
-Result<Value> value_of_string(const Key& key, const Literal& literal, const std::string& text) {
+Result<Value> patterns_value(const KeyFacts& key, const Literal& literal,
+                             const std::vector<std::string>& patterns) {
+  if (static_cast<std::int64_t>(patterns.size()) > key.max) {
+    return refused(key, literal, "it has " + std::to_string(patterns.size()) + " elements");
+  }
+  for (const std::string& pattern : patterns) {
+    if (pattern.empty() || pattern.size() > kMaxPattern ||
+        std::ranges::any_of(pattern, is_control)) {
+      return refused(key, literal,
+                     quoted_briefly(pattern) + " is not 1 to " + std::to_string(kMaxPattern) +
+                         " bytes without control characters");
+    }
+  }
+  return Value{patterns};
+}
+
+Result<Value> value_of_string(const KeyFacts& key, const Literal& literal,
+                              const std::string& text) {
   switch (key.kind) {
     case Kind::size:
       return number_value(key, literal, parse_size(text));
@@ -188,16 +206,17 @@ Result<Value> value_of_string(const Key& key, const Literal& literal, const std:
     case Kind::integer:
     case Kind::duration:
     case Kind::words:
+    case Kind::patterns:
       break;
   }
   return refused(key, literal);
 }
 
-std::string range_text(const Key& key) {
+std::string range_text(const KeyFacts& key) {
   return "an integer from " + std::to_string(key.min) + " to " + std::to_string(key.max);
 }
 
-std::string choices_text(const Key& key) {
+std::string choices_text(const KeyFacts& key) {
   std::string result;
   for (std::size_t i = 0; i < key.choices.size(); ++i) {
     if (i > 0) {
@@ -265,7 +284,7 @@ std::string quoted_briefly(std::string_view text) {
   return quoted(text.substr(0, end)) + "...";
 }
 
-Literal literal_of(const Key& key, std::string_view text) {
+Literal literal_of(const KeyFacts& key, std::string_view text) {
   if (key.kind != Kind::text) {
     text = trimmed(text);
   }
@@ -291,6 +310,7 @@ Literal literal_of(const Key& key, std::string_view text) {
       }
       return std::string(text);
     case Kind::words:
+    case Kind::patterns:
       if (in_quotes || text.starts_with('[')) {
         if (auto literal = read_toml_value(text)) {
           return *std::move(literal);
@@ -301,7 +321,7 @@ Literal literal_of(const Key& key, std::string_view text) {
   return std::string(text);
 }
 
-Result<Value> to_value(const Key& key, const Literal& literal) {
+Result<Value> to_value(const KeyFacts& key, const Literal& literal) {
   if (const auto* text = std::get_if<std::string>(&literal)) {
     return value_of_string(key, literal, *text);
   }
@@ -317,10 +337,13 @@ Result<Value> to_value(const Key& key, const Literal& literal) {
   if (words && key.kind == Kind::words) {
     return words_value(key, literal, *words);
   }
+  if (words && key.kind == Kind::patterns) {
+    return patterns_value(key, literal, *words);
+  }
   return refused(key, literal);
 }
 
-std::string toml_of(const Key& key, const Value& value) {
+std::string toml_of(const KeyFacts& key, const Value& value) {
   if (const auto* words = std::get_if<std::vector<std::string>>(&value)) {
     std::string result = "[";
     for (const std::string& word : *words) {
@@ -335,7 +358,7 @@ std::string toml_of(const Key& key, const Value& value) {
   return bare ? text : quoted(text);
 }
 
-std::string text_of(const Key& key, const Value& value) {
+std::string text_of(const KeyFacts& key, const Value& value) {
   if (const auto* flag = std::get_if<bool>(&value)) {
     return *flag ? "true" : "false";
   }
@@ -362,11 +385,11 @@ std::string text_of(const Key& key, const Value& value) {
   }
 }
 
-bool must_hide(const Key& key, const Value& value) {
+bool must_hide(const KeyFacts& key, const Value& value) {
   return key.secrecy == Secrecy::secret && value != Value{std::string{}};
 }
 
-std::string expectation(const Key& key) {
+std::string expectation(const KeyFacts& key) {
   switch (key.kind) {
     case Kind::boolean:
       return "true or false";
@@ -391,6 +414,8 @@ std::string expectation(const Key& key) {
     case Kind::words:
       return "an array of at most " + std::to_string(key.max) +
              (key.choices.empty() ? " words" : " known words, each with a '-' in front or not");
+    case Kind::patterns:
+      return "an array of at most " + std::to_string(key.max) + " patterns";
   }
   return {};
 }

@@ -21,17 +21,17 @@ using Literal =
     std::variant<bool, std::int64_t, std::string, std::vector<std::string>, Unsupported>;
 
 // A value from the environment or a command line, read as the key's kind suggests.
-Literal literal_of(const Key& key, std::string_view text);
+Literal literal_of(const KeyFacts& key, std::string_view text);
 
 // Judges the kind and the range. The error's detail is `expected ..., got ...`.
-Result<Value> to_value(const Key& key, const Literal& literal);
+Result<Value> to_value(const KeyFacts& key, const Literal& literal);
 
 // As it stands in a TOML file; as CACHE CONFIG GET shows it.
-std::string toml_of(const Key& key, const Value& value);
-std::string text_of(const Key& key, const Value& value);
+std::string toml_of(const KeyFacts& key, const Value& value);
+std::string text_of(const KeyFacts& key, const Value& value);
 
 // True for a secret that is set: whoever shows it must show kHidden.
-bool must_hide(const Key& key, const Value& value);
+bool must_hide(const KeyFacts& key, const Value& value);
 
 // A TOML basic string.
 std::string quoted(std::string_view text);

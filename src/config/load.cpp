@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 namespace tiercache::config {
 namespace {
@@ -18,6 +19,7 @@ constexpr std::string_view kPrefix = "TIERCACHE_";
 struct Draft {
   Config config;
   std::map<std::string_view, std::string> origins;
+  std::map<std::string_view, std::vector<std::string>> element_origins;  // by array of tables
   std::vector<std::string> errors;
 };
 
@@ -37,14 +39,22 @@ Error joined(const std::vector<std::string>& errors) {
   return {ErrorCode::invalid, std::move(detail)};
 }
 
-void assign(Draft& draft, const Key& key, const Literal& literal, const std::string& where) {
+// The value for a key; nothing, and a complaint, if it takes no such one.
+std::optional<Value> judged(Draft& draft, const KeyFacts& key, const Literal& literal,
+                            const std::string& where) {
   auto value = to_value(key, literal);
   if (!value) {
     complain(draft, where, std::string(key.name).append(": ").append(value.error().detail));
-    return;
+    return std::nullopt;
   }
-  key.set(draft.config, value.value());
-  draft.origins[key.name] = where;
+  return std::move(value).value();
+}
+
+void assign(Draft& draft, const Key& key, const Literal& literal, const std::string& where) {
+  if (const auto value = judged(draft, key, literal, where)) {
+    key.set(draft.config, *value);
+    draft.origins[key.name] = where;
+  }
 }
 
 // As a person would write it in the file.
@@ -74,8 +84,12 @@ std::vector<std::string_view> section_names() {
   return names;
 }
 
+std::string unknown_key(const std::string& name, std::span<const std::string_view> known) {
+  return "unknown key '" + name + "'" + suggestion(name, known);
+}
+
 std::string unknown_key(const std::string& name) {
-  return "unknown key '" + name + "'" + suggestion(name, key_names());
+  return unknown_key(name, key_names());
 }
 
 std::string place_text(std::string_view file_name, Place at) {
@@ -98,6 +112,49 @@ void read_section(Draft& draft, std::string_view file_name, const Node& section)
   }
 }
 
+void read_element(Draft& draft, std::string_view file_name, const TableArray& array,
+                  const Node& element) {
+  void* target = array.add(draft.config);
+  draft.element_origins[array.name].push_back(place_text(file_name, element.name_at));
+  for (const Node& node : element.children) {
+    const auto found = std::ranges::find_if(
+        array.keys, [&](const ElementKey& key) { return key.leaf() == node.name; });
+    if (found != array.keys.end()) {
+      const std::string where = place_text(file_name, node.value_at);
+      if (const auto value = judged(draft, *found, node.value, where)) {
+        found->set(target, *value);
+      }
+      continue;
+    }
+    std::vector<std::string_view> known;
+    for (const ElementKey& key : array.keys) {
+      known.push_back(key.name);
+    }
+    complain(draft, place_text(file_name, node.name_at),
+             unknown_key(std::string(array.name).append(".").append(shown_name(node.name)), known));
+  }
+}
+
+void read_table_array(Draft& draft, std::string_view file_name, const TableArray& array,
+                      const Node& node) {
+  const std::string name(array.name);
+  const std::string where = place_text(file_name, node.name_at);
+  if (!node.is_table_array) {
+    complain(draft, where, "each '" + name + "' must be a section of its own: [[" + name + "]]");
+    return;
+  }
+  if (node.children.size() > array.max) {
+    complain(draft, where,
+             "there are more than " + std::to_string(array.max) + " sections [[" + name + "]]");
+    return;
+  }
+  array.clear(draft.config);
+  draft.element_origins.erase(array.name);
+  for (const Node& element : node.children) {
+    read_element(draft, file_name, array, element);
+  }
+}
+
 void read_top(Draft& draft, std::string_view file_name, const Node& node) {
   const std::string where = place_text(file_name, node.name_at);
   const auto sections = section_names();
@@ -110,12 +167,20 @@ void read_top(Draft& draft, std::string_view file_name, const Node& node) {
     }
     return;
   }
+  if (const TableArray* array = find_table_array(node.name)) {
+    read_table_array(draft, file_name, *array, node);
+    return;
+  }
   // A quoted name may hold a dot; it is no path.
   const Key* key = node.name.find('.') == std::string::npos ? find_key(node.name) : nullptr;
   if (key != nullptr) {
     assign(draft, *key, node.value, place_text(file_name, node.value_at));
-  } else if (node.is_table) {
-    complain(draft, where, "unknown section '" + name + "'" + suggestion(name, sections));
+  } else if (node.is_table || node.is_table_array) {
+    std::vector<std::string_view> known = sections;
+    for (const TableArray& array : table_arrays()) {
+      known.push_back(array.name);
+    }
+    complain(draft, where, "unknown section '" + name + "'" + suggestion(name, known));
   } else {
     complain(draft, where, unknown_key(name));
   }
@@ -193,6 +258,14 @@ void check_rules(Draft& draft, std::string_view elsewhere) {
     }
     complain(draft, where, broken(rule, draft.config));
   }
+  for (const TableArray& array : table_arrays()) {
+    const auto& origins = draft.element_origins[array.name];
+    for (std::size_t i = 0; i < array.size(draft.config); ++i) {
+      if (std::string wrong = array.wrong(draft.config, i); !wrong.empty()) {
+        complain(draft, i < origins.size() ? origins[i] : elsewhere, std::move(wrong));
+      }
+    }
+  }
 }
 
 Result<Config> finished(Draft draft) {
@@ -235,7 +308,7 @@ Result<Config> load(const Layers& layers) {
 }
 
 Result<Config> parse(std::string_view text, std::string_view file_name, Config base) {
-  Draft draft{std::move(base), {}, {}};
+  Draft draft{std::move(base), {}, {}, {}};
   add_file(draft, text, file_name);
   if (draft.errors.empty()) {
     check_rules(draft, file_name);
@@ -244,19 +317,19 @@ Result<Config> parse(std::string_view text, std::string_view file_name, Config b
 }
 
 Status apply_environment(Config& config, std::span<const std::string_view> environment) {
-  Draft draft{config, {}, {}};
+  Draft draft{config, {}, {}, {}};
   add_environment(draft, environment);
   return replace(config, std::move(draft));
 }
 
 Status apply_set(Config& config, std::string_view assignment) {
-  Draft draft{config, {}, {}};
+  Draft draft{config, {}, {}, {}};
   add_set(draft, assignment);
   return replace(config, std::move(draft));
 }
 
 Status validate(const Config& config) {
-  Draft draft{config, {}, {}};
+  Draft draft{config, {}, {}, {}};
   check_rules(draft, "config");
   if (!draft.errors.empty()) {
     return joined(draft.errors);

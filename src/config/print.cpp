@@ -7,9 +7,39 @@
 namespace tiercache::config {
 namespace {
 
-void append_docs(std::string& text, const Key& key) {
+void append_docs(std::string& text, const KeyFacts& key) {
   text.append("\n# ").append(key.doc).append(".\n# (").append(expectation(key));
   text.append(key.reload == Reload::live ? "; may change while running)\n" : "; read at start)\n");
+}
+
+void append_value(std::string& text, const KeyFacts& key, const Value& value, Secrets secrets) {
+  const bool hide = secrets == Secrets::hide && must_hide(key, value);
+  text.append(key.leaf()).append(" = ");
+  text.append(hide ? quoted(kHidden) : toml_of(key, value)).append("\n");
+}
+
+void append_elements(std::string& text, const TableArray& array, const Config& config,
+                     Secrets secrets) {
+  for (std::size_t i = 0; i < array.size(config); ++i) {
+    text.append("\n[[").append(array.name).append("]]\n");
+    for (const ElementKey& key : array.keys) {
+      append_value(text, key, key.get(array.at(config, i)), secrets);
+    }
+  }
+}
+
+// As a comment: by default there is none.
+void append_reference(std::string& text, const TableArray& array) {
+  Config one;
+  const void* element = array.add(one);
+  text.append("\n# ").append(array.doc).append(".\n# (at most ");
+  text.append(std::to_string(array.max)).append("; read at start)\n#[[");
+  text.append(array.name).append("]]\n");
+  for (const ElementKey& key : array.keys) {
+    append_docs(text, key);
+    text.append("#");
+    append_value(text, key, key.get(element), Secrets::reveal);
+  }
 }
 
 }  // namespace
@@ -25,20 +55,24 @@ std::string to_toml(const Config& config, Secrets secrets, Comments comments) {
     if (comments == Comments::docs) {
       append_docs(text, key);
     }
-    const Value value = key.get(config);
-    const bool hide = secrets == Secrets::hide && must_hide(key, value);
-    text.append(key.leaf()).append(" = ");
-    text.append(hide ? quoted(kHidden) : toml_of(key, value)).append("\n");
+    append_value(text, key, key.get(config), secrets);
+  }
+  for (const TableArray& array : table_arrays()) {
+    append_elements(text, array, config, secrets);
   }
   return text;
 }
 
 std::string reference_toml() {
   const Config defaults;
-  return concat(
-      {"# Every key of tiercache with its default. Generated from the schema; do not edit.\n"
-       "# conf/tiercache.toml is the file to start from.\n",
-       to_toml(defaults, Secrets::reveal, Comments::docs)});
+  std::string text =
+      concat({"# Every key of tiercache with its default. Generated from the schema; do not edit.\n"
+              "# conf/tiercache.toml is the file to start from.\n",
+              to_toml(defaults, Secrets::reveal, Comments::docs)});
+  for (const TableArray& array : table_arrays()) {
+    append_reference(text, array);
+  }
+  return text;
 }
 
 std::vector<std::pair<std::string, std::string>> get_matching(const Config& config,
@@ -62,7 +96,20 @@ std::vector<Change> changed_keys(const Config& before, const Config& after) {
       changes.push_back({key.name, key.reload});
     }
   }
+  for (const TableArray& array : table_arrays()) {
+    if (!array.same(before, after)) {
+      changes.push_back({array.name, Reload::at_start});
+    }
+  }
   return changes;
+}
+
+void take_back(Config& config, const Change& change, const Config& from) {
+  if (const Key* key = find_key(change.key)) {
+    key->set(config, key->get(from));
+  } else if (const TableArray* array = find_table_array(change.key)) {
+    array->copy(config, from);
+  }
 }
 
 }  // namespace tiercache::config

@@ -1,6 +1,6 @@
 #include "tiercache/config/schema.hpp"
 
-#include <type_traits>
+#include "key_makers.hpp"
 
 namespace tiercache::config {
 namespace {
@@ -10,166 +10,8 @@ constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "
 constexpr std::string_view kModes[] = {"strict", "session"};
 constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
 
-// What l1.commands may name: the reads that the command table lets L1 keep (a test compares them),
-// and all of them.
-constexpr std::string_view kL1Commands[] = {"all",
-                                            "bitcount",
-                                            "bitfield_ro",
-                                            "bitpos",
-                                            "exists",
-                                            "expiretime",
-                                            "geodist",
-                                            "geohash",
-                                            "geopos",
-                                            "get",
-                                            "getbit",
-                                            "getrange",
-                                            "hexists",
-                                            "hget",
-                                            "hgetall",
-                                            "hkeys",
-                                            "hlen",
-                                            "hmget",
-                                            "hstrlen",
-                                            "hvals",
-                                            "lindex",
-                                            "llen",
-                                            "lpos",
-                                            "lrange",
-                                            "mget",
-                                            "pexpiretime",
-                                            "pttl",
-                                            "scard",
-                                            "sismember",
-                                            "smembers",
-                                            "smismember",
-                                            "strlen",
-                                            "substr",
-                                            "ttl",
-                                            "type",
-                                            "xlen",
-                                            "xrange",
-                                            "xrevrange",
-                                            "zcard",
-                                            "zcount",
-                                            "zlexcount",
-                                            "zmscore",
-                                            "zrange",
-                                            "zrangebylex",
-                                            "zrangebyscore",
-                                            "zrank",
-                                            "zrevrange",
-                                            "zrevrangebylex",
-                                            "zrevrangebyscore",
-                                            "zrevrank",
-                                            "zscore"};
-
 constexpr auto kStart = Reload::at_start;
 constexpr auto kLive = Reload::live;
-
-constexpr std::int64_t kTib = std::int64_t{1} << 40;
-constexpr std::int64_t kDayMs = 86'400'000;
-constexpr std::int64_t kManyU32 = 0xffff'ffff;
-
-// The field at the end of a path of member pointers, <&Config::listen, &Listen::port>.
-template <auto Member>
-constexpr auto& field(auto& object) {
-  return object.*Member;
-}
-template <auto Section, auto Member>
-constexpr auto& field(auto& object) {
-  return object.*Section.*Member;
-}
-
-template <class T>
-concept IsDuration = std::same_as<T, milliseconds> || std::same_as<T, seconds>;
-
-template <auto... Path>
-Value get_field(const Config& config) {
-  const auto& value = field<Path...>(config);
-  using T = std::remove_cvref_t<decltype(value)>;
-  if constexpr (std::same_as<T, Endpoint>) {
-    return to_string(value);
-  } else if constexpr (IsDuration<T>) {
-    return std::int64_t{value.count()};
-  } else if constexpr (std::is_enum_v<T> || (std::integral<T> && !std::same_as<T, bool>)) {
-    return static_cast<std::int64_t>(value);
-  } else {
-    return value;
-  }
-}
-
-template <auto... Path>
-void set_field(Config& config, const Value& value) {
-  auto& target = field<Path...>(config);
-  using T = std::remove_cvref_t<decltype(target)>;
-  if constexpr (std::same_as<T, Endpoint>) {
-    target = parse_endpoint(std::get<std::string>(value)).value();
-  } else if constexpr (IsDuration<T>) {
-    target = T{std::get<std::int64_t>(value)};
-  } else if constexpr (std::is_enum_v<T> || (std::integral<T> && !std::same_as<T, bool>)) {
-    target = static_cast<T>(std::get<std::int64_t>(value));
-  } else {
-    target = std::get<T>(value);
-  }
-}
-
-template <auto... Path>
-constexpr Key key(std::string_view name, Kind kind, std::int64_t min, std::int64_t max,
-                  Reload reload, std::string_view doc) {
-  return {name, kind, min, max, {}, reload, {}, doc, &get_field<Path...>, &set_field<Path...>};
-}
-
-template <auto... Path>
-constexpr Key boolean(std::string_view name, Reload reload, std::string_view doc) {
-  return key<Path...>(name, Kind::boolean, 0, 1, reload, doc);
-}
-
-template <auto... Path>
-constexpr Key integer(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
-                      std::string_view doc) {
-  return key<Path...>(name, Kind::integer, min, max, reload, doc);
-}
-
-template <auto... Path>
-constexpr Key duration(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
-                       std::string_view doc) {
-  return key<Path...>(name, Kind::duration, min, max, reload, doc);
-}
-
-template <auto... Path>
-constexpr Key size(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
-                   std::string_view doc) {
-  return key<Path...>(name, Kind::size, min, max, reload, doc);
-}
-
-template <auto... Path>
-constexpr Key text(std::string_view name, std::int64_t min, std::int64_t max, Reload reload,
-                   std::string_view doc) {
-  return key<Path...>(name, Kind::text, min, max, reload, doc);
-}
-
-template <auto... Path>
-constexpr Key choice(std::string_view name, std::span<const std::string_view> choices,
-                     Reload reload, std::string_view doc) {
-  Key made = key<Path...>(name, Kind::choice, 0, 0, reload, doc);
-  made.choices = choices;
-  return made;
-}
-
-// Words of a list, each of which may have a '-' in front.
-template <auto... Path>
-constexpr Key listed(std::string_view name, std::span<const std::string_view> choices,
-                     Reload reload, std::string_view doc) {
-  Key made = key<Path...>(name, Kind::words, 0, 256, reload, doc);
-  made.choices = choices;
-  return made;
-}
-
-constexpr Key secret(Key made) {
-  made.secrecy = Secrecy::secret;
-  return made;
-}
 
 using C = Config;
 
@@ -309,12 +151,12 @@ constexpr Key kSchema[] = {
 
 }  // namespace
 
-std::string_view Key::section() const noexcept {
+std::string_view KeyFacts::section() const noexcept {
   const auto dot = name.find('.');
   return dot == name.npos ? std::string_view{} : name.substr(0, dot);
 }
 
-std::string_view Key::leaf() const noexcept {
+std::string_view KeyFacts::leaf() const noexcept {
   return name.substr(name.find('.') + 1);  // npos + 1 is 0
 }
 

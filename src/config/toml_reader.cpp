@@ -58,9 +58,17 @@ std::vector<Node> nodes_of(const toml::table& table, int levels) {
               place_of(node.source().begin),
               literal_of(node),
               {},
-              node.is_table()};
+              node.is_table(),
+              node.is_array_of_tables()};
     if (made.is_table && levels > 1) {
       made.children = nodes_of(*node.as_table(), levels - 1);
+    } else if (made.is_table_array && levels > 1) {
+      for (const toml::node& element : *node.as_array()) {
+        const Place at = place_of(element.source().begin);
+        Node one{{}, at, at, Unsupported{"a table"}, {}, true, false};
+        one.children = nodes_of(*element.as_table(), levels - 1);
+        made.children.push_back(std::move(one));
+      }
     }
     nodes.push_back(std::move(made));
   }

@@ -25,9 +25,12 @@ struct Node {
   std::string name;
   Place name_at;
   Place value_at;
-  Literal value;               // Unsupported when it is a table
-  std::vector<Node> children;  // of a table at the top level; deeper ones are not entered
+  Literal value;  // Unsupported when it is a table
+  // Of a table at the top level its nodes; of an array of tables there its tables, without a name.
+  // Deeper ones are not entered.
+  std::vector<Node> children;
   bool is_table = false;
+  bool is_table_array = false;
 };
 
 struct SyntaxError {

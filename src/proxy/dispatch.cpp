@@ -14,14 +14,17 @@ using command::Route;
 
 namespace {
 
-// Whether L1 may hold what this read shows: all the keys of it, since an MGET fills key by key.
-bool may_keep(const Hub& hub, Kind kind, command::Args args) {
-  if (hub.kept_prefixes.empty()) {
-    return true;
+// Whether L1 may hold what a read of several keys shows: all of them, since an MGET fills key by
+// key. One of a stricter bound than the others goes upstream with them.
+bool may_keep(const Hub& hub, const Spaces& spaces, std::uint16_t position, command::Args keys) {
+  if (!spaces.any() && !spaces.keeps(namespaces::kDefault, position)) {
+    return false;
   }
-  const std::size_t keys = kind == Kind::multi_read ? args.size() - 1 : 1;
-  return std::ranges::all_of(args.subspan(1, keys),
-                             [&](std::string_view key) { return hub.keeps(key); });
+  return std::ranges::all_of(keys, [&](std::string_view key) {
+    const namespaces::Index space = spaces.find(key);
+    return spaces.keeps(space, position) && spaces.max_staleness(space) == Duration::max() &&
+           hub.keeps(key);
+  });
 }
 
 }  // namespace
@@ -86,17 +89,20 @@ Session::Step Session::dispatch(const Request& request) {
 }
 
 Session::Step Session::shared(const Request& request, const Classified& what) {
-  const bool keeps = what.command != nullptr && worker_.keeps(what.position);
-  if (what.kind == Kind::cacheable_read) {
-    if (keeps && may_keep(worker_.hub(), what.kind, request.args)) {
-      return cacheable_read(request, what);
+  if (what.kind == Kind::cacheable_read || what.kind == Kind::ttl_read) {
+    const std::string_view key = request.args[1];
+    const namespaces::Index space = worker_.spaces().find(key);
+    if (worker_.spaces().keeps(space, what.position)) {
+      if (what.kind == Kind::ttl_read) {
+        return ttl_read(request, what, space);
+      }
+      if (worker_.hub().keeps(key)) {
+        return cacheable_read(request, what, space);
+      }
     }
-  } else if (what.kind == Kind::multi_read) {
-    if (keeps && may_keep(worker_.hub(), what.kind, request.args)) {
-      return multi_read(request, what);
-    }
-  } else if (what.kind == Kind::ttl_read && keeps) {
-    return ttl_read(request, what);
+  } else if (what.kind == Kind::multi_read &&
+             may_keep(worker_.hub(), worker_.spaces(), what.position, request.args.subspan(1))) {
+    return multi_read(request, what);
   }
   return relay(request, what);
 }
@@ -149,6 +155,18 @@ void Session::read_keys(const Classified& what, Args args) {
   }
 }
 
+// Of keys_, what a command that goes to Redis does with them.
+void Session::count_keys(Args args) {
+  if (!worker_.spaces().any()) {
+    return;
+  }
+  for (const command::KeyRef& key : keys_) {
+    worker_.spaces().count(
+        worker_.spaces().find(args[key.index]),
+        key.access == command::Access::write ? SpaceCounter::writes : SpaceCounter::passed);
+  }
+}
+
 void Session::send(std::string_view bytes, std::uint64_t id) {
   queue_.at(id).owed = true;
   coherence_.on_owed();
@@ -165,6 +183,7 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
     return answer_away();
   }
   read_keys(what, request.args);
+  count_keys(request.args);
   const bool read = what.kind == Kind::read || what.kind == Kind::cacheable_read ||
                     what.kind == Kind::multi_read || what.kind == Kind::ttl_read;
   const std::uint64_t id = push(what.kind == Kind::unknown_write ? OpKind::script : OpKind::relay);

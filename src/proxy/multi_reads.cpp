@@ -98,7 +98,12 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
     return wait_fence(outcome.ping);
   }
   if (outcome.kind == Outcome::hit) {
-    count_hit();
+    count_hit(namespaces::kDefault);
+    if (worker_.spaces().any()) {
+      for (const std::string_view key : keys) {
+        worker_.spaces().count(worker_.spaces().find(key), SpaceCounter::hits);
+      }
+    }
     if (!mget) {
       resp::append_integer(scratch_, existing);
     }
@@ -146,6 +151,8 @@ Session::Step Session::send_multi(const Request& request) {
     MultiFill::Part part;
     part.hash = where.hash;
     part.position = position;
+    part.space = worker_.spaces().find(key);
+    worker_.spaces().count(part.space, SpaceCounter::misses);
     part.flight = cache.begin_fill(where, variant_of(command_ids().get), place, time_);
     multi.parts.push_back(part);
     coherence_.on_read_sent(part.hash, place.seq);
@@ -202,8 +209,10 @@ void Session::fill_multi(Op& op) {
       // A key of another type is nil for MGET, and an error for GET.
       fill.stored_as = nil && !fill.missing ? command_ids().mget : command_ids().get;
     }
-    const bool filled = worker_.cache().reply(part.hash, part.flight, fill, now(), nobody);
-    worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+    fill.cacheable = fill.cacheable && fill.reply.size() <= worker_.spaces().max_value(part.space);
+    const Time at = now();
+    worker_.spaces().limit(fill, part.space, part.hash, at, worker_.cache().status().view().proof);
+    count_fill(part.space, worker_.cache().reply(part.hash, part.flight, fill, at, nobody));
   }
 }
 

@@ -28,7 +28,13 @@ coherence::Waiter Session::ticket(std::uint64_t op) const noexcept {
   return Ticket{worker_.index(), id_, static_cast<std::uint32_t>(op & Ticket::kOpMask)}.pack();
 }
 
-Session::Step Session::cacheable_read(const Request& request, const Classified& what) {
+void Session::count_fill(namespaces::Index space, bool filled) {
+  worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+  worker_.spaces().count(space, filled ? SpaceCounter::fills : SpaceCounter::refused);
+}
+
+Session::Step Session::cacheable_read(const Request& request, const Classified& what,
+                                      namespaces::Index space) {
   coherence::Cache& cache = worker_.cache();
   const coherence::View view = cache.status().view();
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
@@ -53,6 +59,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   ask.answers = answers;
   ask.reach = coherence_.reach(ask.key.hash, view);
   ask.fenced_by = fenced_by_;
+  ask.max_staleness = worker_.spaces().max_staleness(space);
   ask.place = link_->next_place();
   ask.place.seq++;  // PTTL goes before it
   ask.waiter = ticket(queue_.next_id());
@@ -73,7 +80,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
     case Outcome::hit:
-      count_hit();
+      count_hit(space);
       if (negative) {
         worker_.count(stats::Counter::l1_negative_hits);
       }
@@ -108,10 +115,12 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
       TC_CHECK(false);
   }
   worker_.count(stats::Counter::l1_misses);
+  worker_.spaces().count(space, SpaceCounter::misses);
   const std::uint64_t id = push(OpKind::flight);
   Op& op = queue_.at(id);
   op.harmless = op.reading = true;
   op.command = command;
+  op.space = space;
   op.hash = ask.key.hash;
   op.flight = outcome.flight;
   coherence_.on_read_sent(op.hash, outcome.flight_seq);
@@ -122,7 +131,8 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   return Step::next;
 }
 
-Session::Step Session::ttl_read(const Request& request, const Classified& what) {
+Session::Step Session::ttl_read(const Request& request, const Classified& what,
+                                namespaces::Index space) {
   coherence::Cache& cache = worker_.cache();
   const coherence::View view = cache.status().view();
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
@@ -135,6 +145,7 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what) 
   ask.settled = true;
   ask.reach = coherence_.reach(ask.key.hash, view);
   ask.fenced_by = fenced_by_;
+  ask.max_staleness = worker_.spaces().max_staleness(space);
   std::optional<std::int64_t> milliseconds;
   const coherence::ReadOutcome outcome = cache.probe(ask, time_, [&](const l1::Entry& entry) {
     if (entry.ttl() == l1::Ttl::none) {
@@ -151,7 +162,7 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what) 
   if (!milliseconds) {
     return relay(request, what);
   }
-  count_hit();
+  count_hit(space);
   if (*milliseconds >= 0 && what.command->name == "ttl") {
     *milliseconds = (*milliseconds + 500) / 1000;
   }
@@ -188,7 +199,7 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
   Op& op = queue_.at(id);
   op.gather.append(piece);
   if (!op.streaming) {
-    const Verdict verdict = judge(op.gather, worker_.config().l1.max_value);
+    const Verdict verdict = judge(op.gather, worker_.spaces().max_value(op.space));
     if (verdict == Verdict::keep) {
       if (last) {
         end_flight(id);
@@ -219,10 +230,11 @@ void Session::end_flight(std::uint64_t id) {
   fill.reply = heard.nil ? kNil : std::string_view(bytes);
   fill.pttl_ms = op.pttl;
   fill.source = link_->next_place().source;  // the link it came by: none is left while it owes
+  const Time at = now();
+  worker_.spaces().limit(fill, op.space, op.hash, at, worker_.cache().status().view().proof);
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
-  const bool filled = worker_.cache().reply(op.hash, op.flight, fill, now(), waiters);
-  worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+  count_fill(op.space, worker_.cache().reply(op.hash, op.flight, fill, at, waiters));
   tell_waiters(waiters, fill.reply, heard.nil ? News::nil : News::bytes, true);
 }
 

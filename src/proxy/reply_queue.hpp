@@ -12,6 +12,7 @@
 #include "tiercache/base/check.hpp"
 #include "tiercache/coherence/shard.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/namespaces/set.hpp"
 #include "tiercache/proxy/slow_log.hpp"
 
 #include <array>
@@ -46,6 +47,7 @@ struct MultiFill {
     std::int64_t pttl = 0;
     bool pttl_known = false;
     std::uint32_t position = 0;  // of its first occurrence in the reply
+    namespaces::Index space = 0;
   };
   std::vector<Part> parts;
   std::size_t pttl_replies = 0;
@@ -80,8 +82,9 @@ struct Op {
   bool muted = false;      // the client has asked for no answer
   bool exec = false;       // and its first byte shows that it ran:
   bool ran = false;
-  bool timed = false;         // how long it takes is of interest
-  std::uint16_t command = 0;  // flight, joined: which read
+  bool timed = false;           // how long it takes is of interest
+  std::uint16_t command = 0;    // flight, joined: which read
+  namespaces::Index space = 0;  // flight
   std::uint8_t head_size = 0;
   std::size_t size = 0;                // of the whole request
   Time begun{};                        // timed: when it was dispatched

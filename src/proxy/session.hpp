@@ -136,10 +136,12 @@ class Session final : public l2::Consumer {
   // timing.cpp
   void begin_timing(Op& op) const;
   void end_timing(const Op& op);
-  void count_hit() {
+  void count_hit(namespaces::Index space) {
     worker_.count(stats::Counter::l1_hits);
+    worker_.spaces().count(space, SpaceCounter::hits);
     hits_++;
   }
+  void count_fill(namespaces::Index space, bool filled);
   void end_hits();
   void keep_slow(Duration took, stats::Answered by, std::vector<std::string> words);
 
@@ -171,10 +173,11 @@ class Session final : public l2::Consumer {
   std::string_view relay_bytes(const Request& request);
   void send(std::string_view bytes, std::uint64_t op);
   void read_keys(const Classified& what, Args args);
+  void count_keys(Args args);
 
   // reads.cpp
-  Step cacheable_read(const Request& request, const Classified& what);
-  Step ttl_read(const Request& request, const Classified& what);
+  Step cacheable_read(const Request& request, const Classified& what, namespaces::Index space);
+  Step ttl_read(const Request& request, const Classified& what, namespaces::Index space);
   void on_flight_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_pttl_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_flight(std::uint64_t id);

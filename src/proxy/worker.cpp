@@ -1,6 +1,5 @@
 #include "tiercache/proxy/worker.hpp"
 
-#include "kept.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
 #include "words.hpp"
@@ -25,7 +24,10 @@ std::string Hub::redis_version() const {
 }
 
 Worker::Worker(WorkerParts parts)
-    : parts_(std::move(parts)), pause_timer_(parts_.io), timer_(parts_.io) {
+    : parts_(std::move(parts)),
+      pause_timer_(parts_.io),
+      timer_(parts_.io),
+      spaces_(*parts_.config) {
   read_config();
   arm_tick();
 }
@@ -79,7 +81,7 @@ void Worker::set_table(std::shared_ptr<const command::Table> table) {
 void Worker::read_config() {
   const std::int64_t slow = config().slowlog.slower_than_us;
   slower_than_ = slow < 0 ? Duration::max() : Duration(std::chrono::microseconds(slow));
-  kept_commands_ = kept_commands(config().l1.commands, table());
+  spaces_.configure(config(), table());
   denied_names_.clear();
   denied_commands_.assign(table().commands().size(), false);
   for (const std::string& entry : config().commands.deny) {

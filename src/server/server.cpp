@@ -225,6 +225,9 @@ void Server::Impl::run() {
   for (const auto& thread : threads_) {
     thread->stop();
   }
+  for (const auto& [name, sums] : proxy::namespace_sums(hub_)) {
+    spdlog::info("namespace {}: {}", name, proxy::to_text(sums));
+  }
   spdlog::info("stopped");
 }
 
@@ -285,8 +288,7 @@ void Server::Impl::reload() {
   for (const config::Change& change : config::changed_keys(*before, next)) {
     if (change.reload == config::Reload::at_start) {
       spdlog::warn("{} has changed; it takes effect at the next start", change.key);
-      const config::Key* key = config::find_key(change.key);
-      key->set(next, key->get(*before));
+      config::take_back(next, change, *before);
     } else {
       changed.append(changed.empty() ? "" : ", ").append(change.key);
     }

@@ -83,7 +83,8 @@ void BatchFill::go_on() {
 BatchFill::Look BatchFill::look(std::size_t index) {
   coherence::Cache& cache = worker_.cache();
   const std::string_view key = keys_[index];
-  if (!worker_.hub().keeps(key)) {
+  const namespaces::Index space = worker_.spaces().find(key);
+  if (!worker_.hub().keeps(key) || !worker_.spaces().keeps(space, get_variant().front().command)) {
     return Look::refused;
   }
   coherence::ReadAsk ask;
@@ -96,6 +97,7 @@ BatchFill::Look BatchFill::look(std::size_t index) {
   }
   Read& read = reads_[index];
   read.hash = ask.key.hash;
+  read.space = space;
   coherence::Place place = link_->next_place();
   place.seq++;  // PTTL goes before it
   read.flight = cache.begin_fill(ask.key, get_variant().front(), place, now());
@@ -137,7 +139,7 @@ void BatchFill::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
     read.gather.add_pttl(piece);
     return;
   }
-  read.gather.add_get(piece, worker_.config().l1.max_value);
+  read.gather.add_get(piece, worker_.spaces().max_value(read.space));
   if (last) {
     end_read(read);
   }
@@ -152,9 +154,13 @@ void BatchFill::end_read(Read& read) {
     fill.pttl_ms = read.gather.pttl_ms();
     fill.source = link_->next_place().source;
   }
+  const Time at = now();
+  worker_.spaces().limit(fill, read.space, read.hash, at, worker_.cache().status().view().proof);
   std::vector<coherence::Waiter> nobody;  // begin_fill: such a flight is never joined
-  const bool filled = worker_.cache().reply(read.hash, read.flight, fill, now(), nobody);
+  const bool filled = worker_.cache().reply(read.hash, read.flight, fill, at, nobody);
   worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
+  worker_.spaces().count(read.space,
+                         filled ? proxy::SpaceCounter::fills : proxy::SpaceCounter::refused);
   (filled ? result_.filled : result_.refused)++;
   read.gather = {};
   in_flight_--;

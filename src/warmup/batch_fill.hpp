@@ -48,6 +48,7 @@ class BatchFill final : public l2::Consumer {
   struct Read {
     KeyHash hash = 0;
     coherence::FlightId flight = 0;
+    namespaces::Index space = 0;
     ReplyGather gather;
   };
 

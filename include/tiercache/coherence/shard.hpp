@@ -58,6 +58,8 @@ struct ReadAsk {
   // The entry's TTL is asked for too. It was read a moment before the reply, so the two are of one
   // moment only as of a PING sent after both.
   bool settled = false;
+  // A bound of this read's own, where it is stricter than the shard's.
+  Duration max_staleness = Duration::max();
   Place place;
   Waiter waiter = 0;
 };
@@ -90,6 +92,10 @@ struct Fill {
   // MGET says less than a nil of GET, and which it is shows only with the reply.
   static constexpr std::uint16_t kAsAsked = 0xffff;
   std::uint16_t stored_as = kAsAsked;
+  // How long it may live at most; kAsConfigured: what the shard's configuration says.
+  static constexpr Duration kAsConfigured = Duration::min();
+  Duration max_ttl = kAsConfigured;
+  Duration negative_ttl = kAsConfigured;
 };
 
 struct ShardConfig {
@@ -121,7 +127,7 @@ class BasicShard {
   l1::Entry* on_multi_part(const l1::Key& key, std::span<const l1::Variant> answers,
                            const View& view, Time now);
   // Whether any entry may be served now, as far as the event link knows.
-  bool fresh(const View& view, Time now) const noexcept;
+  bool fresh(const View& view, Time now, Duration at_most = Duration::max()) const noexcept;
 
   // A read that is sent upstream whatever L1 holds and whose reply may fill it; nobody joins it.
   // For MGET's parts and for warming.

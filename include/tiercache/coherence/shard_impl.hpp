@@ -36,21 +36,21 @@ bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask,
 }
 
 template <Rules R>
-bool BasicShard<R>::fresh(const View& view, Time now) const noexcept {
+bool BasicShard<R>::fresh(const View& view, Time now, Duration at_most) const noexcept {
   if (R.live_only && view.state != LinkState::live) {
     return false;
   }
+  const Duration bound = std::min(config_.max_staleness, at_most);
   if (view.proof == Proof::age) {
-    return config_.max_staleness > Duration::zero();
+    return bound > Duration::zero();
   }
-  return !R.bound_staleness || config_.max_staleness == Duration::zero() ||
-         now - view.acked_at <= config_.max_staleness;
+  return !R.bound_staleness || bound == Duration::zero() || now - view.acked_at <= bound;
 }
 
 template <Rules R>
 ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time now) {
   ReadOutcome outcome;
-  if (ask.reach.look != Look::all || !fresh(view, now)) {
+  if (ask.reach.look != Look::all || !fresh(view, now, ask.max_staleness)) {
     return outcome;
   }
   l1::Entry* entry = on_multi_part(ask.key, ask.answers, view, now);
@@ -63,7 +63,8 @@ ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time n
       outcome.kind = ReadOutcome::Kind::wait;
       outcome.ping = entry->seq();
     }
-  } else if (R.fence_each_hit && config_.max_staleness == Duration::zero() && ask.fenced_by == 0) {
+  } else if (R.fence_each_hit && ask.fenced_by == 0 &&
+             std::min(config_.max_staleness, ask.max_staleness) == Duration::zero()) {
     outcome.kind = ReadOutcome::Kind::wait;
     outcome.ping = view.next_ping();
   } else {
@@ -195,14 +196,17 @@ void BasicShard<R>::commit(KeyHash hash, const Flight& flight, const Fill& fill,
   meta.seq = view.next_ping();
   meta.fenced = flight.fenced;
   meta.negative = fill.missing;
+  const auto longest = [&](Duration asked, Duration configured) {
+    return cap(asked == Fill::kAsConfigured ? configured : asked, view);
+  };
   if (fill.missing) {
     meta.ttl = l1::Ttl::missing;
-    meta.expire_at = from + cap(config_.negative_ttl, view);
+    meta.expire_at = from + longest(fill.negative_ttl, config_.negative_ttl);
   } else if (fill.pttl_ms < 0) {
     meta.ttl = l1::Ttl::none;
-    meta.expire_at = from + cap(config_.max_ttl, view);
+    meta.expire_at = from + longest(fill.max_ttl, config_.max_ttl);
   } else {
-    const Duration limit = cap(config_.max_ttl, view);
+    const Duration limit = longest(fill.max_ttl, config_.max_ttl);
     const bool capped = fill.pttl_ms >= limit / std::chrono::milliseconds(1);
     const Duration left = capped ? limit : Duration(std::chrono::milliseconds(fill.pttl_ms));
     const bool exact = !capped && now - flight.sent_at <= config_.exact_within;

@@ -24,6 +24,7 @@ inline constexpr std::size_t kGib = 1024 * kMib;
 enum class Eviction { lru, s3fifo, tinylfu };
 enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
+enum class Tiers { l1_l2, l2 };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
 struct Listen {
@@ -122,6 +123,21 @@ struct Log {
   bool operator==(const Log&) const = default;
 };
 
+// [[namespace]]: the keys that one of `match` fits and no earlier namespace took.
+struct Namespace {
+  std::string name;
+  std::vector<std::string> match;  // globs
+  Tiers tiers = Tiers::l1_l2;
+  std::vector<std::string> commands;  // empty: those of L1
+  milliseconds ttl{0};                // 0: L1's max_ttl
+  std::uint32_t jitter_percent = 0;
+  milliseconds negative_ttl{-1};   // -1: L1's
+  std::size_t max_value = 0;       // 0: L1's
+  milliseconds max_staleness{-1};  // -1: that of coherence, which it cannot exceed
+
+  bool operator==(const Namespace&) const = default;
+};
+
 struct Config {
   Config();  // out of line: all these defaults need not be inlined wherever one is made
 
@@ -135,6 +151,7 @@ struct Config {
   Warm warm;
   Slowlog slowlog;
   Log log;
+  std::vector<Namespace> namespaces;
 
   bool operator==(const Config&) const = default;
 };

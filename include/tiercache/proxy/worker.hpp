@@ -15,6 +15,7 @@
 #include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/slow_log.hpp"
+#include "tiercache/proxy/spaces.hpp"
 #include "tiercache/stats/counters.hpp"
 #include "tiercache/stats/latency.hpp"
 
@@ -177,9 +178,11 @@ class Worker {
   bool denied(std::uint16_t position, command::Args args) const;
   // The same of a command that is denied: what Redis would say, without "-".
   std::string denial(const command::Command* command, command::Args args) const;
-  // Whether L1 may answer the read at that position of the table (l1.commands).
-  bool keeps(std::uint16_t position) const noexcept {
-    return kept_commands_[position] != 0;
+  Spaces& spaces() noexcept {
+    return spaces_;
+  }
+  const Spaces& spaces() const noexcept {
+    return spaces_;
   }
   // The session pumps at the end of this wake-up.
   void touch(Session& session);
@@ -216,7 +219,7 @@ class Worker {
   SlowLog slow_log_;
   stats::Latencies latencies_;
   Duration slower_than_ = Duration::max();
-  std::vector<std::uint8_t> kept_commands_;  // by position in the table
+  Spaces spaces_;
   // commands.deny, lower case: by position in the table, and names that it does not have.
   std::vector<bool> denied_commands_;
   std::unordered_set<std::string> denied_names_;

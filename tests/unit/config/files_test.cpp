@@ -42,9 +42,11 @@ TEST_CASE("reference.toml holds every key once and parses to the defaults") {
   CHECK(names == keys);
 }
 
-TEST_CASE("the example file parses") {
-  const std::string text = conf("tiercache.toml");
-  CHECK(parse(text, "tiercache.toml"));
+TEST_CASE("the example files parse") {
+  for (const char* name : {"tiercache.toml", "trading.toml"}) {
+    const auto config = parse(conf(name), name);
+    CHECK_MESSAGE(config, (config ? "" : config.error().detail));
+  }
 }
 
 TEST_CASE("what the example file only suggests is valid too") {

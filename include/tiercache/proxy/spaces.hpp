@@ -1,0 +1,101 @@
+// How one worker treats the keys of each namespace, and what it has counted of them. Index 0 is for
+// the keys of none.
+//
+// Owned by a Worker, used on its thread; sums() on any.
+#pragma once
+
+#include "tiercache/base/time.hpp"
+#include "tiercache/coherence/shard.hpp"
+#include "tiercache/command/table.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/namespaces/set.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tiercache::proxy {
+
+enum class SpaceCounter : std::uint8_t {
+  hits,     // keys answered from L1
+  misses,   // reads that L1 could not answer and may fill
+  fills,    // replies kept
+  refused,  // replies that might have been, and were not
+  passed,   // keys read in Redis past L1
+  writes,   // keys written
+};
+inline constexpr std::size_t kSpaceCounters = static_cast<std::size_t>(SpaceCounter::writes) + 1;
+inline constexpr std::array<std::string_view, kSpaceCounters> kSpaceCounterNames = {
+    "hits", "misses", "fills", "refused", "passed", "writes"};
+using SpaceSums = std::array<std::uint64_t, kSpaceCounters>;
+
+class Spaces {
+ public:
+  // The namespaces are those of this configuration for good.
+  explicit Spaces(const config::Config& config);
+
+  // What a change of the configuration or of the table means for them.
+  void configure(const config::Config& config, const command::Table& table);
+
+  const namespaces::Set& set() const noexcept {
+    return set_;
+  }
+  bool any() const noexcept {
+    return set_.size() > 0;
+  }
+  namespaces::Index find(std::string_view key) const noexcept {
+    return set_.find(key);
+  }
+  // Whether L1 may answer the read at that position of the table.
+  bool keeps(namespaces::Index index, std::uint16_t position) const noexcept {
+    return spaces_[index].kept_commands[position] != 0;
+  }
+  std::size_t max_value(namespaces::Index index) const noexcept {
+    return spaces_[index].max_value;
+  }
+  // Of the namespace alone; Duration::max() if it has none.
+  Duration max_staleness(namespaces::Index index) const noexcept {
+    return spaces_[index].max_staleness;
+  }
+  // Says how long what fills L1 may live. With Proof::age an entry's age is
+  // its staleness.
+  void limit(coherence::Fill& fill, namespaces::Index index, KeyHash hash, Time now,
+             coherence::Proof proof) const noexcept;
+
+  // Keys of no namespace are not counted here.
+  void count(namespaces::Index index, SpaceCounter what) noexcept {
+    if (index != namespaces::kDefault) {
+      auto& value = counts_[index][static_cast<std::size_t>(what)];
+      value.store(value.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+  }
+  SpaceSums sums(namespaces::Index index) const noexcept;
+
+ private:
+  struct Space {
+    std::vector<std::uint8_t> kept_commands;  // by position in the table
+    std::size_t max_value = 0;
+    Duration max_staleness = Duration::max();
+  };
+  using Counts = std::array<std::atomic<std::uint64_t>, kSpaceCounters>;
+
+  const namespaces::Set set_;
+  std::vector<Space> spaces_;
+  std::unique_ptr<Counts[]> counts_;  // one writer
+};
+
+struct Hub;
+
+// Of each namespace by name, in their order, what all workers have counted. Any thread.
+std::vector<std::pair<std::string, SpaceSums>> namespace_sums(const Hub& hub);
+
+// "hits=1,misses=2,...".
+std::string to_text(const SpaceSums& sums);
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,133 @@
+// CACHE EXPLAIN: how a key is treated, and what happened to it last.
+#include "admin_impl.hpp"
+#include "replies.hpp"
+
+#include "tiercache/config/schema.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace tiercache::admin {
+
+namespace {
+
+using namespaces::Index;
+using std::chrono::milliseconds;
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    text.append(text.empty() ? "" : " ").append(word);
+  }
+  return text;
+}
+
+std::int64_t ms(Duration duration) {
+  return std::chrono::duration_cast<milliseconds>(duration).count();
+}
+
+// What is in force for keys of the namespace, those that it leaves to the settings of L1 filled in.
+std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
+                               const config::Config& config) {
+  config::Namespace policy;
+  if (index != namespaces::kDefault) {
+    policy = set.at(index);
+  }
+  if (policy.ttl.count() == 0) {
+    policy.ttl = config.l1.max_ttl;
+  }
+  if (policy.negative_ttl.count() < 0) {
+    policy.negative_ttl = config.l1.negative_ttl;
+  }
+  if (policy.max_value == 0) {
+    policy.max_value = config.l1.max_value;
+  }
+  if (policy.commands.empty()) {
+    policy.commands = config.l1.commands;
+  }
+  if (policy.max_staleness.count() < 0) {
+    policy.max_staleness = config.coherence.max_staleness;
+  }
+  const auto tiers = static_cast<std::size_t>(policy.tiers);
+  const config::TableArray& array = *config::find_table_array("namespace");
+  const auto key = std::ranges::find_if(
+      array.keys, [](const config::ElementKey& one) { return one.leaf() == "tiers"; });
+  return {
+      {"namespace", policy.name},
+      {"match", joined(policy.match)},
+      {"tiers", std::string(key->choices[tiers])},
+      {"commands", joined(policy.commands)},
+      {"ttl_ms", std::int64_t{policy.ttl.count()}},
+      {"jitter_percent", std::int64_t{policy.jitter_percent}},
+      {"negative_ttl_ms", std::int64_t{policy.negative_ttl.count()}},
+      {"max_value", static_cast<std::int64_t>(policy.max_value)},
+      {"max_staleness_ms",
+       std::int64_t{std::min(policy.max_staleness, config.coherence.max_staleness).count()}},
+  };
+}
+
+// Why L1 answers no read of the key now; empty: it may.
+std::string obstacle(const AdminParts& parts, std::string_view key, Index index,
+                     const proxy::Spaces& spaces, const config::Config& config) {
+  if (!config.l1.enabled) {
+    return "l1.enabled is false";
+  }
+  if (!parts.hub.keeps(key)) {
+    return "it begins with none of coherence.tracking_prefixes";
+  }
+  if (index != namespaces::kDefault && spaces.set().at(index).tiers == config::Tiers::l2) {
+    return "its namespace lives in Redis only";
+  }
+  const coherence::View view = parts.cache.status().view();
+  if (view.state != coherence::LinkState::live) {
+    return std::string("the event link is ").append(coherence::name(view.state));
+  }
+  return {};
+}
+
+}  // namespace
+
+void Admin::explain(const Request& request, proxy::Responder responder) {
+  const resp::Version version = request.asker.version;
+  const std::string_view name = request.args[2];
+  const ConfigPtr config = parts_.settings.get();
+  const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
+  const Index index = spaces.find(name);
+  std::vector<Fact> facts = policy_facts(spaces.set(), index, *config);
+  facts.push_back({"not_from_l1_because", obstacle(parts_, name, index, spaces, *config)});
+
+  const l1::Key key{parts_.cache.hash(request.asker.db, name), request.asker.db, name};
+  const coherence::View view = parts_.cache.status().view();
+  const Time at = std::chrono::steady_clock::now();
+  std::int64_t entries = 0;
+  std::vector<coherence::TraceRecord> records;
+  parts_.cache.for_each_shard([&](coherence::Shard& shard) {
+    shard.store().for_each_variant(key, [&](l1::Entry& entry) {
+      entries += shard.store().alive(entry, at, view.generation) ? 1 : 0;
+    });
+    shard.trace().for_each(
+        key.hash, [&](const coherence::TraceRecord& record) { records.push_back(record); });
+  });
+  facts.push_back({"l1_entries", entries});
+
+  std::string out;
+  resp::append_map_header(out, facts.size() + 1, version);
+  for (const Fact& fact : facts) {
+    append_fact(out, fact);
+  }
+  // The newest first. The times are as the trace has them: at most a heartbeat too early.
+  std::ranges::reverse(records);
+  resp::append_bulk(out, "last");
+  resp::append_array_header(out, records.size());
+  for (const coherence::TraceRecord& record : records) {
+    resp::append_map_header(out, 2, version);
+    resp::append_bulk(out, "what");
+    resp::append_bulk(out, coherence::name(record.what));
+    resp::append_bulk(out, "ms_ago");
+    resp::append_integer(out, ms(at - record.at));
+  }
+  responder.reply(std::move(out));
+}
+
+}  // namespace tiercache::admin

@@ -1,0 +1,94 @@
+// The arrays of tables: what stands in their elements, and what must hold between them.
+#include "key_makers.hpp"
+#include "text.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace tiercache::config {
+namespace {
+
+constexpr auto kStart = Reload::at_start;
+
+constexpr std::string_view kTiers[] = {"l1+l2", "l2"};
+
+using N = Namespace;
+
+constexpr ElementKey kNamespaceKeys[] = {
+    text<&N::name>("namespace.name", 1, 64, kStart,
+                   "What it is called in statistics and errors: letters, digits, - and _"),
+    key<&N::match>("namespace.match", Kind::patterns, 0, 64, kStart,
+                   "The keys it is for, as globs; a key belongs to the first namespace that fits"),
+    choice<&N::tiers>("namespace.tiers", kTiers, kStart,
+                      "Where its data lives: l1+l2 = kept in L1 too, l2 = always asked of Redis"),
+    listed<&N::commands>("namespace.commands", kL1Commands, kStart,
+                         "The reads that are answered from L1, as l1.commands; empty = those"),
+    duration<&N::ttl>("namespace.ttl_ms", 0, 365 * kDayMs, kStart,
+                      "The longest a reply is kept in L1; 0 = l1.max_ttl_ms"),
+    integer<&N::jitter_percent>(
+        "namespace.jitter_percent", 0, 90, kStart,
+        "Each reply is kept for up to so much less, so that they do not expire together"),
+    duration<&N::negative_ttl>("namespace.negative_ttl_ms", -1, kDayMs, kStart,
+                               "How long a missing key is remembered; -1 = l1.negative_ttl_ms"),
+    size<&N::max_value>("namespace.max_value", 0, kTib, kStart,
+                        "Larger replies are passed on but not kept; 0 = l1.max_value"),
+    duration<&N::max_staleness>(
+        "namespace.max_staleness_ms", -1, kDayMs, kStart,
+        "As coherence.max_staleness_ms where it is less than that; -1 = that"),
+};
+
+bool is_name(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_';
+  });
+}
+
+std::string wrong_with_namespace(const Config& config, std::size_t index) {
+  const Namespace& one = config.namespaces[index];
+  if (one.name.empty()) {
+    return "namespace.name is missing";
+  }
+  if (!is_name(one.name)) {
+    return "namespace.name may hold letters, digits, - and _ only";
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    if (config.namespaces[i].name == one.name) {
+      return concat({"there is a namespace '", one.name, "' already"});
+    }
+  }
+  if (one.match.empty()) {
+    return concat({"namespace '", one.name, "' matches nothing: namespace.match is missing"});
+  }
+  return {};
+}
+
+constexpr TableArray kTableArrays[] = {
+    {"namespace", "Keys that are treated alike, and how", 256, kNamespaceKeys,
+     [](const Config& config) { return config.namespaces.size(); },
+     [](const Config& config, std::size_t index) -> const void* {
+       return &config.namespaces[index];
+     },
+     [](Config& config) -> void* { return &config.namespaces.emplace_back(); },
+     [](Config& config) { config.namespaces.clear(); },
+     [](const Config& one, const Config& other) { return one.namespaces == other.namespaces; },
+     [](Config& to, const Config& from) { to.namespaces = from.namespaces; },
+     &wrong_with_namespace},
+};
+
+}  // namespace
+
+std::span<const TableArray> table_arrays() noexcept {
+  return kTableArrays;
+}
+
+const TableArray* find_table_array(std::string_view name) noexcept {
+  for (const TableArray& array : kTableArrays) {
+    if (array.name == name) {
+      return &array;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace tiercache::config

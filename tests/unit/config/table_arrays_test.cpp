@@ -1,0 +1,135 @@
+// [[namespace]]: many of a kind, in their order.
+#include "literal.hpp"
+
+#include "tiercache/config/load.hpp"
+#include "tiercache/config/schema.hpp"
+
+#include <set>
+#include <string>
+
+#include <doctest/doctest.h>
+
+using namespace tiercache;
+using namespace tiercache::config;
+
+namespace {
+
+std::string message_for(std::string_view text) {
+  const auto config = parse(text, "f.toml");
+  return config ? "accepted" : config.error().detail;
+}
+
+constexpr std::string_view kTwo =
+    "[[namespace]]\nname = \"prices\"\nmatch = [\"price:*\", \"quote:?*[0-9]\"]\ntiers = \"l2\"\n"
+    "[[namespace]]\nname = \"rest\"\nmatch = [\"*\"]\nttl_ms = 5000\njitter_percent = 10\n"
+    "commands = [\"get\", \"mget\"]\nmax_value = \"4kb\"\nnegative_ttl_ms = 0\nmax_staleness_ms = "
+    "0\n";
+
+}  // namespace
+
+TEST_CASE("the elements stand in the order of the file with all that was said of them") {
+  const auto config = parse(kTwo, "f.toml");
+  REQUIRE(config);
+  REQUIRE(config.value().namespaces.size() == 2);
+  const Namespace& prices = config.value().namespaces[0];
+  CHECK(prices.name == "prices");
+  CHECK(prices.match == std::vector<std::string>{"price:*", "quote:?*[0-9]"});
+  CHECK(prices.tiers == Tiers::l2);
+  CHECK(prices.ttl == milliseconds{0});
+  CHECK(prices.negative_ttl == milliseconds{-1});
+  const Namespace& rest = config.value().namespaces[1];
+  CHECK(rest.tiers == Tiers::l1_l2);
+  CHECK(rest.ttl == milliseconds{5000});
+  CHECK(rest.jitter_percent == 10);
+  CHECK(rest.commands == std::vector<std::string>{"get", "mget"});
+  CHECK(rest.max_value == 4 * kKib);
+  CHECK(rest.negative_ttl == milliseconds{0});
+  CHECK(rest.max_staleness == milliseconds{0});
+}
+
+TEST_CASE("what is printed parses back, and a file replaces all elements that were there") {
+  const Config config = parse(kTwo, "f.toml").value();
+  CHECK(parse(to_toml(config, Secrets::reveal, Comments::docs), "printed").value() == config);
+  CHECK(parse("threads = 3\n", "f.toml", config).value().namespaces == config.namespaces);
+  const auto other =
+      parse("[[namespace]]\nname = \"x\"\nmatch = [\"x\"]\n", "f.toml", config).value();
+  REQUIRE(other.namespaces.size() == 1);
+  CHECK(other.namespaces[0].name == "x");
+}
+
+TEST_CASE("a change of elements is seen as one, and can be taken back") {
+  const Config before = parse(kTwo, "f.toml").value();
+  Config after = before;
+  after.namespaces[1].ttl = milliseconds{1};
+  const auto changes = changed_keys(before, after);
+  REQUIRE(changes.size() == 1);
+  CHECK(changes[0] == Change{"namespace", Reload::at_start});
+  take_back(after, changes[0], before);
+  CHECK(after == before);
+  after.threads = 7;
+  take_back(after, {"threads", Reload::at_start}, before);
+  CHECK(after == before);
+}
+
+TEST_CASE("mistakes are reported at their place") {
+  CHECK(message_for("[[namespace]]\nnam = \"a\"\n") ==
+        "f.toml:2:1: unknown key 'namespace.nam'; did you mean 'namespace.name'?");
+  CHECK(message_for("[[namespace]]\nname = 1\n") ==
+        "f.toml:2:8: namespace.name: expected a string of 1 to 64 bytes, got 1");
+  CHECK(message_for("[[namespace]]\nmatch = \"x\"\n") ==
+        "f.toml:2:9: namespace.match: expected an array of at most 64 patterns, got \"x\"");
+  CHECK(message_for("[[namespace]]\nmatch = [\"\"]\n") ==
+        "f.toml:2:9: namespace.match: expected an array of at most 64 patterns, got an array: \"\" "
+        "is not 1 to 256 bytes without control characters");
+  CHECK(message_for("[[namespace]]\ntiers = \"l3\"\n") ==
+        "f.toml:2:9: namespace.tiers: expected \"l1+l2\" or \"l2\", got \"l3\"");
+  CHECK(message_for("[namespace]\nname = \"a\"\n") ==
+        "f.toml:1:2: each 'namespace' must be a section of its own: [[namespace]]");
+  CHECK(message_for("[[namespaces]]\nname = \"a\"\n") ==
+        "f.toml:1:3: unknown section 'namespaces'; did you mean 'namespace'?");
+  CHECK(message_for("[[namespace]]\nmatch = [\"a\"]\n").ends_with("namespace.name is missing"));
+  CHECK(message_for("[[namespace]]\nname = \"a\"\n")
+            .ends_with("namespace 'a' matches nothing: namespace.match is missing"));
+  CHECK(message_for("[[namespace]]\nname = \"a b\"\nmatch = [\"a\"]\n")
+            .ends_with("namespace.name may hold letters, digits, - and _ only"));
+  const std::string twice = message_for(
+      "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\n[[namespace]]\nname = \"a\"\nmatch = "
+      "[\"b\"]\n");
+  CHECK(twice.starts_with("f.toml:4:"));
+  CHECK(twice.ends_with("there is a namespace 'a' already"));
+}
+
+TEST_CASE("there may be so many and no more") {
+  std::string text;
+  for (int i = 0; i <= 256; i++) {
+    text += "[[namespace]]\nname = \"n" + std::to_string(i) + "\"\nmatch = [\"x\"]\n";
+    if (i == 255) {
+      CHECK(parse(text, "f.toml"));
+    }
+  }
+  CHECK(message_for(text).ends_with("there are more than 256 sections [[namespace]]"));
+}
+
+TEST_CASE("every key of an element has a doc line, a default in its range, and reads back") {
+  for (const TableArray& array : table_arrays()) {
+    CHECK(find_table_array(array.name) == &array);
+    std::set<std::string_view> names;
+    for (const ElementKey& key : array.keys) {
+      CAPTURE(key.name);
+      CHECK(key.section() == array.name);
+      CHECK(names.insert(key.leaf()).second);
+      CHECK(key.doc.size() > 10);
+      CHECK_FALSE(key.doc.ends_with('.'));
+      Config config;
+      void* element = array.add(config);
+      const Value value = key.get(element);
+      if (key.leaf() != "name") {
+        const auto again = to_value(key, literal_of(key, toml_of(key, value)));
+        REQUIRE(again);
+        CHECK(again.value() == value);
+      }
+      key.set(element, value);
+      CHECK(key.get(element) == value);
+    }
+  }
+}
