@@ -48,13 +48,17 @@ class Servers:
 
     def __init__(self, stack, folder, program, settings, environment=None):
         environment = {**os.environ, **(environment or {})}
-        self.redis = self.start(stack, folder, None, lambda port: [
-            "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no",
-            "--daemonize", "no"])
+        self.redis = self.start_redis(stack, folder)
         sets = [word for setting in [f"upstream.address=127.0.0.1:{self.redis}", "threads=2", *settings]
                 for word in ("--set", setting)]
         self.proxies = [self.start(stack, folder, environment, lambda port: [
             program, "--set", f"listen.port={port}", *sets]) for _ in range(2)]
+
+    @classmethod
+    def start_redis(cls, stack, folder):
+        return cls.start(stack, folder, None, lambda port: [
+            "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no",
+            "--daemonize", "no"])
 
     @staticmethod
     def start(stack, folder, environment, command):
