@@ -10,8 +10,8 @@ namespace tiercache::proxy {
 
 // The bytes to queue instead, if it is such a command.
 std::optional<std::string_view> Session::place_holder(const Classified& what, Args args) {
-  if (!flow_->in_multi() || !what.fits || what.route != command::Route::local ||
-      !what.command->name.starts_with("client|")) {
+  // A subscriber in RESP2 has no transaction, whatever it has sent: Redis refuses MULTI and this.
+  if (!queues_client(what) || flow_->subscriber()) {
     return std::nullopt;
   }
   // The flow has counted it.

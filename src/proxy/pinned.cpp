@@ -88,12 +88,17 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   }
   const bool denied = worker_.denied(what.position, request.args);
   if (denied || ends_here(what)) {
-    // Not in the middle of a message, and not before it is known whether the client subscribes.
-    if ((queue_.empty() && frame_begun_) || flow_->subscribing()) {
+    // Not in the middle of a message, and not before it is known whether the client subscribes. A
+    // request that CLIENT REPLY SKIP means is begun once only, so nothing may stand before it.
+    if ((queue_.empty() && frame_begun_) || flow_->subscribing() ||
+        (flow_->silent() && !queue_.empty())) {
       return stall(Stall::drain);
     }
     worker_.count(stats::Counter::commands);
     return pinned_local(request, what, denied);
+  }
+  if (queues_client(what) && flow_->subscribing()) {
+    return stall(Stall::drain);  // it is ours only if the client does not subscribe
   }
   worker_.count(stats::Counter::commands);
   pinned_send(request, what);
@@ -109,6 +114,12 @@ bool Session::ends_here(const Classified& what) const {
   const std::string_view name = what.command->name;
   return name == "quit" || name == "cache" || name.starts_with("cache|") ||
          (name.starts_with("client|") && !flow_->in_multi() && !flow_->subscriber());
+}
+
+// A CLIENT command of ours that is to run with EXEC.
+bool Session::queues_client(const Classified& what) const {
+  return flow_->in_multi() && what.fits && what.route == Route::local &&
+         what.command->name.starts_with("client|");
 }
 
 Session::Step Session::pinned_local(const Request& request, const Classified& what, bool denied) {

@@ -219,6 +219,7 @@ class Session final : public l2::Consumer {
   bool paused(const Classified& what, Args args) const;
 
   // exec_locals.cpp
+  bool queues_client(const Classified& what) const;
   std::optional<std::string_view> place_holder(const Classified& what, Args args);
   bool on_exec_piece(std::uint64_t id, std::string_view piece, bool last);
   void run_exec_locals(std::uint64_t id);

@@ -164,6 +164,13 @@ TEST_CASE("subscriptions in RESP2, and back to L1") {
   CHECK(client.read().to_string() == R"(["pmessage", "p*", "pq", "ho"])");
   CHECK(client.call("GET", "k").is_error());
   CHECK(client.call("PING").to_string() == R"(["pong", ""])");
+  // Redis refuses MULTI, and so what follows it, by its name.
+  client.send("SUBSCRIBE", "a");
+  client.send("MULTI");
+  client.send("CLIENT", "GETNAME");
+  CHECK(client.read().to_string() == R"(["subscribe", "a", 3])");
+  CHECK(client.read().text.starts_with("ERR Can't execute 'multi'"));
+  CHECK(client.read().text.starts_with("ERR Can't execute 'client|getname'"));
   client.send("UNSUBSCRIBE");
   client.read();
   CHECK(client.read().items.at(2).integer == 1);
@@ -242,6 +249,15 @@ TEST_CASE("CLIENT REPLY OFF, ON and SKIP") {
   client.send("GET", "k");
   CHECK(client.read().text == "2");
   CHECK(reads_l1(client, proxy));
+  // What it skips is the proxy's own to answer, and an earlier answer is still on its way.
+  client.call("WATCH", "k");
+  client.send_raw(
+      "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+      "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n"
+      "*3\r\n$6\r\nCLIENT\r\n$5\r\nPAUSE\r\n$1\r\n1\r\n"
+      "*2\r\n$4\r\nECHO\r\n$4\r\nnext\r\n");
+  CHECK(client.read().text == "2");
+  CHECK(client.read().text == "next");
 }
 
 TEST_CASE("SELECT within a transaction is followed") {
