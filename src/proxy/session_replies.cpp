@@ -141,7 +141,11 @@ Session::Step Session::answer_error(std::string_view text) {
   return Step::next;
 }
 
+// A reason that begins with "-" is what Redis said.
 std::string Session::away_text(std::string_view why) const {
+  if (why.starts_with('-')) {
+    return std::string(why.substr(1));
+  }
   std::string text = "ERR tiercache: upstream ";
   text += config::to_string(worker_.config().upstream.address);
   text += " is unavailable: ";

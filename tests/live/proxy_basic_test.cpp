@@ -158,7 +158,9 @@ TEST_CASE("SELECT, HELLO, RESET and CLIENT speak of the client's own connection"
   client.call("SET", "k", "in 3");
   CHECK(client.call("GET", "k").text == "in 3");
   CHECK(other.call("GET", "k").text == "in 0");
-  CHECK(client.call("SELECT", "99").text == "ERR DB index is out of range");
+  for (int i = 0; i < 5; i++) {  // refused, or within the back-off of a refusal
+    CHECK(client.call("SELECT", "99").text == "ERR DB index is out of range");
+  }
   CHECK(client.call("SELECT", "-1").text == "ERR DB index is out of range");
   CHECK(client.call("SELECT", "x").text == "ERR value is not an integer or out of range");
   CHECK(client.call("GET", "k").text == "in 3");
