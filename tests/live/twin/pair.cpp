@@ -70,10 +70,24 @@ std::set<std::string> invalidated(const std::vector<Value>& messages) {
   return keys;
 }
 
+// In which order one message reaches several patterns is that of a hash table.
 std::vector<Value> others(std::vector<Value> messages) {
   std::erase_if(messages, [](const Value& message) {
     return !message.items.empty() && message.items[0].text == "invalidate";
   });
+  const auto same_message = [](const Value& one, const Value& other) {
+    return one.items.size() == 4 && other.items.size() == 4 && one.items[2] == other.items[2] &&
+           one.items[3] == other.items[3];
+  };
+  for (auto begin = messages.begin(); begin != messages.end();) {
+    const auto end = std::find_if_not(
+        begin, messages.end(), [&](const Value& message) { return same_message(*begin, message); });
+    const auto stop = end == begin ? begin + 1 : end;
+    std::sort(begin, stop, [](const Value& one, const Value& other) {
+      return one.to_string() < other.to_string();
+    });
+    begin = stop;
+  }
   return messages;
 }
 

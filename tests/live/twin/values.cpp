@@ -156,7 +156,8 @@ std::string Values::value() {
     return pick(kSmall);
   }
   if (n < 92) {
-    return std::string("\0\r\n$5\r\n*\xff", 9);
+    // Not the NUL first: SORT ALPHA compares up to it, and the empty string would be equal.
+    return std::string("q\0\r\n$5\r\n*\xff", 10);
   }
   if (n < 99) {
     return std::string(40 + below(60), 'v') + std::to_string(below(10));
