@@ -166,9 +166,9 @@ void Pair::reset(Side& side) {
        "#!lua name=samples\nredis.register_function{function_name='f1', "
        "callback=function() return 1 end, flags={'no-writes'}}"},
       {"CONFIG", "SET", "hash-max-listpack-entries", "128"},
-      {"ACL", "DELUSER", "u1", "u2", "u9"},
-      {"ACL", "SETUSER", "u1", "on", ">pw", "~*", "&*", "+@all"},
-      {"ACL", "SETUSER", "u2", "on", ">pw", "~s*", "~h*", "&a*", "+@read", "+@string",
+      {"ACL", "DELUSER", "u9"},
+      {"ACL", "SETUSER", "u1", "reset", "on", ">pw", "~*", "&*", "+@all"},
+      {"ACL", "SETUSER", "u2", "reset", "on", ">pw", "~s*", "~h*", "&a*", "+@read", "+@string",
        "+@connection", "+@transaction", "+@pubsub"},
   };
   for (const Words& words : commands) {

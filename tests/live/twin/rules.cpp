@@ -13,6 +13,7 @@ struct Rule {
   Compare compare = Compare::exact;
   std::string_view why;
   std::string_view with{};  // if not empty: only of requests with this word
+  bool bare = false;        // only of requests without arguments
 };
 
 struct Skipped {
@@ -68,6 +69,7 @@ constexpr Rule kRules[] = {
     {"pubsub|channels", Compare::unordered, kHashOrder},
     {"pubsub|numpat", Compare::masked, "the event link holds a pattern"},
     {"pubsub|shardchannels", Compare::unordered, kHashOrder},
+    {"punsubscribe", Compare::shape, kHashOrder, {}, true},
     {"randomkey", Compare::shape, kRandom},
     {"role", Compare::masked, "shows an offset of replication"},
     {"save", Compare::any, "depends on what the server is writing"},
@@ -83,8 +85,10 @@ constexpr Rule kRules[] = {
     {"srandmember", Compare::shape, kRandom},
     {"sscan", Compare::unordered, kHashOrder},
     {"sunion", Compare::unordered, kHashOrder},
+    {"sunsubscribe", Compare::shape, kHashOrder, {}, true},
     {"time", Compare::shape, kClock},
     {"ttl", Compare::seconds, kSoon},
+    {"unsubscribe", Compare::shape, kHashOrder, {}, true},
     {"xinfo|consumers", Compare::masked, kClock},
     {"xinfo|stream", Compare::masked, kClock},
     {"xpending", Compare::masked, "shows how long ago"},
@@ -197,7 +201,7 @@ bool is_not_in_multi(std::string_view command) {
 
 Compare compare_of(std::string_view command, const Words& words) {
   const auto* row = find_row(kRules, command);
-  if (row == std::end(kRules) ||
+  if (row == std::end(kRules) || (row->bare && words.size() > 1) ||
       (!row->with.empty() && std::ranges::find(words, row->with) == words.end())) {
     return Compare::exact;
   }

@@ -19,12 +19,12 @@ struct Weight {
   unsigned weight;
 };
 constexpr Weight kWeights[] = {
-    {"auth", 4},           {"bgrewriteaof", 0},    {"bgsave", 0},
+    {"auth", 4},           {"bgrewriteaof", 1},    {"bgsave", 1},
     {"client|reply", 5},   {"client|tracking", 6}, {"debug", 4},
     {"eval", 15},          {"eval_ro", 8},         {"exec", 0},
     {"discard", 2},        {"flushall", 1},        {"flushdb", 2},
     {"function|flush", 1}, {"hello", 6},           {"multi", 0},
-    {"ping", 6},           {"publish", 10},        {"save", 0},
+    {"ping", 6},           {"publish", 10},        {"save", 1},
     {"select", 8},         {"script|flush", 1},    {"spublish", 10},
     {"subscribe", 5},      {"swapdb", 1},          {"unsubscribe", 5},
     {"psubscribe", 4},     {"punsubscribe", 4},    {"ssubscribe", 4},
