@@ -48,7 +48,8 @@ const Admin::Subcommand Admin::kSubcommands[] = {
     {"cache|explain", &Admin::explain}, {"cache|flush", &Admin::flush},
     {"cache|help", &Admin::help},       {"cache|key", &Admin::key},
     {"cache|latency", &Admin::latency}, {"cache|slowlog", &Admin::slowlog},
-    {"cache|stats", &Admin::stats},     {"cache|warm", &Admin::warm},
+    {"cache|stats", &Admin::stats},     {"cache|topology", &Admin::topology},
+    {"cache|warm", &Admin::warm},
 };
 
 void Admin::cache_command(const proxy::Asker& asker, command::Args args,

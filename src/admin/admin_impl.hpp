@@ -67,6 +67,7 @@ class Admin final : public proxy::Extensions {
   void explain(const Request& request, proxy::Responder responder);
   void flush(const Request& request, proxy::Responder responder);
   void clients(const Request& request, proxy::Responder responder);
+  void topology(const Request& request, proxy::Responder responder);
   void warm(const Request& request, proxy::Responder responder);
   void warm_start(const Request& request, proxy::Responder responder);
   void warm_status(const Request& request, proxy::Responder responder);

@@ -75,6 +75,12 @@ struct Snapshot {
   }
 };
 
+// Empty: no server is known.
+std::string address(const AdminParts& parts) {
+  const auto endpoint = parts.upstream.endpoint();
+  return endpoint ? config::to_string(*endpoint) : std::string();
+}
+
 std::int64_t uptime_s(const AdminParts& parts, Time now) {
   return std::chrono::duration_cast<std::chrono::seconds>(now - parts.started).count();
 }
@@ -182,7 +188,7 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()}},
       {"staleness_bound_ms", at.bound_ms(now)},
       {"fence_timeouts", number(parts.fences.counters().timeouts.load(std::memory_order_relaxed))},
-      {"upstream_address", config::to_string(at.config->upstream.address)},
+      {"upstream_address", address(parts)},
       {"upstream_version", at.events.version},
       {"upstream_role", at.events.role},
       {"upstream_run_id", at.events.run_id},
@@ -228,7 +234,7 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) 
   append_line(text, "l1_invalidations", at.of(Counter::l1_invalidations));
   append_line(text, "l2_requests", at.of(Counter::l2_requests));
   append_line(text, "l2_errors", at.of(Counter::l2_errors));
-  append_line(text, "upstream_address", config::to_string(at.config->upstream.address));
+  append_line(text, "upstream_address", address(parts));
   append_line(text, "upstream_status", down ? "down" : "up");
   append_line(text, "event_link_state", coherence::name(at.view.state));
   append_line(text, "event_link_last_error", at.events.last_error);

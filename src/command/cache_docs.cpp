@@ -124,6 +124,12 @@ constexpr CommandDoc kSubcommands[] = {
         .since = kSince,
     },
     {
+        .name = "cache|topology",
+        .summary = "Shows the servers behind the proxy: roles, links, event link, generation.",
+        .syntax = "CACHE TOPOLOGY",
+        .since = kSince,
+    },
+    {
         .name = "cache|warm",
         .summary = "Starts, stops or shows the warmup of the proxy's memory.",
         .syntax = "CACHE WARM START <pattern> [LIMIT <n>] [RATE <n>] | STATUS | STOP",

@@ -23,6 +23,7 @@ constexpr Command kRows[] = {
     row("cache|latency", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|slowlog", -3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|stats", 2, kOurFlags, Kind::none, {}, Route::local),
+    row("cache|topology", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|warm", -3, kOurFlags, Kind::none, {}, Route::local),
     row("client", -2, 0, Kind::none, {}, Route::stateful,
         "a subcommand we do not know may set state"),

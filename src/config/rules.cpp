@@ -18,6 +18,13 @@ bool no_prefix_begins_with_another(const std::vector<std::string>& prefixes) {
   return true;
 }
 
+bool are_addresses(const std::vector<std::string>& words) {
+  return std::all_of(words.begin(), words.end(), [](const std::string& word) {
+    const auto endpoint = parse_endpoint(word);
+    return endpoint && endpoint.value().kind == EndpointKind::tcp;
+  });
+}
+
 constexpr Rule kRules[] = {
     {"listen.port", "leaves nothing to listen on with", "listen.unix_socket",
      [](const Config& c) {
@@ -26,6 +33,14 @@ constexpr Rule kRules[] = {
     {"upstream.password", "cannot be set together with", "upstream.password_file",
      [](const Config& c) {
        return c.upstream.password.empty() || c.upstream.password_file.empty();
+     }},
+    {"upstream.sentinels", "goes only together with", "upstream.master",
+     [](const Config& c) {
+       return c.upstream.sentinels.empty() == c.upstream.master.empty();
+     }},
+    {"upstream.sentinels", "has an element that is no host:port", "",
+     [](const Config& c) {
+       return are_addresses(c.upstream.sentinels);
      }},
     {"upstream.reconnect_min_ms", "must not exceed", "upstream.reconnect_max_ms",
      [](const Config& c) {

@@ -39,7 +39,7 @@ constexpr Key kSchema[] = {
                                            "Close a client idle for so long; 0 = never"),
 
     key<&C::upstream, &Upstream::address>("upstream.address", Kind::endpoint, 0, 0, kStart,
-                                          "The Redis behind the proxy"),
+                                          "The Redis behind the proxy; not used with sentinels"),
     text<&C::upstream, &Upstream::user>("upstream.user", 0, 1024, kStart,
                                         "ACL user for the proxy's own links; empty = default"),
     secret(text<&C::upstream, &Upstream::password>(
@@ -48,6 +48,15 @@ constexpr Key kSchema[] = {
     text<&C::upstream, &Upstream::password_file>(
         "upstream.password_file", 0, 4095, kStart,
         "File whose first line is the password; empty = none"),
+    key<&C::upstream, &Upstream::sentinels>(
+        "upstream.sentinels", Kind::words, 0, 32, kStart,
+        "Sentinels (host:port) that know which Redis is the master; empty = none"),
+    text<&C::upstream, &Upstream::master>("upstream.master", 0, 256, kStart,
+                                          "The sentinels' name of the master"),
+    text<&C::upstream, &Upstream::sentinel_user>("upstream.sentinel_user", 0, 1024, kStart,
+                                                 "ACL user at the sentinels; empty = default"),
+    secret(text<&C::upstream, &Upstream::sentinel_password>(
+        "upstream.sentinel_password", 0, 4096, kStart, "Password at the sentinels; empty = none")),
     duration<&C::upstream, &Upstream::connect_timeout>(
         "upstream.connect_timeout_ms", 1, kDayMs, kStart,
         "Give up a connection attempt, handshake included, after this time"),

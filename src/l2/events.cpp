@@ -77,7 +77,19 @@ void EventsImpl::lose(const std::string& why) {
     logged_error_ = why;
     spdlog::warn("event link: {}; trying again until it works", why);
   }
+  config_.upstream->suspect();
   retry_after(backoff_.next(random_()));
+}
+
+// The server is another: what did not work with the one before may work here.
+void EventsImpl::relocate(const std::string& why) {
+  if (stopped_) {
+    return;
+  }
+  ladder_.restart();
+  backoff_.reset();
+  end_attempt(why);
+  retry_after(Duration::zero());
 }
 
 void EventsImpl::refuse(const std::string& why) {
@@ -387,6 +399,9 @@ class EventsHandle final : public Events {
   }
   void stop() override {
     impl_->stop();
+  }
+  void relocate(const std::string& why) override {
+    impl_->relocate(why);
   }
   void set_intervals(const EventIntervals& intervals) override {
     impl_->set_intervals(intervals);

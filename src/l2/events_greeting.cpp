@@ -4,6 +4,7 @@
 #include "notifications.hpp"
 #include "server_info.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -14,7 +15,13 @@ void EventsImpl::connect() {
   attempt_++;
   flags_known_ = false;
   info_refused_ = false;
-  control_ = std::make_shared<Control>(io_, config_.upstream, static_cast<Control::User&>(*this));
+  const std::optional<config::Endpoint> server = config_.upstream->endpoint();
+  if (!server) {
+    // Whoever moves the upstream calls relocate().
+    return;
+  }
+  server_ = *server;
+  control_ = std::make_shared<Control>(io_, server_, static_cast<Control::User&>(*this));
   control_->start(config_.connect_timeout);
 }
 
@@ -73,6 +80,10 @@ void EventsImpl::on_replication(const Reply& reply) {
     return;
   }
   known_.role = reply.is_error() ? std::string_view() : info_field(reply.text, "role");
+  if (config_.upstream->expect() == Upstream::Expect::master && known_.role == "slave") {
+    lose("the server is not a master any more");
+    return;
+  }
   switch (ladder_.current()) {
     case Transport::keyspace:
       return;  // the flags first
@@ -135,7 +146,7 @@ void EventsImpl::open_stream() {
     spec.prefixes = tracked_prefixes(config_.tracking_prefixes,
                                      config_.link.canary ? canary_key_ : std::string());
   }
-  stream_ = std::make_shared<EventStream>(io_, config_.upstream, std::move(spec),
+  stream_ = std::make_shared<EventStream>(io_, server_, std::move(spec),
                                           static_cast<EventStream::User&>(*this));
   stream_->start(config_.connect_timeout);
 }

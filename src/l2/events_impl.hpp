@@ -10,12 +10,12 @@
 // and polls.
 #pragma once
 
-#include "backoff.hpp"
 #include "canary.hpp"
 #include "control.hpp"
 #include "event_stream.hpp"
 #include "transport.hpp"
 
+#include "tiercache/base/backoff.hpp"
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/l2/events.hpp"
 
@@ -39,6 +39,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
 
   void start();
   void stop();
+  void relocate(const std::string& why);
   void set_intervals(const EventIntervals& intervals);
   void use_db(std::uint32_t db);
   EventsSnapshot snapshot() const;
@@ -126,6 +127,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   bool stopped_ = false;
   // Of this attempt.
   std::uint64_t attempt_ = 0;
+  config::Endpoint server_;
   bool greeted_ = false;     // the control connection is set up
   bool subscribed_ = false;  // link_ knows of it
   bool was_live_ = false;

@@ -41,17 +41,22 @@ LinkImpl::LinkImpl(asio::io_context& io, std::shared_ptr<const LinksConfig> conf
       scanner_(config_->scan) {
 }
 
-void LinkImpl::start() {
+void LinkImpl::start(const std::optional<config::Endpoint>& endpoint) {
+  config_->upstream->links.fetch_add(1, std::memory_order_relaxed);
+  if (!endpoint) {
+    die(std::string(kNoServer));
+    return;
+  }
   timer_.expires_after(config_->connect_timeout);
-  timer_.async_wait([self = ref()](const error_code& error) {
+  timer_.async_wait([self = ref(), where = *endpoint](const error_code& error) {
     if (!error && self->state_ == State::connecting) {
-      self->die("cannot connect to " + config::to_string(self->config_->upstream) + ": timed out");
+      self->die("cannot connect to " + config::to_string(where) + ": timed out");
     }
   });
-  connector_ = Connector::start(io_, config_->upstream,
-                                [self = ref()](const std::string& error, Socket socket) {
-                                  self->on_connected(error, std::move(socket));
-                                });
+  connector_ =
+      Connector::start(io_, *endpoint, [self = ref()](const std::string& error, Socket socket) {
+        self->on_connected(error, std::move(socket));
+      });
 }
 
 void LinkImpl::on_connected(const std::string& error, Socket socket) {
@@ -62,7 +67,8 @@ void LinkImpl::on_connected(const std::string& error, Socket socket) {
   }
   socket_ = std::move(socket);
   handshake_.emplace(config_->user, config_->password, spec_, greeting_out_.tail(),
-                     raw_ ? Handshake::Use::own : Handshake::Use::shared);
+                     raw_ ? Handshake::Use::own : Handshake::Use::shared,
+                     config_->upstream->expect());
   error_code failure;
   // A fresh socket takes these few bytes whole.
   if (greeting_out_.flush(socket_, failure) != Output::Flush::done) {
@@ -129,6 +135,9 @@ void LinkImpl::dispatch(std::string_view input) {
     const std::string_view piece = input.substr(0, consumed);
     const bool last = status == resp::ParseStatus::complete;
     input.remove_prefix(consumed);
+    if (std::exchange(between_frames_, last) && piece.starts_with('-')) {
+      look_at(piece);
+    }
     const bool push = scanner_.kind() == resp::FrameKind::push;
     if (state_ == State::connecting) {
       greet(piece, last);
@@ -138,6 +147,13 @@ void LinkImpl::dispatch(std::string_view input) {
     } else if (!push) {
       deliver(piece, last);
     }
+  }
+}
+
+// An error reply is the client's affair, but one tells that the server is not what we took it for.
+void LinkImpl::look_at(std::string_view frame) {
+  if (config_->upstream->expect() == Upstream::Expect::master && frame.starts_with("-READONLY")) {
+    config_->upstream->suspect();
   }
 }
 
@@ -153,6 +169,9 @@ void LinkImpl::greet(std::string_view piece, bool last) {
   const Handshake::Outcome outcome = handshake_->on_reply(greeting_);
   greeting_.clear();
   if (outcome == Handshake::Outcome::refused) {
+    if (handshake_->not_master()) {
+      config_->upstream->suspect();
+    }
     die(handshake_->why());
   } else if (outcome == Handshake::Outcome::ready) {
     std::string().swap(greeting_);
@@ -249,6 +268,7 @@ void LinkImpl::die(std::string why) {
   }
   const Self keep = ref();
   state_ = State::dead;
+  config_->upstream->links.fetch_sub(1, std::memory_order_relaxed);
   why_ = std::move(why);
   died_at_ = Clock::now();
   unlink();

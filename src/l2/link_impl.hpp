@@ -27,6 +27,8 @@
 
 namespace tiercache::l2 {
 
+inline constexpr std::string_view kNoServer = "no master is known";
+
 using LinkHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
@@ -35,8 +37,8 @@ class LinkImpl final : public Link, public LinkHook {
   // `owner`: of a raw link; null for a shared one.
   LinkImpl(boost::asio::io_context& io, std::shared_ptr<const LinksConfig> config,
            const LinkSpec& spec, coherence::LinkId id, ConsumerPtr owner);
-  // Once, after the first reference is taken.
-  void start();
+  // Once, after the first reference is taken. Without an endpoint it dies for want of one.
+  void start(const std::optional<config::Endpoint>& endpoint);
   // Ends it now: what is pending is lost for the reason `why`.
   void die(std::string why);
 
@@ -81,6 +83,7 @@ class LinkImpl final : public Link, public LinkHook {
   void read();
   void on_read(const error_code& error, std::size_t size);
   void dispatch(std::string_view input);
+  void look_at(std::string_view frame);
   void greet(std::string_view piece, bool last);
   void deliver(std::string_view piece, bool last);
   void schedule_flush();
@@ -106,6 +109,7 @@ class LinkImpl final : public Link, public LinkHook {
 
   Socket socket_;
   resp::ReplyScanner scanner_;
+  bool between_frames_ = true;
   std::vector<char> buffer_;
   bool reading_ = false;
   bool paused_ = false;

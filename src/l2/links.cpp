@@ -1,12 +1,14 @@
 // The pool: which link serves a spec, and when a dead one may be replaced.
 #include "tiercache/l2/links.hpp"
 
-#include "backoff.hpp"
 #include "link_impl.hpp"
+
+#include "tiercache/base/backoff.hpp"
 
 #include <atomic>
 #include <utility>
 
+#include <boost/asio/post.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 namespace tiercache::l2 {
@@ -18,14 +20,16 @@ using Clock = std::chrono::steady_clock;
 // Ids are unique over all threads: an entry of L1 remembers the one it came from.
 std::atomic<coherence::LinkId> next_id{1};
 
-class Pool final : public Links {
+class Pool final : public Links, private Upstream::User {
  public:
   Pool(boost::asio::io_context& io, const LinksConfig& config, Random random)
       : io_(io), config_(std::make_shared<const LinksConfig>(config)), random_(std::move(random)) {
+    config_->upstream->add(*this);
   }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool() override {
+    config_->upstream->remove(*this);
     close_all();
   }
 
@@ -36,7 +40,12 @@ class Pool final : public Links {
   std::string_view why_not() const noexcept override {
     return why_not_;
   }
-  void close_all() override;
+  std::string where() const override {
+    return config_->upstream->where();
+  }
+  void close_all() override {
+    end_all("the proxy closes its connections");
+  }
 
  private:
   using Ref = boost::intrusive_ptr<LinkImpl>;
@@ -47,6 +56,8 @@ class Pool final : public Links {
     Time next_attempt{};
   };
 
+  void on_move(std::uint64_t term) override;
+  void end_all(const std::string& why);
   Ref make(const LinkSpec& spec, ConsumerPtr owner);
   void count_death(Slot& slot);
   bool make_space(Time now);
@@ -60,15 +71,21 @@ class Pool final : public Links {
   boost::unordered_flat_map<std::uint64_t, Slot> slots_;
   boost::intrusive::list<LinkImpl, boost::intrusive::constant_time_size<false>> alive_;
   std::string why_not_;
+  // Handlers that have been posted may come after us.
+  const std::shared_ptr<Pool*> self_ = std::make_shared<Pool*>(this);
 };
 
 LinkPtr Pool::shared(const LinkSpec& spec) {
   const auto found = slots_.find(key(spec));
+  if (found != slots_.end() && found->second.link->state() != Link::State::dead) {
+    return found->second.link;
+  }
+  if (!config_->upstream->endpoint()) {
+    why_not_ = kNoServer;
+    return nullptr;
+  }
   if (found != slots_.end()) {
     Slot& slot = found->second;
-    if (slot.link->state() != Link::State::dead) {
-      return slot.link;
-    }
     count_death(slot);
     if (Clock::now() < slot.next_attempt) {
       why_not_ = slot.link->why();
@@ -92,7 +109,7 @@ Pool::Ref Pool::make(const LinkSpec& spec, ConsumerPtr owner) {
   Ref link(new LinkImpl(io_, config_, spec, next_id.fetch_add(1, std::memory_order_relaxed),
                         std::move(owner)));
   alive_.push_back(*link);
-  link->start();
+  link->start(config_->upstream->endpoint());
   return link;
 }
 
@@ -124,10 +141,22 @@ bool Pool::make_space(Time now) {
          }) > 0;
 }
 
-void Pool::close_all() {
+void Pool::end_all(const std::string& why) {
   while (!alive_.empty()) {
-    alive_.front().die("the proxy closes its connections");
+    alive_.front().die(why);
   }
+}
+
+// What is known of the specs, their back-off too, is about the server left behind.
+void Pool::on_move(std::uint64_t term) {
+  boost::asio::post(io_, [weak = std::weak_ptr(self_), term] {
+    if (const auto self = weak.lock()) {
+      Pool& pool = **self;
+      pool.end_all("the master is another server now");
+      pool.slots_.clear();
+      pool.config_->upstream->let_go(pool, term);
+    }
+  });
 }
 
 }  // namespace

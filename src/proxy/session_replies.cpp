@@ -147,7 +147,7 @@ std::string Session::away_text(std::string_view why) const {
     return std::string(why.substr(1));
   }
   std::string text = "ERR tiercache: upstream ";
-  text += config::to_string(worker_.config().upstream.address);
+  text += worker_.links().where();
   text += " is unavailable: ";
   text += why;
   return text;

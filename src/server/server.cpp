@@ -53,6 +53,7 @@ class Server::Impl {
   std::uint64_t random();
   void make_threads(const std::string& password);
   void make_events(const std::string& password);
+  void make_topology(const std::string& password);
   void connect_links();
   void on_commands(const std::vector<command::LearntCommand>& commands);
   void log_start() const;
@@ -78,11 +79,13 @@ class Server::Impl {
   stats::Registry registry_;
   proxy::Hub hub_;
   l2::Fences fences_;
+  const l2::UpstreamPtr upstream_;
   const unsigned thread_count_;
   coherence::Cache cache_;
   admin::LiveSettings settings_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<l2::Events> events_;
+  std::unique_ptr<l2::Topology> topology_;
   std::unique_ptr<warmup::Warmup> warmup_;
   std::unique_ptr<observe::Auditor> auditor_;
   std::unique_ptr<proxy::Extensions> extensions_;
@@ -92,18 +95,20 @@ class Server::Impl {
 
 Server::Impl::Impl(Options options, const config::Config& config, const std::string& password)
     : options_(std::move(options)),
+      upstream_(upstream(config)),
       thread_count_(thread_count(config, std::thread::hardware_concurrency())),
       cache_(cache_config(config, shard_count(config, thread_count_), random())),
       settings_(std::make_shared<const config::Config>(config), hub_, cache_),
       tcp_(control_, hub_),
       unix_(control_, hub_) {
   make_events(password);
+  make_topology(password);
   warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
   auditor_ = std::make_unique<observe::Auditor>(
       observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random()});
-  extensions_ =
-      admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, settings_, *warmup_,
-                         std::string(version()), std::chrono::steady_clock::now()});
+  extensions_ = admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
+                                   *topology_, settings_, *warmup_, std::string(version()),
+                                   std::chrono::steady_clock::now()});
   make_threads(password);
   settings_.on_change = [this](const config::Config& changed) {
     const config::Coherence& coherence = changed.coherence;
@@ -129,7 +134,7 @@ std::uint64_t Server::Impl::random() {
 
 void Server::Impl::make_threads(const std::string& password) {
   const admin::ConfigPtr config = settings_.get();
-  const l2::LinksConfig links = links_config(*config, password);
+  const l2::LinksConfig links = links_config(*config, upstream_, password);
   for (std::uint32_t i = 0; i < thread_count_; i++) {
     threads_.push_back(std::make_unique<IoThread>(
         IoThreadParts{hub_, cache_, fences_, *extensions_, registry_, config, links, random(), i}));
@@ -150,12 +155,22 @@ void Server::Impl::make_events(const std::string& password) {
   };
   events_ = l2::make_events(
       control_, cache_, fences_,
-      events_config(*settings_.get(), password, fmt::format("{:016x}", random())),
+      events_config(*settings_.get(), upstream_, password, fmt::format("{:016x}", random())),
       std::move(listeners), [engine = std::mt19937_64(random())]() mutable { return engine(); });
   hub_.kept_prefixes = kept_prefixes(*settings_.get());
   hub_.on_db_used = [this](std::uint32_t db) {
     events_->use_db(db);
   };
+}
+
+void Server::Impl::make_topology(const std::string& password) {
+  const admin::ConfigPtr config = settings_.get();
+  if (config->upstream.sentinels.empty()) {
+    topology_ = l2::make_standalone(config->upstream.address);
+    return;
+  }
+  topology_ = l2::make_sentinel(control_, upstream_, sentinel_config(*config, password, random()),
+                                [this](const std::string& why) { events_->relocate(why); });
 }
 
 // Ready before the first client is: a read sent on a link that does not know yet whom it reaches
@@ -199,7 +214,7 @@ void Server::Impl::log_start() const {
     where += (where.empty() ? "" : " and ") + config->listen.unix_socket;
   }
   spdlog::info("tiercache {} serves {} with {} threads, Redis is {}", version(), where,
-               thread_count_, config::to_string(config->upstream.address));
+               thread_count_, upstream_->where());
   spdlog::info("L1: {} bytes in {} shards{}", config->l1.max_memory, cache_.shards(),
                config->l1.enabled ? "" : ", not enabled");
 }
@@ -215,12 +230,14 @@ void Server::Impl::run() {
   }
   hurry_this_thread();  // not before: a new thread inherits it
   connect_links();
+  topology_->start();
   events_->start();
   auditor_->set_rate(settings_.get()->coherence.audit_per_s);
   accept_from_ = std::chrono::steady_clock::now() + kGrace;
   await_live();
   const auto guard = asio::make_work_guard(control_);
   control_.run();
+  topology_->stop();
   events_->stop();
   for (const auto& thread : threads_) {
     thread->stop();

@@ -55,9 +55,33 @@ coherence::CacheConfig cache_config(const config::Config& config, unsigned shard
   return cache;
 }
 
-l2::LinksConfig links_config(const config::Config& config, const std::string& password) {
+l2::UpstreamPtr upstream(const config::Config& config) {
+  if (config.upstream.sentinels.empty()) {
+    return l2::upstream_at(config.upstream.address);
+  }
+  return std::make_shared<l2::Upstream>(l2::Upstream::Expect::master, config.upstream.master);
+}
+
+l2::SentinelTopologyConfig sentinel_config(const config::Config& config,
+                                           const std::string& password, std::uint64_t seed) {
+  l2::SentinelTopologyConfig sentinel;
+  for (const std::string& text : config.upstream.sentinels) {
+    sentinel.sentinels.push_back(config::parse_endpoint(text).value());
+  }
+  sentinel.master_name = config.upstream.master;
+  sentinel.sentinel_user = config.upstream.sentinel_user;
+  sentinel.sentinel_password = config.upstream.sentinel_password;
+  sentinel.user = config.upstream.user;
+  sentinel.password = password;
+  sentinel.connect_timeout = config.upstream.connect_timeout;
+  sentinel.seed = seed;
+  return sentinel;
+}
+
+l2::LinksConfig links_config(const config::Config& config, l2::UpstreamPtr upstream,
+                             const std::string& password) {
   l2::LinksConfig links;
-  links.upstream = config.upstream.address;
+  links.upstream = std::move(upstream);
   links.user = config.upstream.user;
   links.password = password;
   links.connect_timeout = config.upstream.connect_timeout;
@@ -67,10 +91,10 @@ l2::LinksConfig links_config(const config::Config& config, const std::string& pa
   return links;
 }
 
-l2::EventsConfig events_config(const config::Config& config, const std::string& password,
-                               std::string proxy_id) {
+l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr upstream,
+                               const std::string& password, std::string proxy_id) {
   l2::EventsConfig events;
-  events.upstream = config.upstream.address;
+  events.upstream = std::move(upstream);
   events.transports = transports(config.coherence.invalidation);
   events.tracking_prefixes = config.coherence.tracking_prefixes;
   events.user = config.upstream.user;

@@ -5,6 +5,7 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/links.hpp"
+#include "tiercache/l2/topology.hpp"
 
 #include <cstdint>
 #include <string>
@@ -19,9 +20,14 @@ unsigned shard_count(const config::Config& config, unsigned threads) noexcept;
 
 coherence::CacheConfig cache_config(const config::Config& config, unsigned shards,
                                     std::uint64_t seed);
-l2::LinksConfig links_config(const config::Config& config, const std::string& password);
-l2::EventsConfig events_config(const config::Config& config, const std::string& password,
-                               std::string proxy_id);
+// Where Redis is, or is yet to be found.
+l2::UpstreamPtr upstream(const config::Config& config);
+l2::LinksConfig links_config(const config::Config& config, l2::UpstreamPtr upstream,
+                             const std::string& password);
+l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr upstream,
+                               const std::string& password, std::string proxy_id);
+l2::SentinelTopologyConfig sentinel_config(const config::Config& config,
+                                           const std::string& password, std::uint64_t seed);
 // For proxy::Hub.
 std::vector<std::string> kept_prefixes(const config::Config& config);
 

@@ -20,7 +20,7 @@ namespace tiercache::testing {
 inline l2::EventsConfig events_config(const RedisServer& server) {
   using namespace std::chrono_literals;
   l2::EventsConfig config;
-  config.upstream = {config::EndpointKind::tcp, "127.0.0.1", server.port(), ""};
+  config.upstream = l2::upstream_at({config::EndpointKind::tcp, "127.0.0.1", server.port(), ""});
   config.backoff_min = 10ms;
   config.backoff_max = 50ms;
   config.link.heartbeat = 5ms;

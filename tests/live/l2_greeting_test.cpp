@@ -120,11 +120,11 @@ TEST_CASE("a link over a unix socket, and over a name") {
   Loop loop;
   LinksConfig config = config_for(server);
   SUBCASE("unix") {
-    config.upstream = {config::EndpointKind::unix_socket, "", 0,
-                       (server.directory() / path).string()};
+    config.upstream = l2::upstream_at(
+        {config::EndpointKind::unix_socket, "", 0, (server.directory() / path).string()});
   }
   SUBCASE("name") {
-    config.upstream.host = "localhost";
+    config.upstream = l2::upstream_at({config::EndpointKind::tcp, "localhost", server.port(), ""});
   }
   const auto links = links_for(loop, config);
   const RecorderPtr recorder(new Recorder);

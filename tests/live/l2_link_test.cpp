@@ -152,7 +152,7 @@ TEST_CASE("replies cut anywhere are put together") {
   Loop loop;
   FakeServer server(loop, bytes);
   LinksConfig config;
-  config.upstream = local(server.port());
+  config.upstream = l2::upstream_at(local(server.port()));
   const auto links = links_for(loop, config);
   const LinkPtr link = links->shared({});
   const RecorderPtr recorder(new Recorder);
@@ -173,7 +173,7 @@ TEST_CASE("a link ends when Redis breaks the protocol") {
     Loop loop;
     FakeServer server(loop, {info + nonsense});
     LinksConfig config;
-    config.upstream = local(server.port());
+    config.upstream = l2::upstream_at(local(server.port()));
     const auto links = links_for(loop, config);
     const LinkPtr link = links->shared({});
     const RecorderPtr recorder(new Recorder);

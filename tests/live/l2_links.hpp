@@ -17,7 +17,7 @@ inline config::Endpoint local(std::uint16_t port) {
 inline l2::LinksConfig config_for(const RedisServer& server) {
   using namespace std::chrono_literals;
   l2::LinksConfig config;
-  config.upstream = local(server.port());
+  config.upstream = l2::upstream_at(local(server.port()));
   config.backoff_min = 20ms;
   config.backoff_max = 100ms;
   return config;

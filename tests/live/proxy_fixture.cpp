@@ -28,7 +28,7 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
   control_ = std::make_unique<boost::asio::io_context>(1);
 
   l2::LinksConfig links;
-  links.upstream = config->upstream.address;
+  links.upstream = l2::upstream_at(config->upstream.address);
   links.max_pending = config->upstream.max_pending;
   for (unsigned i = 0; i < options.workers; i++) {
     auto thread = std::make_unique<Thread>();
@@ -43,7 +43,7 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
   }
   if (options.events) {
     l2::EventsConfig events;
-    events.upstream = config->upstream.address;
+    events.upstream = links.upstream;
     events.proxy_id = "test";
     events_ = l2::make_events(*control_, *cache_, fences_, events, {}, not_random);
     hub_.on_db_used = [this](std::uint32_t db) {

@@ -64,6 +64,16 @@ std::uint16_t free_port() {
 
 RedisServer::RedisServer(std::vector<std::string> extra_args)
     : extra_args_(std::move(extra_args)), directory_(make_directory()) {
+  launch();
+}
+
+RedisServer::RedisServer(const Sentinel& sentinel)
+    : is_sentinel_(true), directory_(make_directory()) {
+  std::ofstream(directory_ / "sentinel.conf") << sentinel.config;
+  launch();
+}
+
+void RedisServer::launch() {
   std::string last_log;
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     port_ = free_port();
@@ -156,23 +166,20 @@ void RedisServer::spawn() {
   const std::string log_file = (directory_ / "redis.log").string();
   const std::string error_file = (directory_ / "stderr.log").string();
   std::filesystem::remove(log_file);
-  std::vector<std::string> args{program(),
-                                "--port",
-                                std::to_string(port_),
-                                "--bind",
-                                "127.0.0.1",
-                                "--dir",
-                                directory_.string(),
-                                "--logfile",
-                                log_file,
-                                "--save",
-                                "",
-                                "--appendonly",
-                                "no",
-                                "--daemonize",
-                                "no",
-                                "--enable-debug-command",
-                                "yes"};
+  std::vector<std::string> args{program()};
+  if (is_sentinel_) {
+    args.push_back((directory_ / "sentinel.conf").string());
+    args.emplace_back("--sentinel");
+  }
+  const std::vector<std::string> common{"--port",      std::to_string(port_),
+                                        "--bind",      "127.0.0.1",
+                                        "--dir",       directory_.string(),
+                                        "--logfile",   log_file,
+                                        "--daemonize", "no"};
+  args.insert(args.end(), common.begin(), common.end());
+  if (!is_sentinel_) {
+    args.insert(args.end(), {"--save", "", "--appendonly", "no", "--enable-debug-command", "yes"});
+  }
   args.insert(args.end(), extra_args_.begin(), extra_args_.end());
   std::vector<char*> argv;
   for (std::string& arg : args) {
@@ -208,7 +215,8 @@ bool RedisServer::wait_ready() {
   const auto deadline = steady_clock::now() + kPatience;
   while (running()) {
     // Redis binds before it logs; a stranger on the same port must not be taken for ours.
-    if (log().find("Ready to accept connections") != std::string::npos) {
+    if (log().find(is_sentinel_ ? "Sentinel ID is" : "Ready to accept connections") !=
+        std::string::npos) {
       try {
         const Value reply = Client(port_, milliseconds(1000)).call("PING");
         if (reply.text == "PONG" || reply.text.starts_with("NOAUTH")) {

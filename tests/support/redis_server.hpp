@@ -33,6 +33,11 @@ class RedisServer {
  public:
   // Starts it and waits until it answers PING. `extra_args` come last, so they override.
   explicit RedisServer(std::vector<std::string> extra_args = {});
+  // A Sentinel with a configuration file of this text, which it goes on writing itself.
+  struct Sentinel {
+    std::string config;
+  };
+  explicit RedisServer(const Sentinel& sentinel);
   ~RedisServer();
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
@@ -62,12 +67,14 @@ class RedisServer {
   void resume();
 
  private:
+  void launch();
   void spawn();
   // True once it answers PING (or refuses it for want of a password), false if it has exited.
   bool wait_ready();
   bool reap(std::chrono::milliseconds timeout);
 
   std::vector<std::string> extra_args_;
+  bool is_sentinel_ = false;
   std::filesystem::path directory_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;

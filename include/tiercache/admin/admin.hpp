@@ -10,6 +10,7 @@
 #include "tiercache/coherence/cache.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
+#include "tiercache/l2/topology.hpp"
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/stats/counters.hpp"
@@ -29,6 +30,8 @@ struct AdminParts {
   const stats::Registry& registry;
   const l2::Fences& fences;
   const l2::Events& events;
+  const l2::Upstream& upstream;
+  const l2::Topology& topology;
   LiveSettings& settings;
   warmup::Warmup& warmup;
   std::string version;

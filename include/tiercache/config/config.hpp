@@ -45,6 +45,10 @@ struct Upstream {
   std::string user;
   std::string password;
   std::string password_file;
+  std::vector<std::string> sentinels;  // each an Endpoint of kind tcp
+  std::string master;
+  std::string sentinel_user;
+  std::string sentinel_password;
   milliseconds connect_timeout{1000};
   milliseconds reconnect_min{50};
   milliseconds reconnect_max{5000};

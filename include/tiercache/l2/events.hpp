@@ -17,9 +17,9 @@
 #include "tiercache/coherence/cache.hpp"
 #include "tiercache/coherence/event_link.hpp"
 #include "tiercache/command/table.hpp"
-#include "tiercache/config/endpoint.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/reply.hpp"
+#include "tiercache/l2/upstream.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -45,7 +45,7 @@ enum class Transport : std::uint8_t {
 const char* name(Transport transport) noexcept;
 
 struct EventsConfig {
-  config::Endpoint upstream;
+  UpstreamPtr upstream;
   // Tried in this order at each connection; the first that works is used. Not empty.
   std::vector<Transport> transports = {Transport::keyspace};
   // Transport::tracking only asks about keys that begin so; empty: about all. None may begin with
@@ -105,6 +105,9 @@ class Events {
   virtual void start() = 0;
   // Ends both connections for good; L1 serves nothing any more.
   virtual void stop() = 0;
+  // The control thread: the upstream moves or has moved. Lets go of the connection, which empties
+  // L1, and connects at once if there is a server to connect to.
+  virtual void relocate(const std::string& why) = 0;
   // The control thread: from here on these. A PONG that is awaited keeps to the old ones.
   virtual void set_intervals(const EventIntervals& intervals) = 0;
   // Any thread: this db is in use. db 0 always is. Call before the first read that fills L1 is sent

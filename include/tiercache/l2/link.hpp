@@ -129,6 +129,8 @@ class Links {
   // server that is away shows as on_closed.
   virtual LinkPtr own(const LinkSpec& spec, Consumer& owner) = 0;
   virtual std::string_view why_not() const noexcept = 0;
+  // The server they lead to, for people.
+  virtual std::string where() const = 0;
   // Ends every link; pending requests are lost.
   virtual void close_all() = 0;
 };

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "tiercache/base/time.hpp"
-#include "tiercache/config/endpoint.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/l2/upstream.hpp"
 #include "tiercache/resp/reply_scanner.hpp"
 
 #include <cstddef>
@@ -19,7 +19,7 @@ class io_context;
 namespace tiercache::l2 {
 
 struct LinksConfig {
-  config::Endpoint upstream;
+  UpstreamPtr upstream;
   std::string user;      // empty: Redis's default user
   std::string password;  // empty: no AUTH
   // Until the greeting is answered, the look-up of the name included.

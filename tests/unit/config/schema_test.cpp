@@ -117,6 +117,7 @@ TEST_CASE("the printed configuration parses back to the same one") {
   // The values that only stand side by side.
   config.upstream.password_file.clear();
   config.upstream.password = "s\"ecret\\";
+  config.upstream.sentinels = {"h:1", "[::1]:2"};
   config.coherence.heartbeat = config.coherence.max_staleness - milliseconds{1};
   config.limits.client_output_pause = config.limits.client_output;
 
@@ -142,6 +143,27 @@ TEST_CASE("a tracking prefix may not begin with another one") {
     REQUIRE_FALSE(status);
     CHECK(status.error().detail.find("names a prefix that begins with another of them") !=
           std::string::npos);
+  }
+}
+
+TEST_CASE("sentinels are addresses, and go together with the master's name") {
+  for (const char* good : {"", "h:1", "h:1 [::1]:2"}) {
+    CAPTURE(good);
+    Config config;
+    CHECK(apply_set(config, concat({"upstream.sentinels=", good})));
+    config.upstream.master = config.upstream.sentinels.empty() ? "" : "main";
+    CHECK(validate(config));
+    config.upstream.master = config.upstream.sentinels.empty() ? "main" : "";
+    CHECK(validate(config).error().detail.find("goes only together with") != std::string::npos);
+  }
+  for (const char* bad : {"h", "h:1 x", "unix:/a", "h:0"}) {
+    CAPTURE(bad);
+    Config config;
+    CHECK(apply_set(config, concat({"upstream.sentinels=", bad})));
+    config.upstream.master = "main";
+    const auto status = validate(config);
+    REQUIRE_FALSE(status);
+    CHECK(status.error().detail.find("no host:port") != std::string::npos);
   }
 }
 

@@ -55,6 +55,28 @@ TEST_CASE("who has the connection alone learns its id, if Redis tells") {
   CHECK(forbidden.client_id() == 0);
 }
 
+TEST_CASE("where a master is expected the server must call itself one, if it says anything") {
+  using tiercache::l2::Upstream;
+  const auto asked = [](std::string& out) {
+    return Handshake("", "", {}, out, Handshake::Use::shared, Upstream::Expect::master);
+  };
+  std::string out;
+  Handshake master = asked(out);
+  CHECK(out == "*1\r\n$4\r\nROLE\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
+  CHECK(master.on_reply("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n") == Outcome::more);
+  CHECK(master.on_reply(kInfo) == Outcome::ready);
+
+  Handshake replica = asked(out);
+  CHECK(replica.on_reply("*5\r\n$5\r\nslave\r\n$6\r\nmaster\r\n:1\r\n+a\r\n:0\r\n") ==
+        Outcome::refused);
+  CHECK(replica.not_master());
+
+  Handshake forbidden = asked(out);
+  CHECK(forbidden.on_reply("-NOPERM no\r\n") == Outcome::more);
+  CHECK(forbidden.on_reply(kInfo) == Outcome::ready);
+  CHECK_FALSE(forbidden.not_master());
+}
+
 TEST_CASE("any refusal ends it with Redis's line, but for INFO that may be forbidden") {
   std::string out;
   Handshake select("", "", {99}, out);

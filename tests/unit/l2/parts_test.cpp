@@ -1,7 +1,8 @@
 // The small parts: back-off, the ring of pending requests, notification flags.
-#include "backoff.hpp"
 #include "notifications.hpp"
 #include "pending_ring.hpp"
+
+#include "tiercache/base/backoff.hpp"
 
 #include <doctest/doctest.h>
 

@@ -161,6 +161,9 @@ class FakeLinks final : public l2::Links {
   std::string_view why_not() const noexcept override {
     return "it is away";
   }
+  std::string where() const override {
+    return "127.0.0.1:6379";
+  }
   void close_all() override {
   }
   void lose_all() {

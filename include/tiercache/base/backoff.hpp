@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace tiercache::l2 {
+namespace tiercache {
 
 class Backoff {
  public:
@@ -34,4 +34,4 @@ class Backoff {
   Duration step_ = min_;
 };
 
-}  // namespace tiercache::l2
+}  // namespace tiercache

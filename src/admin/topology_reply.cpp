@@ -1,0 +1,50 @@
+// CACHE TOPOLOGY.
+#include "admin_impl.hpp"
+
+#include <chrono>
+
+namespace tiercache::admin {
+
+namespace {
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  resp::append_bulk(out, name);
+  resp::append_bulk(out, value);
+}
+
+void append_field(std::string& out, std::string_view name, std::int64_t value) {
+  resp::append_bulk(out, name);
+  resp::append_integer(out, value);
+}
+
+}  // namespace
+
+void Admin::topology(const Request& request, proxy::Responder responder) {
+  const resp::Version version = request.asker.version;
+  const l2::TopologySnapshot seen = parts_.topology.snapshot();
+  const coherence::View view = parts_.cache.status().view();
+  const auto used = parts_.upstream.endpoint();
+  std::string out;
+  resp::append_map_header(out, 5, version);
+  append_field(out, "mode", seen.mode);
+  append_field(out, "master_name", seen.master_name);
+  append_field(out, "switches", static_cast<std::int64_t>(seen.switches));
+  append_field(out, "last_error", seen.last_error);
+  resp::append_bulk(out, "nodes");
+  resp::append_array_header(out, seen.nodes.size());
+  for (const l2::TopologyNode& node : seen.nodes) {
+    const bool serves = node.endpoint == used && node.role != "sentinel";
+    resp::append_map_header(out, serves ? 6 : 3, version);
+    append_field(out, "address", config::to_string(node.endpoint));
+    append_field(out, "role", node.role);
+    append_field(out, "state", node.state);
+    if (serves) {
+      append_field(out, "links", parts_.upstream.links.load(std::memory_order_relaxed));
+      append_field(out, "event_link", coherence::name(view.state));
+      append_field(out, "generation", static_cast<std::int64_t>(view.generation));
+    }
+  }
+  responder.reply(std::move(out));
+}
+
+}  // namespace tiercache::admin
