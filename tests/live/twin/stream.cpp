@@ -235,7 +235,7 @@ Words Stream::sample(const std::string& name) {
   const command::Command* const command = command::Table::builtin()->find(views);
   const command::Classified what = command::classify(*command, views);
   if (what.route == Route::shared && what.kind != Kind::none && what.kind != Kind::flush &&
-      name != "spop" && values_.percent(3)) {
+      name != "spop" && !name.ends_with("scan") && values_.percent(3)) {
     values_.spoil(words);
   }
   words[0] = letters(std::move(words[0]));
