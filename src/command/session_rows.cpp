@@ -11,8 +11,7 @@ constexpr std::uint32_t kOurFlags = kNoscript | kLoading | kStale;
 
 constexpr Command kRows[] = {
     row("auth", -2, kNoscript | kLoading | kStale | kFast | kNoAuth | kAllowBusy, Kind::none, {},
-        Route::stateful,
-        "links are pooled by user: the session may change the pool instead of pinning"),
+        Route::local, "Redis verifies it, on a connection of that user"),
     row("cache", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|clients", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|config", -4, kOurFlags, Kind::none, {}, Route::local),

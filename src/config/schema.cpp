@@ -8,6 +8,7 @@ namespace {
 constexpr std::string_view kEvictions[] = {"lru", "s3fifo", "tinylfu"};
 constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "ttl"};
 constexpr std::string_view kModes[] = {"strict", "session"};
+constexpr std::string_view kAuths[] = {"upstream", "proxy"};
 constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
 
 constexpr auto kStart = Reload::at_start;
@@ -37,6 +38,9 @@ constexpr Key kSchema[] = {
         "TCP keepalive interval of new client connections; 0 = off"),
     duration<&C::listen, &Listen::timeout>("listen.timeout_s", 0, 31'536'000, kLive,
                                            "Close a client idle for so long; 0 = never"),
+    choice<&C::listen, &Listen::auth>("listen.auth", kAuths, kStart,
+                                      "Clients that have not logged in are what Redis takes them "
+                                      "for (upstream), or upstream.user (proxy)"),
 
     key<&C::upstream, &Upstream::address>("upstream.address", Kind::endpoint, 0, 0, kStart,
                                           "The Redis behind the proxy; not used with sentinels"),
@@ -117,6 +121,9 @@ constexpr Key kSchema[] = {
     duration<&C::coherence, &Coherence::hold_limit>(
         "coherence.hold_limit_ms", 1, kDayMs, kStart,
         "The longest a reply is held back for its invalidations"),
+    duration<&C::coherence, &Coherence::acl_ttl>(
+        "coherence.acl_ttl_ms", 0, kDayMs, kLive,
+        "How long what Redis allowed a user holds for answers from L1; 0 = ask each time"),
     integer<&C::coherence, &Coherence::audit_per_s>(
         "coherence.audit_per_s", 0, 10'000, kLive,
         "Kept replies a second that are read again and compared; 0 = none"),
@@ -137,6 +144,9 @@ constexpr Key kSchema[] = {
     size<&C::limits, &Limits::client_output_pause>(
         "limits.client_output_pause", 1024, kTib, kLive,
         "Replies buffered for a client before it is not read any more"),
+    integer<&C::limits, &Limits::users>(
+        "limits.users", 0, 100'000, kLive,
+        "Logged-in users at a time that share connections and L1; others get past both"),
     duration<&C::limits, &Limits::drain_timeout>("limits.drain_timeout_ms", 0, kDayMs, kLive,
                                                  "How long a stop waits for requests under way"),
 

@@ -6,6 +6,7 @@
 #include "tiercache/resp/encoder.hpp"
 
 #include <charconv>
+#include <utility>
 
 namespace tiercache::l2 {
 
@@ -25,8 +26,9 @@ bool is_master(std::string_view frame) {
 }  // namespace
 
 Handshake::Handshake(std::string_view user, std::string_view password, const LinkSpec& spec,
-                     std::string& out, Use use, Upstream::Expect expect) {
-  if (!password.empty()) {
+                     std::string& out, Use use, Upstream::Expect expect)
+    : spec_(spec), anonymous_(!spec.login && (spec.user != LinkSpec::kProxy || password.empty())) {
+  if (!password.empty() && !anonymous_) {
     steps_.push_back(Step::auth);
     if (user.empty()) {
       resp::append_request(out, {"AUTH", password});
@@ -35,23 +37,58 @@ Handshake::Handshake(std::string_view user, std::string_view password, const Lin
     }
   }
   if (spec.version == resp::Version::resp3) {
-    steps_.push_back(Step::hello);
-    resp::append_request(out, {"HELLO", "3"});
+    add(Step::hello, out);
   }
   if (spec.db != 0) {
-    steps_.push_back(Step::select);
-    resp::append_request(out, {"SELECT", std::to_string(spec.db)});
+    add(Step::select, out);
   }
   if (expect == Upstream::Expect::master) {
-    steps_.push_back(Step::role);
-    resp::append_request(out, {"ROLE"});
+    add(Step::role, out);
   }
   if (use == Use::own) {
-    steps_.push_back(Step::id);
-    resp::append_request(out, {"CLIENT", "ID"});
+    add(Step::id, out);
   }
-  steps_.push_back(Step::info);
-  resp::append_request(out, {"INFO", "server"});
+  add(Step::info, out);
+  if (spec.login) {
+    add(Step::login, out);
+  }
+}
+
+void Handshake::add(Step step, std::string& out) {
+  steps_.push_back(step);
+  switch (step) {
+    case Step::auth:
+      TC_CHECK(false);
+    case Step::hello:
+      resp::append_request(out, {"HELLO", "3"});
+      break;
+    case Step::select:
+      resp::append_request(out, {"SELECT", std::to_string(spec_.db)});
+      break;
+    case Step::role:
+      resp::append_request(out, {"ROLE"});
+      break;
+    case Step::id:
+      resp::append_request(out, {"CLIENT", "ID"});
+      break;
+    case Step::info:
+      resp::append_request(out, {"INFO", "server"});
+      break;
+    case Step::login:
+      if (spec_.login->named) {
+        resp::append_request(out, {"AUTH", spec_.login->user, spec_.login->password});
+      } else {
+        resp::append_request(out, {"AUTH", spec_.login->password});
+      }
+      break;
+  }
+}
+
+bool Handshake::may_fail(Step step, std::string_view line) const noexcept {
+  if (step != Step::info && step != Step::id && step != Step::role) {
+    return false;
+  }
+  return is_forbidden(line) || (anonymous_ && line.starts_with("-NOAUTH"));
 }
 
 Handshake::Outcome Handshake::on_reply(std::string_view frame) {
@@ -59,9 +96,13 @@ Handshake::Outcome Handshake::on_reply(std::string_view frame) {
   const Step step = steps_[next_++];
   if (frame.starts_with('-')) {
     const std::string_view line = frame.substr(0, frame.find("\r\n"));
-    const bool needed = step != Step::info && step != Step::id && step != Step::role;
-    if (needed || !is_forbidden(line)) {
-      why_ = line;
+    const bool later = spec_.login && !logged_in_ && step != Step::auth && step != Step::login &&
+                       line.starts_with("-NO");
+    if (later) {
+      again_.push_back(step);
+    } else if (!may_fail(step, line)) {
+      why_ = spec_.login && step == Step::auth ? "the proxy's user: " : "";
+      why_.append(line);
       return Outcome::refused;
     }
   } else if (step == Step::role && !is_master(frame)) {
@@ -72,8 +113,21 @@ Handshake::Outcome Handshake::on_reply(std::string_view frame) {
     source_ = source_of(info_field(frame, "run_id"));
   } else if (step == Step::id && frame.starts_with(':')) {
     std::from_chars(frame.data() + 1, frame.data() + frame.size(), client_id_);
+  } else if (step == Step::login) {
+    logged_in_ = true;
   }
-  return next_ == steps_.size() ? Outcome::ready : Outcome::more;
+  if (next_ < steps_.size()) {
+    return Outcome::more;
+  }
+  if (again_.empty()) {
+    return Outcome::ready;
+  }
+  steps_.clear();
+  next_ = 0;
+  for (const Step missed : std::exchange(again_, {})) {
+    add(missed, requests_);
+  }
+  return Outcome::again;
 }
 
 }  // namespace tiercache::l2

@@ -80,6 +80,7 @@ void LinkImpl::on_connected(const std::string& error, Socket socket) {
 }
 
 void LinkImpl::on_ready() {
+  spec_.login.reset();
   source_ = handshake_->source();
   upstream_id_ = handshake_->client_id();
   handshake_.reset();
@@ -173,6 +174,12 @@ void LinkImpl::greet(std::string_view piece, bool last) {
       config_->upstream->suspect();
     }
     die(handshake_->why());
+  } else if (outcome == Handshake::Outcome::again) {
+    greeting_out_.append(handshake_->take_requests());
+    error_code failure;
+    if (greeting_out_.flush(socket_, failure) != Output::Flush::done) {
+      die("cannot greet Redis: " + failure.message());
+    }
   } else if (outcome == Handshake::Outcome::ready) {
     std::string().swap(greeting_);
     on_ready();
@@ -269,6 +276,8 @@ void LinkImpl::die(std::string why) {
   const Self keep = ref();
   state_ = State::dead;
   config_->upstream->links.fetch_sub(1, std::memory_order_relaxed);
+  handshake_.reset();
+  spec_.login.reset();
   why_ = std::move(why);
   died_at_ = Clock::now();
   unlink();

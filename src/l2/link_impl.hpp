@@ -45,8 +45,11 @@ class LinkImpl final : public Link, public LinkHook {
   State state() const noexcept override {
     return state_;
   }
+  std::string_view why() const noexcept override {
+    return why_;
+  }
   coherence::Place next_place() const noexcept override {
-    return {id_, next_seq_, source_};
+    return {id_, next_seq_, source_, spec_.user};
   }
   std::uint64_t upstream_id() const noexcept override {
     return upstream_id_;
@@ -61,15 +64,12 @@ class LinkImpl final : public Link, public LinkHook {
   void wait_room(Consumer& consumer) override;
   void pause_reading(bool paused) override;
 
-  // For the pool. Since when it has been ready (kNever: it never was), when it died, and why.
+  // For the pool. Since when it has been ready (kNever: it never was), and when it died.
   Time ready_at() const noexcept {
     return ready_at_;
   }
   Time died_at() const noexcept {
     return died_at_;
-  }
-  const std::string& why() const noexcept {
-    return why_;
   }
 
  private:
@@ -96,7 +96,7 @@ class LinkImpl final : public Link, public LinkHook {
 
   boost::asio::io_context& io_;
   const std::shared_ptr<const LinksConfig> config_;
-  const LinkSpec spec_;
+  LinkSpec spec_;  // without the login, once that is done
   const coherence::LinkId id_;
   ConsumerPtr owner_;
   const bool raw_;

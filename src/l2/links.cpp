@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <boost/container_hash/hash.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 namespace tiercache::l2 {
@@ -46,6 +47,11 @@ class Pool final : public Links, private Upstream::User {
   void close_all() override {
     end_all("the proxy closes its connections");
   }
+  LinkPtr candidate(const LinkSpec& spec) override {
+    return make(spec, nullptr);
+  }
+  LinkPtr adopt(const LinkSpec& spec, const LinkPtr& candidate) override;
+  void drop_users(const std::function<bool(std::uint64_t user)>& in_use) override;
 
  private:
   using Ref = boost::intrusive_ptr<LinkImpl>;
@@ -61,14 +67,14 @@ class Pool final : public Links, private Upstream::User {
   Ref make(const LinkSpec& spec, ConsumerPtr owner);
   void count_death(Slot& slot);
   bool make_space(Time now);
-  static std::uint64_t key(const LinkSpec& spec) noexcept {
-    return std::uint64_t{spec.db} << 8 | static_cast<std::uint64_t>(spec.version);
+  static std::pair<std::uint64_t, std::uint64_t> key(const LinkSpec& spec) noexcept {
+    return {spec.user, std::uint64_t{spec.db} << 8 | static_cast<std::uint64_t>(spec.version)};
   }
 
   boost::asio::io_context& io_;
   const std::shared_ptr<const LinksConfig> config_;
   const Random random_;
-  boost::unordered_flat_map<std::uint64_t, Slot> slots_;
+  boost::unordered_flat_map<std::pair<std::uint64_t, std::uint64_t>, Slot> slots_;
   boost::intrusive::list<LinkImpl, boost::intrusive::constant_time_size<false>> alive_;
   std::string why_not_;
   // Handlers that have been posted may come after us.
@@ -103,6 +109,34 @@ LinkPtr Pool::shared(const LinkSpec& spec) {
   slots_.emplace(key(spec),
                  Slot{link, Backoff(config_->backoff_min, config_->backoff_max), false, Time{}});
   return link;
+}
+
+LinkPtr Pool::adopt(const LinkSpec& spec, const LinkPtr& candidate) {
+  const Ref fresh(static_cast<LinkImpl*>(candidate.get()));
+  const auto found = slots_.find(key(spec));
+  if (found == slots_.end()) {
+    slots_.emplace(key(spec),
+                   Slot{fresh, Backoff(config_->backoff_min, config_->backoff_max), false, Time{}});
+    return fresh;
+  }
+  Slot& slot = found->second;
+  if (slot.link->state() == Link::State::ready) {
+    fresh->die("there is another link of its kind");
+    return slot.link;
+  }
+  slot.link = fresh;
+  slot.counted = false;
+  return fresh;
+}
+
+void Pool::drop_users(const std::function<bool(std::uint64_t user)>& in_use) {
+  boost::unordered::erase_if(slots_, [&](auto& entry) {
+    if (entry.first.first == LinkSpec::kProxy || in_use(entry.first.first)) {
+      return false;
+    }
+    entry.second.link->die("nobody uses it any more");
+    return true;
+  });
 }
 
 Pool::Ref Pool::make(const LinkSpec& spec, ConsumerPtr owner) {

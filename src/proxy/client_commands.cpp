@@ -394,8 +394,7 @@ ClientFacts Session::facts() const {
   if (last_command_ < commands.size()) {
     facts.command = commands[last_command_].name;
   }
-  const std::string& user = worker_.config().upstream.user;
-  facts.user = user.empty() ? "default" : user;
+  facts.user = user_name();
   facts.library = library_;
   facts.library_version = library_version_;
   return facts;

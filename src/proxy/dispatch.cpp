@@ -134,7 +134,10 @@ Session::Step Session::link_step() {
   if (!coherence_.may_move()) {
     return stall(Stall::unowed);
   }
-  link_ = worker_.links().shared(spec_);
+  if (link_ && login_lost(link_->why())) {
+    doom();
+  }
+  link_ = worker_.links().shared(with_login(spec_));
   coherence_.on_moved();
   return Step::next;
 }
@@ -192,6 +195,9 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
   op.unknown = what.command == nullptr;
   op.effects.add(worker_.cache(), what.kind, request.args, keys_, spec_.db);
   op.effects.begin(worker_.cache());
+  if (read && what.kind != Kind::read && !may_all()) {
+    want_stamps(op, what, request.args);
+  }
   if (read) {
     op.reading = true;
     for (const KeyHash hash : op.effects.reads()) {

@@ -55,8 +55,10 @@ void Effects::end(coherence::Cache& cache) {
       cache.blocking_write_reply(hash);
     }
   }
-  for (const KeyHash hash : reads_) {
-    cache.pass_read(hash);
+  if (!nothing_shown_) {
+    for (const KeyHash hash : reads_) {
+      cache.pass_read(hash);
+    }
   }
   if (flush_) {
     cache.flush_end();
@@ -76,7 +78,7 @@ void Effects::clear() noexcept {
   writes_.clear();
   reads_.clear();
   barrier_ = Barrier::around;
-  flush_ = script_ = begun_ = ended_ = false;
+  flush_ = script_ = begun_ = ended_ = nothing_shown_ = false;
 }
 
 }  // namespace tiercache::proxy

@@ -39,6 +39,10 @@ class Effects {
   void set_script() noexcept {
     script_ = true;
   }
+  // The reply is an error that says nothing of the keys that it would have shown.
+  void set_nothing_shown() noexcept {
+    nothing_shown_ = true;
+  }
   bool script() const noexcept {
     return script_;
   }
@@ -71,6 +75,7 @@ class Effects {
   bool script_ = false;
   bool begun_ = false;
   bool ended_ = false;
+  bool nothing_shown_ = false;
 };
 
 }  // namespace tiercache::proxy

@@ -30,6 +30,8 @@ Hello parse_hello(command::Args args) {
     const std::size_t more = args.size() - 1 - next;
     if (is_word(args[next], "auth") && more >= 2) {
       hello.auth = true;
+      hello.user = args[next + 1];
+      hello.password = args[next + 2];
       next += 2;
     } else if (is_word(args[next], "setname") && more >= 1) {
       hello.name = args[++next];

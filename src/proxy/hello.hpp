@@ -14,7 +14,9 @@ struct Hello {
   std::string error;  // empty: fine
   std::optional<resp::Version> version;
   std::optional<std::string_view> name;
-  bool auth = false;
+  bool auth = false;  // and then
+  std::string_view user;
+  std::string_view password;
 };
 
 // As Redis 7.0 reads it, in its words. REQUIRES: args[0] is the command's name.

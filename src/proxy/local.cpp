@@ -14,8 +14,14 @@ Session::Step Session::local(const Request& request, const Classified& what) {
   const std::string_view name = what.command->name;
   const Args args = request.args;
   if (name == "ping") {
+    if (!may_all()) {
+      return relay(request, what);
+    }
     answer("+PONG\r\n");
     return Step::next;
+  }
+  if (name == "auth") {
+    return auth(request);
   }
   if (name == "select") {
     return select(args);
@@ -31,11 +37,16 @@ Session::Step Session::local(const Request& request, const Classified& what) {
   if (name == "reset") {
     return reset();
   }
-  if (name.starts_with("client|")) {
-    return client_command(what, args);
-  }
-  if (name == "cache" || name.starts_with("cache|")) {
-    return cache_command(args);
+  const bool cache = name == "cache" || name.starts_with("cache|");
+  if (cache || name.starts_with("client|")) {
+    switch (permission(what)) {
+      case Permission::yes:
+        return cache ? cache_command(args) : client_command(what, args);
+      case Permission::no:
+        return answer_error(refusal_);
+      case Permission::asked:
+        return stall(Stall::asked);
+    }
   }
   return relay(request, what);
 }
@@ -76,16 +87,23 @@ Session::Step Session::hello(const Request& request) {
   if (!hello.error.empty()) {
     return answer_error(hello.error);
   }
+  Move where;
+  where.spec = spec_;
+  where.spec.version = hello.version.value_or(spec_.version);
+  where.answer = hello_reply(where.spec.version);
+  where.identity = user_;
+  where.name = hello.name;
   if (hello.auth) {
-    const Step step = pin();
-    return step == Step::next && pinned_ ? pinned_request(request, classify(request.args)) : step;
+    const l2::Login login{std::string(hello.user), std::string(hello.password), true};
+    return log_in(request, std::make_shared<const l2::Login>(login), std::move(where));
   }
-  const resp::Version version = hello.version.value_or(spec_.version);
-  const Step step = move({spec_.db, version}, hello_reply(version));
-  if (step == Step::next && hello.name) {
-    name_ = *hello.name;
+  if (user_->anonymous() && !may_all()) {
+    // Redis may want a password first, and says so in its own words.
+    where.question = where.spec.version == resp::Version::resp3
+                         ? "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
+                         : "*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n";
   }
-  return step;
+  return move(std::move(where));
 }
 
 Session::Step Session::select(Args args) {
@@ -99,64 +117,123 @@ Session::Step Session::select(Args args) {
   if (*db < 0) {
     return answer_error("ERR DB index is out of range");
   }
-  return move({static_cast<std::uint32_t>(*db), spec_.version}, "+OK\r\n");
+  Move where;
+  where.spec = spec_;
+  where.spec.db = static_cast<std::uint32_t>(*db);
+  where.answer = "+OK\r\n";
+  where.identity = user_;
+  std::string question;
+  if (!may_all()) {
+    resp::append_request(question, {"SELECT", args[1]});
+    where.question = question;
+  }
+  return move(std::move(where));
 }
 
 Session::Step Session::reset() {
-  const Step step = move({}, "+RESET\r\n");
-  if (step == Step::next) {
-    name_.clear();
-  }
-  return step;
+  Move where;
+  where.identity = worker_.hub().identities.anonymous();
+  where.spec.user = where.identity->id();
+  where.answer = "+RESET\r\n";
+  where.name = "";
+  return move(std::move(where));
 }
 
-// From here on the session speaks to the link of another spec, and is told `answer`. Where nobody
-// knows yet whether Redis has such a link, a PING goes first and the session waits for it.
-Session::Step Session::move(const l2::LinkSpec& spec, std::string answer) {
-  if (spec == spec_) {
-    this->answer(answer);
+// From here on the session speaks to the link of another spec, perhaps as somebody else, and is
+// told `answer`. Where nobody knows yet whether Redis has such a link, or Redis is to be asked, a
+// question goes first and the session waits for it.
+Session::Step Session::move(Move where) {
+  const bool ask = !where.question.empty();
+  if (where.spec == spec_ && !ask) {
+    if (where.name) {
+      name_ = *where.name;
+    }
+    answer(where.answer);
     return Step::next;
   }
   if (!queue_.empty()) {
     return stall(Stall::drain);
   }
-  if (worker_.known_spec(spec)) {
-    set_spec(spec);
-    this->answer(answer);
+  if (worker_.known_spec(where.spec) && !ask) {
+    user_ = where.identity;
+    set_spec(where.spec);
+    if (where.name) {
+      name_ = *where.name;
+    }
+    answer(where.answer);
     return Step::next;
   }
+  l2::LinkSpec spec = where.spec;
+  spec.login = where.identity->login();
   l2::LinkPtr link = worker_.links().shared(spec);
   if (!link) {
     return answer_away();
   }
+  return trial(std::move(link), std::move(where), nullptr);
+}
+
+// REQUIRES: the queue is empty.
+Session::Step Session::trial(l2::LinkPtr link, Move where, l2::LoginPtr login) {
   const std::uint64_t id = push(OpKind::trial);
-  Op& op = queue_.at(id);
-  op.more().spec = spec;
-  op.more().answer = std::move(answer);
-  op.more().link = link;
-  link->send("*1\r\n$4\r\nPING\r\n", *this, id << 1);
+  OpExtra& extra = queue_.at(id).more();
+  extra.spec = where.spec;
+  extra.answer = std::move(where.answer);
+  extra.identity = std::move(where.identity);
+  extra.login = std::move(login);
+  extra.name = std::move(where.name);
+  extra.asks = !where.question.empty();
+  extra.link = link;
+  link->send(extra.asks ? where.question : "*1\r\n$4\r\nPING\r\n", *this, id << 1);
   stall_ = Stall::drain;
   return Step::next;
 }
 
-void Session::on_trial(std::uint64_t id, std::string_view lost_why) {
+void Session::on_trial_reply(std::uint64_t id, std::string_view piece) {
   Op& op = queue_.at(id);
   OpExtra& extra = op.more();
-  if (lost_why.empty()) {
+  const bool first = !op.started;
+  op.started = true;
+  if (first && extra.asks && piece.starts_with('-')) {
+    extra.identity = nullptr;  // the session stays where it is
+  }
+  if (extra.identity == nullptr) {
+    deliver(op, piece);
+  }
+}
+
+void Session::end_trial(std::uint64_t id) {
+  Op& op = queue_.at(id);
+  OpExtra& extra = op.more();
+  if (extra.identity != nullptr) {
+    l2::LinkPtr link = extra.link;
+    if (extra.login) {
+      extra.identity->on_login(extra.login, now());
+      link = worker_.links().adopt(extra.spec, link);
+      if (worker_.hub().on_login) {
+        worker_.hub().on_login();
+      }
+    }
+    user_ = extra.identity;
     set_spec(extra.spec);
-    link_ = extra.link;
+    link_ = std::move(link);
+    if (extra.name) {
+      name_ = *extra.name;
+    }
     const std::string bytes = std::move(extra.answer);
     deliver(op, bytes);
+  }
+  finish(op);
+}
+
+// There is no such link: Redis's own words for "DB index is out of range", a wrong password and the
+// like, or that Redis is away.
+void Session::on_trial_lost(std::uint64_t id, std::string_view why) {
+  Op& op = queue_.at(id);
+  if (op.started && op.more().identity == nullptr) {
+    doom();  // half an error is out
   } else {
-    // Redis's own words for "DB index is out of range" and the like.
-    constexpr std::string_view kRefused = "ERR ";
-    const std::size_t at = lost_why.find(kRefused);
     std::string bytes;
-    if (at != std::string_view::npos || lost_why.starts_with("NO")) {
-      resp::append_error(bytes, lost_why.substr(at == std::string_view::npos ? 0 : at));
-    } else {
-      resp::append_error(bytes, away_text(lost_why));
-    }
+    resp::append_error(bytes, away_text(why));
     deliver(op, bytes);
   }
   finish(op);

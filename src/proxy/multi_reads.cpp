@@ -1,5 +1,6 @@
 // Session: reads of several keys. L1 answers only if all of them hit as of one PING; else the whole
 // command goes upstream on one link, and an MGET's reply fills L1 key by key.
+#include "refusal.hpp"
 #include "session.hpp"
 #include "variants.hpp"
 
@@ -69,7 +70,9 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
     return relay(request, what);
   }
   boost::container::small_vector<coherence::Part, 16> parts;
-  bool all = true;
+  const bool everything = may_all();
+  bool all = everything ||
+             std::ranges::all_of(keys, [&](std::string_view key) { return stamped(what, key); });
   for (const std::string_view key : keys) {
     const KeyHash hash = cache.hash(spec_.db, key);
     all = all && coherence_.reach(hash, view).look == coherence::Look::all;
@@ -110,8 +113,11 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
     answer(scratch_);
     return Step::next;
   }
+  const bool fills = mget && (everything || std::ranges::all_of(keys, [&](std::string_view key) {
+                                return user_->may_pttl(key);
+                              }));
   // Counted once it is really sent.
-  const Step step = mget ? send_multi(request) : relay(request, what);
+  const Step step = fills ? send_multi(request) : relay(request, what);
   if (step == Step::next) {
     worker_.count(stats::Counter::l1_misses);
   }
@@ -161,6 +167,11 @@ Session::Step Session::send_multi(const Request& request) {
     link_->send(scratch_, *this, id << 1 | kPttl);
   }
   op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
+  if (!may_all()) {
+    for (const std::string_view key : keys) {
+      want_stamp(op, command_ids().mget, key);
+    }
+  }
   send(relay_bytes(request), id);
   return Step::next;
 }
@@ -227,6 +238,10 @@ void Session::give_up_multi(Op& op) {
   coherence::Fill fill;
   fill.cacheable = false;
   for (const MultiFill::Part& part : multi.parts) {
+    if (refuses_user(op.gather)) {
+      worker_.cache().flight_lost(part.hash, part.flight, nobody);
+      continue;
+    }
     worker_.cache().reply(part.hash, part.flight, fill, now(), nobody);
   }
 }

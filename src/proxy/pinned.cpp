@@ -1,5 +1,6 @@
 // Session: the pinned relay. While state hangs on a connection of its own, everything goes through
 // it in both directions; the proxy reads along for the sake of L1, which is not consulted.
+#include "hello.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
 #include "words.hpp"
@@ -20,14 +21,16 @@ Session::Step Session::pin() {
     return stall(Stall::drain);
   }
   const bool parked = own_ && flow_ && own_->state() != l2::Link::State::dead &&
-                      flow_->db() == spec_.db && flow_->version() == spec_.version;
+                      own_user_ == spec_.user && flow_->db() == spec_.db &&
+                      flow_->version() == spec_.version;
   if (!parked) {
     leave_own_link();
-    own_ = worker_.links().own(spec_, *this);
+    own_ = worker_.links().own(with_login(spec_), *this);
     if (!own_) {
       return answer_away();
     }
     flow_.emplace(spec_.db, spec_.version);
+    own_user_ = spec_.user;
   }
   pinned_ = true;
   paused_ = false;
@@ -42,7 +45,10 @@ void Session::unpin() {
   pinned_ = false;
   parked_ticks_ = 0;
   coherence_.set_upstream_only(false);
-  const l2::LinkSpec spec{flow_->db(), flow_->version()};
+  if (flow_->was_reset()) {
+    user_ = worker_.hub().identities.anonymous();
+  }
+  const l2::LinkSpec spec{flow_->db(), flow_->version(), user_->id()};
   if (spec == spec_) {
     coherence_.on_moved();
   } else {
@@ -86,16 +92,48 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
       !(queue_.empty() && frame_head_.empty())) {
     return stall(Stall::drain);  // what comes then cannot be told from an earlier reply
   }
-  const bool denied = worker_.denied(what.position, request.args);
-  if (denied || ends_here(what)) {
-    // Not in the middle of a message, and not before it is known whether the client subscribes. A
-    // request that CLIENT REPLY SKIP means is begun once only, so nothing may stand before it.
-    if ((queue_.empty() && frame_begun_) || flow_->subscribing() ||
-        (flow_->silent() && !queue_.empty())) {
+  if (flow_->was_reset() && queue_.empty() && flow_->clean() && !redirect_target_) {
+    // The connection is not the proxy's user's any more; what comes now is for the shared ones.
+    unpin();
+    return dispatch(request);
+  }
+  if (logs_in(what, request.args)) {
+    // The pools take it, if nothing else ties the session to its connection.
+    if (!queue_.empty()) {
+      return stall(Stall::drain);
+    }
+    if (flow_->clean() && !redirect_target_) {
+      unpin();
+      return dispatch(request);
+    }
+  }
+  // Not in the middle of a message, and not before it is known whether the client subscribes. A
+  // request that CLIENT REPLY SKIP means is begun once only, so nothing may stand before it.
+  const bool between = (queue_.empty() && frame_begun_) || flow_->subscribing() ||
+                       (flow_->silent() && !queue_.empty());
+  if (between && answers_itself(what) && asks_permission()) {
+    return stall(Stall::drain);
+  }
+  std::optional<std::string> refused;
+  if (worker_.denied(what.position, request.args)) {
+    refused = worker_.denial(what.command, request.args);
+  } else if (answers_itself(what)) {
+    switch (permission(what)) {
+      case Permission::yes:
+        break;
+      case Permission::no:
+        refused = refusal_;
+        break;
+      case Permission::asked:
+        return stall(Stall::asked);
+    }
+  }
+  if (refused || ends_here(what)) {
+    if (between) {
       return stall(Stall::drain);
     }
     worker_.count(stats::Counter::commands);
-    return pinned_local(request, what, denied);
+    return pinned_local(request, what, std::move(refused));
   }
   if (queues_client(what) && flow_->subscribing()) {
     return stall(Stall::drain);  // it is ours only if the client does not subscribe
@@ -103,6 +141,17 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   worker_.count(stats::Counter::commands);
   pinned_send(request, what);
   return Step::next;
+}
+
+// CLIENT and CACHE, whose effect is the proxy's wherever their answer stands.
+bool Session::answers_itself(const Classified& what) {
+  return what.route == Route::local && what.fits &&
+         (what.command->name.starts_with("cache") || what.command->name.starts_with("client|"));
+}
+
+bool Session::logs_in(const Classified& what, Args args) {
+  return what.fits && (what.command->name == "auth" ||
+                       (what.command->name == "hello" && parse_hello(args).auth));
 }
 
 // Answered by the proxy although the session is pinned. A subscriber's command is Redis's to
@@ -122,7 +171,8 @@ bool Session::queues_client(const Classified& what) const {
          what.command->name.starts_with("client|");
 }
 
-Session::Step Session::pinned_local(const Request& request, const Classified& what, bool denied) {
+Session::Step Session::pinned_local(const Request& request, const Classified& what,
+                                    std::optional<std::string> refused) {
   const bool multi = flow_->in_multi();
   muted_ = flow_->silent();
   if (multi) {
@@ -134,8 +184,8 @@ Session::Step Session::pinned_local(const Request& request, const Classified& wh
   }
   Step step = Step::next;
   const std::string_view name = what.command != nullptr ? what.command->name : "";
-  if (denied) {
-    step = answer_error(worker_.denial(what.command, request.args));
+  if (refused) {
+    step = answer_error(*refused);
   } else if (name == "quit") {
     answer("+OK\r\n");
     closing_ = true;
@@ -356,7 +406,10 @@ void Session::on_closed(std::string_view why) {
   }
   if (pinned_) {
     const bool state = flow_->has_state() || flow_->in_multi() || frame_begun_;
-    const l2::LinkSpec spec{flow_->db(), flow_->version()};
+    if (flow_->was_reset()) {
+      user_ = worker_.hub().identities.anonymous();
+    }
+    const l2::LinkSpec spec{flow_->db(), flow_->version(), user_->id()};
     fail_pinned(why);
     if (state) {
       closing_ = true;  // it counts on what is lost

@@ -99,7 +99,15 @@ PinnedFlow::Pending PinnedFlow::classify(const Command* command, Route route, Ar
     const auto version = args.size() > 1 ? parse_integer(args[1]) : std::nullopt;
     pending.value =
         version && (*version == 2 || *version == 3) ? static_cast<std::uint32_t>(*version) : 0;
-    pending.auth = std::ranges::any_of(args, [](auto word) { return is_word(word, "auth"); });
+    const auto auth = std::ranges::find_if(args, [](auto word) { return is_word(word, "auth"); });
+    pending.auth = args.end() - auth > 2;
+    if (pending.auth) {
+      pending.user = auth[1];
+    }
+  } else if (is("auth")) {
+    pending.verb = Verb::auth;
+    pending.auth = true;
+    pending.user = args.size() > 2 ? args[1] : std::string_view("default");
   } else if (is("sync") || is("psync")) {
     pending.verb = Verb::stream;
   } else if (route == Route::stateful && !is("client|getredir") && !is("client|trackinginfo") &&
@@ -355,8 +363,12 @@ void PinnedFlow::settle(const Pending& pending, std::string_view head) {
       if (ok) {
         version_ =
             pending.value == 0 ? version_ : resp::Version{static_cast<std::uint8_t>(pending.value)};
-        tainted_ = tainted_ || pending.auth;
-        sticky_ = sticky_ || pending.auth;
+      }
+      [[fallthrough]];
+    case Verb::auth:
+      if (ok && pending.auth) {
+        tainted_ = sticky_ = true;
+        login_ = pending.user;
       }
       break;
     case Verb::plain:
@@ -375,7 +387,8 @@ void PinnedFlow::reset_state() noexcept {
   db_ = 0;
   version_ = resp::Version::resp2;
   // The connection now belongs to Redis's default user, whoever the proxy was there.
-  tainted_ = true;
+  tainted_ = was_reset_ = true;
+  login_.clear();
 }
 
 bool PinnedFlow::clean() const noexcept {

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <string_view>
 
 namespace tiercache::proxy {
@@ -96,6 +97,15 @@ class PinnedFlow {
   bool tainted() const noexcept {
     return tainted_;
   }
+  // The user that has logged in on this very connection; empty: it is whoever it was made for, or
+  // since RESET Redis's default user.
+  const std::string& logged_in_as() const noexcept {
+    return login_;
+  }
+  // RESET has worked.
+  bool was_reset() const noexcept {
+    return was_reset_;
+  }
   std::uint32_t db() const noexcept {
     return db_;
   }
@@ -122,6 +132,7 @@ class PinnedFlow {
     tracking_off,
     select,
     hello,
+    auth,
     sticky,  // leaves state that we do not follow
     stream,  // SYNC, PSYNC: what comes then are no frames
     blocking,
@@ -132,13 +143,14 @@ class PinnedFlow {
   struct Pending {
     Verb verb = Verb::plain;
     Topic topic = Topic::channel;
-    bool auth = false;    // hello
+    bool auth = false;    // hello, auth
     bool queued = false;  // if MULTI was accepted: then `verb` is plain, and meant:
     Verb meant = Verb::plain;
     std::uint64_t op = 0;
     std::uint64_t number = 0;  // of all requests, the silent ones included
     std::uint64_t frames = 1;  // confirmations still to come; 0: not known yet
     std::uint32_t value = 0;   // select: the db; hello: the version, 0 = as it is
+    std::string user{};        // auth: who logs in
   };
   struct PubSub {
     bool is = false;
@@ -176,6 +188,8 @@ class PinnedFlow {
   bool tracking_ = false;
   bool sticky_ = false;
   bool tainted_ = false;
+  bool was_reset_ = false;
+  std::string login_;
   std::array<std::uint64_t, 3> counts_{};
   std::uint32_t db_;
   resp::Version version_;

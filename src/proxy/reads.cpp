@@ -2,6 +2,7 @@
 //
 // A flight is two requests back to back, `PTTL key` and then the read, so that everything is known
 // when the read's reply ends. L1 hears of the reply before anybody gets its first byte.
+#include "refusal.hpp"
 #include "session.hpp"
 #include "variants.hpp"
 
@@ -64,18 +65,35 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   ask.place.seq++;  // PTTL goes before it
   ask.waiter = ticket(queue_.next_id());
 
+  const bool all = may_all();
+  const bool may_hit = all || stamped(what, key);
+  const bool may_fill = all || user_->may_pttl(key);
+  if (!may_hit && !may_fill) {
+    return relay(request, what);
+  }
   const bool first = queue_.empty();
   std::string& target = first ? out_ : scratch_;
   scratch_.clear();
   bool negative = false;
-  const coherence::ReadOutcome outcome = cache.read(ask, time_, [&](const l1::Entry& entry) {
+  const auto on_hit = [&](const l1::Entry& entry) {
     negative = entry.negative();
     if (command == entry.command() && entry.reply().size() > kCopiedUnderLock) {
       return true;
     }
     append_hit(target, command, entry, spec_.version);
     return false;
-  });
+  };
+  coherence::ReadOutcome outcome;
+  if (!may_hit) [[unlikely]] {
+    // Upstream whatever L1 holds; nobody joins, since it may be refused.
+    outcome.kind = coherence::ReadOutcome::Kind::send;
+    outcome.flight = cache.begin_fill(ask.key, answers.front(), ask.place, time_);
+    outcome.flight_seq = ask.place.seq;
+  } else if (!may_fill) [[unlikely]] {
+    outcome = cache.probe(ask, time_, on_hit);
+  } else {
+    outcome = cache.read(ask, time_, on_hit);
+  }
   outcome.pin.reply().append_to(target);
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
@@ -112,13 +130,17 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
     case Outcome::send:
       break;
     case Outcome::none:
-      TC_CHECK(false);
+      return relay(request, what);
   }
   worker_.count(stats::Counter::l1_misses);
   worker_.spaces().count(space, SpaceCounter::misses);
   const std::uint64_t id = push(OpKind::flight);
   Op& op = queue_.at(id);
   op.harmless = op.reading = true;
+  op.alone = !may_hit;
+  if (!all) {
+    want_stamp(op, command, key);
+  }
   op.command = command;
   op.space = space;
   op.hash = ask.key.hash;
@@ -139,6 +161,9 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what,
     return relay(request, what);
   }
   const std::string_view key = request.args[1];
+  if (!may_all() && !stamped(what, key)) {
+    return relay(request, what);
+  }
   coherence::ReadAsk ask;
   ask.key = {cache.hash(spec_.db, key), spec_.db, key};
   ask.answers = answers_to_ttl();
@@ -181,6 +206,9 @@ void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last)
   if (!last) {
     return;
   }
+  if (refuses_user(op.gather)) {
+    user_->on_pttl_refused();
+  }
   const bool integer = op.gather.starts_with(':');
   const resp::ReplyHeader header = resp::read_reply_header(op.gather);
   op.gather.clear();
@@ -210,9 +238,17 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
       return;
     }
     op.streaming = true;
-    coherence::Fill fill;
-    fill.cacheable = false;
-    worker_.cache().reply(op.hash, op.flight, fill, now(), op.waiters);
+    if (refuses_user(op.gather)) {
+      // It shows nothing of the key, so nothing of the key need go.
+      worker_.cache().flight_lost(op.hash, op.flight, op.waiters);
+    } else {
+      coherence::Fill fill;
+      fill.cacheable = false;
+      worker_.cache().reply(op.hash, op.flight, fill, now(), op.waiters);
+    }
+    if (op.alone) {
+      op.waiters.push_back(ticket(id));
+    }
   }
   // The last piece ends this operation too.
   const std::string bytes = std::exchange(op.gather, {});
@@ -235,6 +271,9 @@ void Session::end_flight(std::uint64_t id) {
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
   count_fill(op.space, worker_.cache().reply(op.hash, op.flight, fill, at, waiters));
+  if (op.alone) {
+    waiters.push_back(ticket(id));
+  }
   tell_waiters(waiters, fill.reply, heard.nil ? News::nil : News::bytes, true);
 }
 
@@ -295,13 +334,17 @@ void Session::on_flight(std::uint64_t id, std::string_view bytes, News news, boo
   worker_.touch(*this);
 }
 
-void Session::on_flight_lost(Op& op, std::string_view why) {
+void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
+  Op& op = queue_.at(id);
   std::string bytes;
   resp::append_error(bytes, away_text(why));
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
   if (!op.streaming) {
     worker_.cache().flight_lost(op.hash, op.flight, waiters);
+    if (op.alone) {
+      waiters.push_back(ticket(id));
+    }
   }
   tell_waiters(waiters, bytes, News::broken, true);
 }

@@ -16,6 +16,10 @@ std::string_view shown(std::string_view word, std::size_t most) {
 
 }  // namespace
 
+bool refuses_user(std::string_view reply) noexcept {
+  return reply.starts_with("-NOPERM ") || reply.starts_with("-NOAUTH ");
+}
+
 std::string unknown_command(command::Args args) {
   std::string quoted;
   for (std::size_t i = 1; i < args.size() && quoted.size() < kShown; i++) {

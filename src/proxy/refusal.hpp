@@ -9,6 +9,9 @@
 
 namespace tiercache::proxy {
 
+// Whether Redis answers that it is a matter of the user or the login: it has looked at no key.
+bool refuses_user(std::string_view reply) noexcept;
+
 // The error texts, without "-". REQUIRES: args is not empty, with a subcommand for the second.
 std::string unknown_command(command::Args args);
 std::string unknown_subcommand(command::Args args);

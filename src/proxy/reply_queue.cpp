@@ -23,7 +23,7 @@ void shrink(std::string& text) {
 void Op::reset() {
   kind = OpKind::ready;
   done = held = started = owed = reading = unknown = false;
-  streaming = pttl_bad = foreign = wide = harmless = exec = ran = muted = timed = false;
+  streaming = pttl_bad = foreign = alone = wide = harmless = exec = ran = muted = timed = false;
   command = 0;
   pttl = 0;
   hash = 0;

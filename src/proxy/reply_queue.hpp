@@ -8,16 +8,19 @@
 
 #include "effects.hpp"
 #include "exec_patch.hpp"
+#include "stamps.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/coherence/shard.hpp"
 #include "tiercache/l2/link.hpp"
 #include "tiercache/namespaces/set.hpp"
+#include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/slow_log.hpp"
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,7 +36,7 @@ enum class OpKind : std::uint8_t {
   joined,     // waits for a flight
   multi,      // MGET that fills L1
   augmented,  // Redis's reply, changed before it is passed on
-  trial,      // a PING that proves the link of a SELECT or HELLO
+  trial,      // a PING that proves the link of a SELECT, HELLO or AUTH
   extension,  // somebody else answers
   queued,     // within MULTI
   internal,   // a request of the proxy's own on the session's link: nothing is passed on
@@ -56,13 +59,19 @@ struct MultiFill {
 
 // The rarely used half.
 struct OpExtra {
-  std::vector<std::string> args;       // augmented
-  l2::LinkSpec spec;                   // trial: where the session goes
-  std::string answer;                  // trial: what it is told there
-  l2::LinkPtr link;                    // trial
-  MultiFill multi;                     // multi
-  std::vector<std::uint32_t> selects;  // EXEC: SELECTs that ran within
-  std::vector<LocalInExec> locals;     // EXEC: what the proxy answers
+  std::vector<std::string> args;        // augmented
+  l2::LinkSpec spec;                    // trial: where the session goes
+  std::string answer;                   // trial: what it is told there
+  l2::LinkPtr link;                     // trial
+  IdentityPtr identity;                 // trial: who it acts as there
+  l2::LoginPtr login;                   // trial: of AUTH, what Redis is to accept
+  std::optional<std::string> name;      // trial: HELLO's SETNAME
+  bool asks = false;                    // trial: Redis may refuse; its error is the answer
+  std::vector<Stamps::Subject> stamps;  // what Redis allows by answering
+  Time asked{};                         // stamps: when it was asked, or earlier
+  MultiFill multi;                      // multi
+  std::vector<std::uint32_t> selects;   // EXEC: SELECTs that ran within
+  std::vector<LocalInExec> locals;      // EXEC: what the proxy answers
   std::size_t next_local = 0;
 };
 
@@ -77,6 +86,7 @@ struct Op {
   bool streaming = false;  // flight: too large or an error, over for L1, passed on as it comes
   bool pttl_bad = false;   // flight
   bool foreign = false;    // joined: the session waits for it
+  bool alone = false;      // flight: only this session waits for it
   bool wide = false;       // on_wide_write_sent was called
   bool harmless = false;   // changes nothing, so that nothing is unknown if its link is lost
   bool muted = false;      // the client has asked for no answer

@@ -18,6 +18,7 @@
 
 #include "tiercache/coherence/session.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/resp/request_parser.hpp"
 
@@ -52,6 +53,12 @@ class Session final : public l2::Consumer {
   std::uint64_t client_id() const noexcept {
     return client_id_;
   }
+  // The number of the user that it acts as.
+  std::uint64_t user() const noexcept {
+    return user_->id();
+  }
+  // Redis has said whether that user may run what the session is about to do; empty: yes.
+  void on_permission(std::string_view refusal);
   // Takes no more requests.
   void close_after_answers();
   // Redis's id of the connection on which this client waits in a blocking command; 0: it does not.
@@ -183,7 +190,7 @@ class Session final : public l2::Consumer {
   void end_flight(std::uint64_t id);
   void tell_waiters(const std::vector<coherence::Waiter>& waiters, std::string_view bytes,
                     News news, bool last);
-  void on_flight_lost(Op& op, std::string_view why);
+  void on_flight_lost(std::uint64_t id, std::string_view why);
   void done_reading(Op& op);
   coherence::Waiter ticket(std::uint64_t op) const noexcept;
 
@@ -200,10 +207,40 @@ class Session final : public l2::Consumer {
   Step hello(const Request& request);
   Step select(Args args);
   Step reset();
-  Step move(const l2::LinkSpec& spec, std::string answer);
-  void on_trial(std::uint64_t id, std::string_view lost_why);
+  struct Move {
+    l2::LinkSpec spec;
+    std::string answer;
+    IdentityPtr identity;            // who the session then acts as
+    std::string_view question = {};  // what Redis may refuse, sent there first; empty: nothing
+    std::optional<std::string> name = {};
+  };
+  Step move(Move where);
+  Step trial(l2::LinkPtr link, Move where, l2::LoginPtr login);
+  void on_trial_reply(std::uint64_t id, std::string_view piece);
+  void on_trial_lost(std::uint64_t id, std::string_view why);
+  void end_trial(std::uint64_t id);
   void set_spec(const l2::LinkSpec& spec);
   std::string hello_reply(resp::Version version) const;
+
+  // identity.cpp: who acts, and what they may do
+  Step auth(const Request& request);
+  Step log_in(const Request& request, l2::LoginPtr login, Move where);
+  l2::LinkSpec with_login(l2::LinkSpec spec) const;
+  bool may_all() const noexcept {
+    return user_->may_all(time_);
+  }
+  bool stamped(const Classified& what, std::string_view key);
+  void want_stamp(Op& op, std::uint16_t command, std::string_view key);
+  void want_stamps(Op& op, const Classified& what, Args args);
+  void stamp(Op& op, std::string_view head);
+  enum class Permission : std::uint8_t { yes, no, asked };
+  Permission permission(const Classified& what);
+  bool asks_permission() const noexcept {
+    return !may_all() || (pinned_ && !flow_->logged_in_as().empty());
+  }
+  bool login_lost(std::string_view why) const noexcept;
+  std::string_view user_name() const;
+  void check_login();
 
   // client_commands.cpp
   using Answer = std::function<void(std::string)>;
@@ -243,7 +280,10 @@ class Session final : public l2::Consumer {
   }
   Step pinned_request(const Request& request, const Classified& what);
   bool ends_here(const Classified& what) const;
-  Step pinned_local(const Request& request, const Classified& what, bool denied);
+  static bool answers_itself(const Classified& what);
+  static bool logs_in(const Classified& what, Args args);
+  Step pinned_local(const Request& request, const Classified& what,
+                    std::optional<std::string> refused);
   void pinned_send(const Request& request, const Classified& what);
   void pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
   std::string_view pinned_bytes(const Request& request, const Classified& what);
@@ -295,13 +335,15 @@ class Session final : public l2::Consumer {
   std::uint16_t last_command_ = kNoCommand;  // in the table
   std::string variant_args_;                 // for the look-up of the request in hand
 
-  // Upstream.
+  // Upstream. spec_.user is user_'s number.
   coherence::Session coherence_;
+  IdentityPtr user_;
   l2::LinkSpec spec_;
   l2::LinkPtr link_;
 
   // Pinned, or parked: the own link is clean and kept for the next time.
   l2::LinkPtr own_;
+  std::uint64_t own_user_ = 0;  // whose it is
   std::optional<PinnedFlow> flow_;
   bool pinned_ = false;
   bool paused_ = false;
@@ -321,7 +363,9 @@ class Session final : public l2::Consumer {
     std::uint64_t upstream = 0;
   };
   Redirect redirect_;
-  bool redirect_asked_ = false;  // of the request that is dispatched again
+  bool redirect_asked_ = false;    // of the request that is dispatched again
+  bool permission_asked_ = false;  // likewise; what Redis said, empty: it may be done
+  std::string refusal_;
   bool redirect_target_ = false;
   bool upstream_id_asked_ = false;
   bool broadcast_ = false;  // BCAST

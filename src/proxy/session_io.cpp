@@ -58,7 +58,9 @@ Session::Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t 
       id_(id),
       client_id_(client_id),
       socket_(std::move(socket)),
-      parser_(request_limits(worker.config().limits)) {
+      parser_(request_limits(worker.config().limits)),
+      user_(worker.hub().identities.anonymous()) {
+  spec_.user = user_->id();
 }
 
 Time Session::now() const {
@@ -318,6 +320,7 @@ void Session::tick(Time time) {
   if (!want_upstream_id_.empty()) {
     worker_.touch(*this);
   }
+  check_login();
   const auto timeout = worker_.config().listen.timeout;
   if (gone_ || stall_ == Stall::paused || timeout.count() == 0 || time - active_ < timeout ||
       !queue_.empty() || (pinned_ && flow_->endless())) {

@@ -1,4 +1,5 @@
 // Session: answers, in the order of the requests.
+#include "refusal.hpp"
 #include "session.hpp"
 #include "words.hpp"
 
@@ -168,6 +169,9 @@ void Session::start_reply(Op& op) {
 void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
   const bool first = !op.started;
+  if (op.extra && !op.extra->stamps.empty()) {
+    stamp(op, piece);
+  }
   switch (op.kind) {
     case OpKind::flight:
       on_flight_piece(id, piece, last);
@@ -176,8 +180,9 @@ void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
       on_multi_piece(id, piece, last);
       return;
     case OpKind::trial:
+      on_trial_reply(id, piece);
       if (last) {
-        on_trial(id, {});
+        end_trial(id);
       }
       return;
     case OpKind::augmented:
@@ -200,6 +205,9 @@ void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
     case OpKind::joined:
     case OpKind::extension:
       TC_CHECK(false);
+  }
+  if (first && op.harmless && refuses_user(piece)) {
+    op.effects.set_nothing_shown();
   }
   if (first && op.exec) {
     op.ran = piece.starts_with('*') && !piece.starts_with("*-1");
@@ -306,12 +314,15 @@ void Session::on_op_lost(std::uint64_t id, std::string_view why) {
   Op& op = queue_.at(id);
   worker_.count(stats::Counter::l2_errors);
   op.effects.end(worker_.cache());
+  if (op.kind != OpKind::trial && login_lost(why)) {
+    doom();
+  }
   if (op.kind == OpKind::flight) {
-    on_flight_lost(op, why);
+    on_flight_lost(id, why);
     return;
   }
   if (op.kind == OpKind::trial) {
-    on_trial(id, why.empty() ? "lost" : why);
+    on_trial_lost(id, why);
     return;
   }
   if (op.kind == OpKind::multi) {

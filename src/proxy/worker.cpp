@@ -2,9 +2,11 @@
 
 #include "refusal.hpp"
 #include "session.hpp"
+#include "stamps.hpp"
 #include "words.hpp"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -23,10 +25,20 @@ std::string Hub::redis_version() const {
   return redis_version_;
 }
 
+namespace {
+
+std::uint64_t secret() {
+  std::random_device entropy;
+  return std::uint64_t{entropy()} << 32 | entropy();
+}
+
+}  // namespace
+
 Worker::Worker(WorkerParts parts)
     : parts_(std::move(parts)),
       pause_timer_(parts_.io),
       timer_(parts_.io),
+      stamps_(std::make_unique<Stamps>(secret())),
       spaces_(*parts_.config) {
   read_config();
   arm_tick();
@@ -186,14 +198,22 @@ void Worker::remove(Session& session) {
 
 void Worker::learn_spec(const l2::LinkSpec& spec) {
   constexpr std::size_t kMost = 256;
-  if (known_specs_.contains(spec)) {
+  if (known_spec(spec)) {
     return;
   }
   if (known_specs_.size() < kMost) {
-    known_specs_.insert(spec);
+    known_specs_.insert({spec.db, spec.version});
   }
   if (parts_.hub.on_db_used) {
     parts_.hub.on_db_used(spec.db);
+  }
+}
+
+void Worker::close_user(std::uint64_t user) {
+  for (const SessionPtr& session : all()) {
+    if (session->user() == user) {
+      session->close();
+    }
   }
 }
 
@@ -249,6 +269,7 @@ void Worker::tick() {
   for (const SessionPtr& session : all()) {
     session->tick(now);
   }
+  links().drop_users([this](std::uint64_t user) { return hub().identities.in_use(user); });
 }
 
 }  // namespace tiercache::proxy

@@ -10,6 +10,7 @@
 #include "tiercache/config/schema.hpp"
 #include "tiercache/observe/auditor.hpp"
 #include "tiercache/proxy/listener.hpp"
+#include "tiercache/proxy/user_watch.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -86,6 +87,7 @@ class Server::Impl {
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<l2::Events> events_;
   std::unique_ptr<l2::Topology> topology_;
+  std::unique_ptr<proxy::UserWatch> user_watch_;
   std::unique_ptr<warmup::Warmup> warmup_;
   std::unique_ptr<observe::Auditor> auditor_;
   std::unique_ptr<proxy::Extensions> extensions_;
@@ -115,6 +117,7 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
     events_->set_intervals(
         {coherence.heartbeat, coherence.max_staleness, coherence.canary_interval});
     auditor_->set_rate(coherence.audit_per_s);
+    user_watch_->set_acl_ttl(coherence.acl_ttl);
     set_log_level(changed.log.level);
   };
 }
@@ -157,7 +160,15 @@ void Server::Impl::make_events(const std::string& password) {
       control_, cache_, fences_,
       events_config(*settings_.get(), upstream_, password, fmt::format("{:016x}", random())),
       std::move(listeners), [engine = std::mt19937_64(random())]() mutable { return engine(); });
-  hub_.kept_prefixes = kept_prefixes(*settings_.get());
+  const config::Config& config = *settings_.get();
+  const auto login = password.empty() ? proxy::ProxyLogin::none : proxy::ProxyLogin::password;
+  if (config.listen.auth == config::Auth::upstream) {
+    hub_.identities.ask_about_anonymous(password.empty() ? proxy::Identities::AnonymousAs::proxy
+                                                         : proxy::Identities::AnonymousAs::nobody);
+  }
+  user_watch_ =
+      std::make_unique<proxy::UserWatch>(control_, hub_, *events_, login, config.coherence.acl_ttl);
+  hub_.kept_prefixes = kept_prefixes(config);
   hub_.on_db_used = [this](std::uint32_t db) {
     events_->use_db(db);
   };
@@ -177,7 +188,9 @@ void Server::Impl::make_topology(const std::string& password) {
 // cannot fill L1.
 void Server::Impl::connect_links() {
   for (proxy::Worker* worker : hub_.workers) {
-    worker->post([worker] { worker->links().shared({0, resp::Version::resp2}); });
+    worker->post([worker, user = hub_.identities.anonymous()->id()] {
+      worker->links().shared({0, resp::Version::resp2, user});
+    });
   }
 }
 
@@ -232,6 +245,7 @@ void Server::Impl::run() {
   connect_links();
   topology_->start();
   events_->start();
+  user_watch_->start();
   auditor_->set_rate(settings_.get()->coherence.audit_per_s);
   accept_from_ = std::chrono::steady_clock::now() + kGrace;
   await_live();
@@ -251,7 +265,8 @@ void Server::Impl::run() {
 // Clients wait in the listen queue until L1 may serve, so that the first ones find it working; but
 // not for long, since a Redis that is away is no reason to be away too.
 void Server::Impl::await_live() {
-  const bool live = cache_.status().view().state == coherence::LinkState::live;
+  const bool live = cache_.status().view().state == coherence::LinkState::live &&
+                    hub_.identities.anonymous()->known();
   if (!live && std::chrono::steady_clock::now() < accept_from_) {
     start_timer_.expires_after(kGlance);
     start_timer_.async_wait([this](const boost::system::error_code& error) {

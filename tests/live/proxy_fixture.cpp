@@ -29,6 +29,8 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
 
   l2::LinksConfig links;
   links.upstream = l2::upstream_at(config->upstream.address);
+  links.user = config->upstream.user;
+  links.password = config->upstream.password;
   links.max_pending = config->upstream.max_pending;
   for (unsigned i = 0; i < options.workers; i++) {
     auto thread = std::make_unique<Thread>();
@@ -44,12 +46,23 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
   if (options.events) {
     l2::EventsConfig events;
     events.upstream = links.upstream;
+    events.user = config->upstream.user;
+    events.password = config->upstream.password;
     events.proxy_id = "test";
     events_ = l2::make_events(*control_, *cache_, fences_, events, {}, not_random);
     hub_.on_db_used = [this](std::uint32_t db) {
       events_->use_db(db);
     };
+    const bool password = !config->upstream.password.empty();
+    if (config->listen.auth == config::Auth::upstream) {
+      hub_.identities.ask_about_anonymous(password ? proxy::Identities::AnonymousAs::nobody
+                                                   : proxy::Identities::AnonymousAs::proxy);
+    }
+    users_ = std::make_unique<proxy::UserWatch>(
+        *control_, hub_, *events_, password ? proxy::ProxyLogin::password : proxy::ProxyLogin::none,
+        config->coherence.acl_ttl);
     events_->start();
+    users_->start();
   }
   listener_ = std::make_unique<proxy::Listener>(*control_, hub_);
   if (Status status = listener_->open_tcp(config->listen); !status) {
@@ -108,7 +121,10 @@ bool ProxyFixture::eventually(const std::function<bool()>& done) {
 }
 
 void ProxyFixture::wait_live() {
-  if (!eventually([this] { return cache_->status().view().state == coherence::LinkState::live; })) {
+  if (!eventually([this] {
+        return cache_->status().view().state == coherence::LinkState::live &&
+               hub_.identities.anonymous()->known();
+      })) {
     throw std::runtime_error("the event link does not come up");
   }
 }

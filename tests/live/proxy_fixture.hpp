@@ -12,6 +12,7 @@
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/links.hpp"
 #include "tiercache/proxy/listener.hpp"
+#include "tiercache/proxy/user_watch.hpp"
 #include "tiercache/proxy/worker.hpp"
 
 #include <chrono>
@@ -54,6 +55,9 @@ class ProxyFixture {
   std::uint64_t hits() const {
     return sum(stats::Counter::l1_hits);
   }
+  proxy::Hub& hub() {
+    return hub_;
+  }
   std::size_t sessions() const;
   void begin_drain();
   // Waits until L1 serves; throws after a minute.
@@ -77,6 +81,7 @@ class ProxyFixture {
   std::unique_ptr<coherence::Cache> cache_;
   std::unique_ptr<boost::asio::io_context> control_;
   std::unique_ptr<l2::Events> events_;
+  std::unique_ptr<proxy::UserWatch> users_;
   std::unique_ptr<proxy::Listener> listener_;
   std::vector<std::unique_ptr<Thread>> threads_;
   std::thread control_thread_;

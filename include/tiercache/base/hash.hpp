@@ -21,4 +21,13 @@ class KeyHasher {
   std::uint64_t seed_;
 };
 
+// For what must not be taken for something else even by chance: 128 bits of the same family.
+struct WideHash {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  bool operator==(const WideHash&) const = default;
+};
+WideHash wide_hash(std::uint64_t seed, std::string_view bytes) noexcept;
+
 }  // namespace tiercache

@@ -45,6 +45,8 @@ struct Place {
   LinkId link = 0;
   std::uint64_t seq = 0;
   std::uint64_t source = 0;  // the server process behind it; 0: not known yet
+  // Who acts on it. Redis may refuse one user what it shows another, so only the same joins.
+  std::uint64_t user = 0;
 };
 
 struct ReadAsk {

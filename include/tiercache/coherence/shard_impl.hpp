@@ -19,7 +19,7 @@ BasicShard<R>::BasicShard(const ShardConfig& config)
 template <Rules R>
 bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask,
                              const View& view) const noexcept {
-  if (!flight.joinable || flight.fenced ||
+  if (!flight.joinable || flight.fenced || flight.place.user != ask.place.user ||
       (R.check_generation && flight.generation != view.generation)) {
     return false;
   }

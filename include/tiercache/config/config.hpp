@@ -25,6 +25,7 @@ enum class Eviction { lru, s3fifo, tinylfu };
 enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
 enum class Tiers { l1_l2, l2 };
+enum class Auth { upstream, proxy };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
 struct Listen {
@@ -36,6 +37,7 @@ struct Listen {
   std::uint32_t max_clients = 10000;
   seconds tcp_keepalive{300};
   seconds timeout{0};
+  Auth auth = Auth::upstream;
 
   bool operator==(const Listen&) const = default;
 };
@@ -83,6 +85,7 @@ struct Coherence {
   std::string canary_prefix = "tiercache";
   bool manage_notifications = true;
   milliseconds hold_limit{1000};
+  milliseconds acl_ttl{1000};
   std::uint32_t audit_per_s = 1;
   std::uint32_t audit_trace = 512;
 
@@ -95,6 +98,7 @@ struct Limits {
   std::uint32_t client_pending = 1024;
   std::size_t client_output = 64 * kMib;
   std::size_t client_output_pause = 1 * kMib;
+  std::uint32_t users = 256;
   milliseconds drain_timeout{10'000};
 
   bool operator==(const Limits&) const = default;

@@ -15,8 +15,11 @@
 #include "tiercache/resp/encoder.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include <boost/intrusive_ptr.hpp>
 
@@ -58,12 +61,33 @@ class Consumer {
 };
 using ConsumerPtr = boost::intrusive_ptr<Consumer>;
 
+// What a client said to log in. Constant; kept in memory by whoever may have to open another link
+// as that user, and told to nobody but Redis.
+struct Login {
+  std::string user;
+  std::string password;
+  bool named = true;  // AUTH user password; else AUTH password, which is not quite the same
+};
+using LoginPtr = std::shared_ptr<const Login>;
+
 // What a connection is set to; links are shared by sessions of the same spec.
 struct LinkSpec {
+  // The user that the proxy is configured as, or Redis's default user if it is none.
+  static constexpr std::uint64_t kProxy = 0;
+
   std::uint32_t db = 0;
   resp::Version version = resp::Version::resp2;
+  // Who acts on it: a number that stands for one user, never for another one later.
+  std::uint64_t user = kProxy;
+  // How that user logs in; null: it does not. Not part of what is compared: passwords change.
+  LoginPtr login = nullptr;
 
-  friend auto operator<=>(const LinkSpec&, const LinkSpec&) = default;
+  friend bool operator==(const LinkSpec& a, const LinkSpec& b) {
+    return a.db == b.db && a.version == b.version && a.user == b.user;
+  }
+  friend bool operator<(const LinkSpec& a, const LinkSpec& b) {
+    return std::tie(a.user, a.db, a.version) < std::tie(b.user, b.db, b.version);
+  }
 };
 
 class Link {
@@ -71,6 +95,8 @@ class Link {
   enum class State : std::uint8_t { connecting, ready, dead };
 
   virtual State state() const noexcept = 0;
+  // Why it is dead, as on_lost says.
+  virtual std::string_view why() const noexcept = 0;
   // Where a read sent next would go: the link's id (never used again), the request's number on
   // it, and the server process behind it (0 until known).
   virtual coherence::Place next_place() const noexcept = 0;
@@ -122,8 +148,8 @@ class Links {
   virtual ~Links() = default;
 
   // The shared link for the spec, connecting it if need be. Null while Redis is away and the
-  // back-off runs: then `why_not()` says why, for an error to the client. A db that Redis refuses
-  // shows as a link that dies with Redis's own error as the reason.
+  // back-off runs: then `why_not()` says why, for an error to the client. A db or a login that
+  // Redis refuses shows as a link that dies with Redis's own error, "-ERR ...", as the reason.
   virtual LinkPtr shared(const LinkSpec& spec) = 0;
   // A raw link of its own for one session, which is kept alive by it until closed. Never null: a
   // server that is away shows as on_closed.
@@ -131,6 +157,13 @@ class Links {
   virtual std::string_view why_not() const noexcept = 0;
   // The server they lead to, for people.
   virtual std::string where() const = 0;
+  // A shared link that is nobody's yet, to see whether Redis accepts the spec's login. Never null.
+  virtual LinkPtr candidate(const LinkSpec& spec) = 0;
+  // A candidate that is ready and owes nothing becomes the shared link of its spec, unless there is
+  // one that works: then it is closed. Returns the shared one.
+  virtual LinkPtr adopt(const LinkSpec& spec, const LinkPtr& candidate) = 0;
+  // Closes the shared links of users for whom `in_use` is false. What they owe is lost.
+  virtual void drop_users(const std::function<bool(std::uint64_t user)>& in_use) = 0;
   // Ends every link; pending requests are lost.
   virtual void close_all() = 0;
 };

@@ -14,6 +14,7 @@
 #include "tiercache/l2/link.hpp"
 #include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
+#include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/slow_log.hpp"
 #include "tiercache/proxy/spaces.hpp"
 #include "tiercache/stats/counters.hpp"
@@ -39,6 +40,7 @@
 namespace tiercache::proxy {
 
 class Session;
+class Stamps;
 class Worker;
 using Socket = boost::asio::generic::stream_protocol::socket;
 
@@ -50,6 +52,9 @@ struct Hub {
   std::atomic<std::uint64_t> next_slow_id{0};
   // A client has moved to this db, which works. Constant likewise; called on any worker's thread.
   std::function<void(std::uint32_t)> on_db_used;
+  Identities identities;
+  // A client has logged in. Constant likewise; called on any worker's thread.
+  std::function<void()> on_login;
   // L1 keeps only keys that begin with one of these, since Redis tells of no others; empty: all.
   // Constant likewise.
   std::vector<std::string> kept_prefixes;
@@ -109,6 +114,9 @@ class Worker {
   std::size_t sessions() const noexcept {
     return session_count_.load(std::memory_order_relaxed);
   }
+
+  // Closes the clients that have logged in as this user.
+  void close_user(std::uint64_t user);
 
   void each_client(const std::function<void(const ClientFacts&)>& each) const;
   // Sessions without a client included. They may be closed meanwhile.
@@ -184,14 +192,18 @@ class Worker {
   const Spaces& spaces() const noexcept {
     return spaces_;
   }
+  Stamps& stamps() noexcept {
+    return *stamps_;
+  }
   // The session pumps at the end of this wake-up.
   void touch(Session& session);
   // Null if it is gone.
   Session* find(std::uint32_t session) const;
   void remove(Session& session);
   // A spec whose link has greeted once needs no trial before a client is told that it is in it.
+  // Whoever acts on it.
   bool known_spec(const l2::LinkSpec& spec) const {
-    return known_specs_.contains(spec);
+    return known_specs_.contains({spec.db, spec.version});
   }
   void learn_spec(const l2::LinkSpec& spec);
 
@@ -216,6 +228,7 @@ class Worker {
   Time pause_until_{};
   boost::asio::steady_timer pause_timer_;
   boost::asio::steady_timer timer_;
+  const std::unique_ptr<Stamps> stamps_;
   SlowLog slow_log_;
   stats::Latencies latencies_;
   Duration slower_than_ = Duration::max();

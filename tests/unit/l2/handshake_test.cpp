@@ -2,12 +2,14 @@
 
 #include "server_info.hpp"
 
+#include <memory>
 #include <string>
 
 #include <doctest/doctest.h>
 
 using tiercache::l2::Handshake;
 using tiercache::l2::LinkSpec;
+using tiercache::l2::Login;
 using Outcome = Handshake::Outcome;
 using tiercache::resp::Version;
 
@@ -88,12 +90,85 @@ TEST_CASE("any refusal ends it with Redis's line, but for INFO that may be forbi
     CHECK(info.on_reply(harmless) == Outcome::ready);
     CHECK(info.source() == 0);
   }
-  for (const char* fatal :
-       {"-NOAUTH no\r\n", "-LOADING wait\r\n", "-ERR max number of clients\r\n"}) {
+  for (const char* fatal : {"-LOADING wait\r\n", "-ERR max number of clients\r\n"}) {
     Handshake info("", "", {}, out);
     CHECK(info.on_reply(fatal) == Outcome::refused);
     CHECK(info.why() + "\r\n" == fatal);
   }
+  Handshake info("", "word", {}, out);
+  CHECK(info.on_reply("+OK\r\n") == Outcome::more);
+  CHECK(info.on_reply("-NOAUTH no\r\n") == Outcome::refused);
+}
+
+TEST_CASE("who has not logged in is told so by Redis, request by request") {
+  std::string out;
+  Handshake plain("", "", {}, out);
+  CHECK(plain.on_reply("-NOAUTH no\r\n") == Outcome::ready);
+  CHECK(plain.source() == 0);
+
+  // The proxy's own login is not for clients that have none.
+  out.clear();
+  Handshake client("app", "word", {0, Version::resp2, 7}, out);
+  CHECK(out == "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
+  CHECK(client.on_reply("-NOAUTH no\r\n") == Outcome::ready);
+
+  Handshake hello("", "", {0, Version::resp3}, out);
+  CHECK(hello.on_reply("-NOAUTH HELLO must\r\n") == Outcome::refused);
+  CHECK(hello.why() == "-NOAUTH HELLO must");
+}
+
+TEST_CASE("a client's login comes last, when the proxy's user has done the rest") {
+  const auto login = std::make_shared<const Login>(Login{"alice", "pw", true});
+  std::string out;
+  Handshake link("app", "word", {3, Version::resp2, 7, login}, out);
+  CHECK(out ==
+        "*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$4\r\nword\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
+        "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n*3\r\n$4\r\nAUTH\r\n$5\r\nalice\r\n$2\r\npw\r\n");
+  CHECK(link.on_reply("+OK\r\n") == Outcome::more);
+  CHECK(link.on_reply("+OK\r\n") == Outcome::more);
+  CHECK(link.on_reply(kInfo) == Outcome::more);
+  CHECK(link.on_reply("+OK\r\n") == Outcome::ready);
+  CHECK(link.source() != 0);
+
+  // AUTH with a password alone is another command than AUTH with the name it stands for.
+  const auto nameless = std::make_shared<const Login>(Login{"default", "pw", false});
+  out.clear();
+  Handshake other("", "", {0, Version::resp2, 8, nameless}, out);
+  CHECK(out.ends_with("*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n"));
+  CHECK(other.on_reply(kInfo) == Outcome::more);
+  CHECK(other.on_reply("-ERR AUTH <password> called without\r\n") == Outcome::refused);
+  CHECK(other.why() == "-ERR AUTH <password> called without");
+}
+
+TEST_CASE("what is refused before the login is asked for again after it") {
+  const auto login = std::make_shared<const Login>(Login{"alice", "pw", true});
+  std::string out;
+  Handshake link("", "", {3, Version::resp3, 7, login}, out);
+  CHECK(link.on_reply("-NOAUTH HELLO must\r\n") == Outcome::more);
+  CHECK(link.on_reply("-NOAUTH no\r\n") == Outcome::more);
+  CHECK(link.on_reply("-NOAUTH no\r\n") == Outcome::more);
+  CHECK(link.on_reply("+OK\r\n") == Outcome::again);
+  CHECK(link.take_requests() ==
+        "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
+        "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
+  CHECK(link.on_reply("%0\r\n") == Outcome::more);
+  SUBCASE("and then Redis does it") {
+    CHECK(link.on_reply("+OK\r\n") == Outcome::more);
+    CHECK(link.on_reply(kInfo) == Outcome::ready);
+    CHECK(link.source() != 0);
+  }
+  SUBCASE("once") {
+    CHECK(link.on_reply("-NOPERM select\r\n") == Outcome::refused);
+    CHECK(link.why() == "-NOPERM select");
+  }
+}
+
+TEST_CASE("a wrong login of the proxy's is not taken for the client's") {
+  const auto login = std::make_shared<const Login>(Login{"alice", "pw", true});
+  std::string out;
+  Handshake link("", "wrong", {0, Version::resp2, 7, login}, out);
+  CHECK(link.on_reply("-WRONGPASS no\r\n") == Outcome::refused);
+  CHECK(link.why() == "the proxy's user: -WRONGPASS no");
 }
 
 TEST_CASE("a field of INFO is found by its whole name") {

@@ -58,8 +58,11 @@ class FakeLink final : public l2::Link {
   State state() const noexcept override {
     return state_;
   }
+  std::string_view why() const noexcept override {
+    return why_;
+  }
   coherence::Place next_place() const noexcept override {
-    return {id_, seq_, 1};
+    return {id_, seq_, 1, spec.user};
   }
   void send(std::string_view request, l2::Consumer& consumer, std::uint64_t tag) override {
     seq_++;
@@ -105,6 +108,7 @@ class FakeLink final : public l2::Link {
   }
   void die(std::string_view why) {
     state_ = State::dead;
+    why_ = why;
     while (!pending.empty()) {
       const Request request = take();
       request.consumer->on_lost(request.tag, why);
@@ -135,6 +139,7 @@ class FakeLink final : public l2::Link {
 
   coherence::LinkId id_;
   State state_ = State::ready;
+  std::string why_;
   std::uint64_t seq_ = 1;
 };
 
@@ -164,6 +169,19 @@ class FakeLinks final : public l2::Links {
   std::string where() const override {
     return "127.0.0.1:6379";
   }
+  l2::LinkPtr candidate(const l2::LinkSpec& spec) override {
+    candidates.emplace_back(new FakeLink(next_id_++, spec, nullptr));
+    return candidates.back();
+  }
+  l2::LinkPtr adopt(const l2::LinkSpec& spec, const l2::LinkPtr& candidate) override {
+    Ref& link = links_[spec];
+    if (!link || link->state() == l2::Link::State::dead) {
+      link = static_cast<FakeLink*>(candidate.get());
+    }
+    return link;
+  }
+  void drop_users(const std::function<bool(std::uint64_t)>& /*in_use*/) override {
+  }
   void close_all() override {
   }
   void lose_all() {
@@ -174,6 +192,9 @@ class FakeLinks final : public l2::Links {
     for (const Ref& link : owned) {
       link->die("over");
     }
+    for (const Ref& link : candidates) {
+      link->die("over");
+    }
   }
   FakeLink& at(const l2::LinkSpec& spec = {}) {
     return *links_.at(spec);
@@ -181,6 +202,7 @@ class FakeLinks final : public l2::Links {
 
   bool away = false;
   std::vector<Ref> owned;
+  std::vector<Ref> candidates;
 
  private:
   std::map<l2::LinkSpec, Ref> links_;

@@ -188,7 +188,7 @@ TEST_CASE("a db that Redis refuses is refused in Redis's words") {
   Rig rig;
   TestClient client(rig);
   client.send("SELECT 99\r\nGET a");
-  rig.threads[0]->links.at({99, resp::Version::resp2}).die("ERR DB index is out of range");
+  rig.threads[0]->links.at({99, resp::Version::resp2}).die("-ERR DB index is out of range");
   rig.run();
   CHECK(client.read() == "-ERR DB index is out of range\r\n");
   CHECK(rig.pending() == "PTTL a, GET a");

@@ -1,0 +1,207 @@
+// Session: who acts, and what they may do. A login is verified by Redis on a link of that user;
+// from then on the session uses that user's links. What Redis allows, L1 may answer: at once to
+// those who may do everything, else by stamps.
+#include "inquiry.hpp"
+#include "refusal.hpp"
+#include "session.hpp"
+#include "stamps.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace tiercache::proxy {
+
+namespace {
+
+constexpr std::string_view kDefaultUser = "default";
+
+// A request that Redis allows to whom it allows `name`, and that does nothing: it is wrong in what
+// stands behind the name.
+std::vector<std::string_view> harmless_form(std::string_view name) {
+  if (name.starts_with("cache")) {
+    // Who may look at Redis's configuration may look at the proxy's, and change it.
+    return {"CONFIG", "GET", "-"};
+  }
+  const std::string_view sub = name.substr(name.find('|') + 1);
+  if (sub == "id" || sub == "getname" || sub == "info") {
+    return {"CLIENT", sub};
+  }
+  if (sub == "setname") {
+    return {"CLIENT", sub, ""};
+  }
+  if (sub == "setinfo") {
+    return {"CLIENT", sub, "-", "-"};
+  }
+  if (sub == "unpause") {
+    // It takes no argument that could be wrong. Who may pause may end it.
+    return {"CLIENT", "PAUSE", "-"};
+  }
+  return {"CLIENT", sub, "-"};
+}
+
+}  // namespace
+
+Session::Step Session::auth(const Request& request) {
+  const Args args = request.args;
+  if (args.size() > 3) {
+    return answer_error("ERR syntax error");
+  }
+  l2::Login login;
+  login.named = args.size() == 3;
+  login.user = login.named ? args[1] : kDefaultUser;
+  login.password = args.back();
+  Move where;
+  where.spec = spec_;
+  where.answer = "+OK\r\n";
+  return log_in(request, std::make_shared<const l2::Login>(std::move(login)), std::move(where));
+}
+
+// Where too many users share the pools already, the login lives on a connection of the session's
+// own, past L1.
+Session::Step Session::log_in(const Request& request, l2::LoginPtr login, Move where) {
+  if (!queue_.empty()) {
+    return stall(Stall::drain);
+  }
+  where.identity = worker_.hub().identities.claim(login->user, worker_.config().limits.users);
+  if (!where.identity) {
+    const Step step = pin();
+    if (step == Step::next && pinned_) {
+      pinned_send(request, classify(request.args));
+    }
+    return step;
+  }
+  where.spec.user = where.identity->id();
+  l2::LinkSpec spec = where.spec;
+  spec.login = login;
+  return trial(worker_.links().candidate(spec), std::move(where), std::move(login));
+}
+
+// For a link that may have to be opened.
+l2::LinkSpec Session::with_login(l2::LinkSpec spec) const {
+  spec.login = user_->login();
+  return spec;
+}
+
+bool Session::stamped(const Classified& what, std::string_view key) {
+  Stamps& stamps = worker_.stamps();
+  return stamps.live(stamps.subject(user_->id(), what.position, spec_.db, key), time_);
+}
+
+void Session::want_stamp(Op& op, std::uint16_t command, std::string_view key) {
+  OpExtra& extra = op.more();
+  extra.asked = time_;
+  extra.stamps.push_back(worker_.stamps().subject(user_->id(), command, spec_.db, key));
+}
+
+// REQUIRES: keys_ are those of the request.
+void Session::want_stamps(Op& op, const Classified& what, Args args) {
+  constexpr std::size_t kMost = 1024;  // L1 answers no read of more keys
+  if (keys_.size() > kMost) {
+    return;
+  }
+  for (const command::KeyRef& key : keys_) {
+    want_stamp(op, what.position, args[key.index]);
+  }
+}
+
+// Redis has answered: so it allows it, unless it says that it does not. An error of another kind is
+// no permission either.
+void Session::stamp(Op& op, std::string_view head) {
+  const std::vector<Stamps::Subject> stamps = std::exchange(op.extra->stamps, {});
+  if (head.starts_with('-')) {
+    return;
+  }
+  const Time until = op.extra->asked + worker_.config().coherence.acl_ttl;
+  for (const Stamps::Subject& subject : stamps) {
+    worker_.stamps().add(subject, until);
+  }
+}
+
+// Whether Redis allows the user a command that the proxy answers. `asked`: the session has to wait
+// until Redis has said so.
+Session::Permission Session::permission(const Classified& what) {
+  if (std::exchange(permission_asked_, false)) {
+    return refusal_.empty() ? Permission::yes : Permission::no;
+  }
+  if (!asks_permission()) {
+    return Permission::yes;
+  }
+  const bool own_login = pinned_ && !flow_->logged_in_as().empty();
+  const std::string_view name = what.command->name;
+  // Who has logged in on the session's own connection has no other to ask on; Redis may be asked
+  // about them.
+  const l2::LinkPtr link = worker_.links().shared(own_login ? l2::LinkSpec{} : with_login(spec_));
+  if (!link) {
+    refusal_ = away_text(worker_.links().why_not());
+    return Permission::no;
+  }
+  std::vector<std::string_view> words = harmless_form(name);
+  if (own_login) {
+    words.insert(words.begin(), {"ACL", "DRYRUN", flow_->logged_in_as()});
+  }
+  std::string request;
+  resp::append_request(request, words);
+  // The session may be gone when the answer comes.
+  Inquiry::send(
+      *link, request,
+      [home = &worker_, me = id_, own_login, name = std::string(name)](std::string_view reply) {
+        Session* session = home->find(me);
+        if (session == nullptr) {
+          return;
+        }
+        const bool refused = own_login ? reply != "+OK\r\n" : refuses_user(reply);
+        const bool away = reply.starts_with("-ERR tiercache: ");
+        std::string text;
+        if (reply.starts_with("-NOAUTH ") || away) {
+          text = reply.substr(1, reply.find("\r\n") - 1);
+        } else if (refused) {
+          text = "NOPERM this user has no permissions to run the '" + name + "' command";
+        }
+        session->on_permission(text);
+      });
+  return Permission::asked;
+}
+
+void Session::on_permission(std::string_view refusal) {
+  if (stall_ != Stall::asked) {
+    return;
+  }
+  refusal_ = refusal;
+  permission_asked_ = true;
+  stall_ = Stall::none;
+  worker_.touch(*this);
+}
+
+// Why a link was lost or cannot be had: Redis does not accept the login any more. The user has been
+// deleted, or the password changed and the connection that had it is gone; a client of Redis would
+// have lost its connection too.
+bool Session::login_lost(std::string_view why) const noexcept {
+  return !user_->anonymous() && why.starts_with("-WRONGPASS");
+}
+
+std::string_view Session::user_name() const {
+  if (pinned_ && !flow_->logged_in_as().empty()) {
+    return flow_->logged_in_as();
+  }
+  const std::string& proxy = worker_.config().upstream.user;
+  return user_->trusted() && !proxy.empty() ? std::string_view(proxy) : user_->name();
+}
+
+// Once a second: a client that says nothing loses its connection too when its user is deleted. Its
+// link is gone then, and no other is to be had.
+void Session::check_login() {
+  if (gone_ || pinned_ || user_->anonymous() || !link_ || !coherence_.may_move() ||
+      link_->state() != l2::Link::State::dead) {
+    return;
+  }
+  if (login_lost(link_->why())) {
+    close();
+    return;
+  }
+  if (l2::LinkPtr link = worker_.links().shared(with_login(spec_))) {
+    link_ = std::move(link);
+    coherence_.on_moved();
+  }
+}
+
+}  // namespace tiercache::proxy
