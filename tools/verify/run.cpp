@@ -144,8 +144,8 @@ class Crew {
     }
     hire<MixedReader>(lane, "mixed.resp3", Protocol::resp3, std::size_t{12}, zipf_);
     hire<FastReader>(lane, "fast16.resp3", Protocol::resp3, std::size_t{16}, zipf_);
-    hire<FastReader>(lane, "fast64.resp3", Protocol::resp3, std::size_t{64}, zipf_);
-    hire<FastReader>(lane, "fast128.resp2", Protocol::resp2, std::size_t{128}, zipf_);
+    hire<FastReader>(lane, "fast256.resp3", Protocol::resp3, std::size_t{256}, zipf_);
+    hire<FastReader>(lane, "fast512.resp2", Protocol::resp2, std::size_t{512}, zipf_);
   }
 
   RunState& run_;
