@@ -80,4 +80,15 @@ void Reply::append_to(std::string& out) const {
   out.append(kLineEnd);
 }
 
+void Reply::append_head_to(std::string& out) const {
+  if (bulk()) {
+    std::array<char, kLongestHead> head;
+    out.append(head.data(), write_head(head.data(), body_.size()));
+  }
+}
+
+std::string_view Reply::foot() const noexcept {
+  return bulk() ? kLineEnd : std::string_view();
+}
+
 }  // namespace tiercache::l1

@@ -386,7 +386,7 @@ ClientFacts Session::facts() const {
   facts.input = in_.view().size();
   facts.input_free = in_.room();
   facts.buffer = out_.capacity();
-  facts.output = out_.size() - out_sent_;
+  facts.output = out_.size();
   facts.queued_output = queued_output_;
   facts.memory = sizeof(Session) + facts.input + facts.input_free + facts.buffer + queued_output_;
   facts.pending = queue_.size();

@@ -103,7 +103,7 @@ void Listener::stop() {
 }
 
 void Listener::accept() {
-  acceptor_.async_accept([this](const error_code& error, Socket socket) {
+  acceptor_.async_accept([this](const error_code& error, Protocol::socket socket) {
     if (error == asio::error::operation_aborted || !acceptor_.is_open()) {
       return;
     }
@@ -126,7 +126,7 @@ void Listener::accept() {
   });
 }
 
-void Listener::deal(Socket socket) {
+void Listener::deal(Protocol::socket socket) {
   error_code ignored;
   const int fd = socket.native_handle();
   if (family_ != AF_UNIX) {

@@ -72,12 +72,12 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
     return relay(request, what);
   }
   const bool first = queue_.empty();
-  std::string& target = first ? out_ : scratch_;
+  std::string& target = first ? out_.tail() : scratch_;
   scratch_.clear();
   bool negative = false;
   const auto on_hit = [&](const l1::Entry& entry) {
     negative = entry.negative();
-    if (command == entry.command() && entry.reply().size() > kCopiedUnderLock) {
+    if (command == entry.command() && entry.reply().body().size() > kCopiedUnderLock) {
       return true;
     }
     append_hit(target, command, entry, spec_.version);
@@ -94,7 +94,11 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   } else {
     outcome = cache.read(ask, time_, on_hit);
   }
-  outcome.pin.reply().append_to(target);
+  if (!first) {
+    outcome.pin.reply().append_to(scratch_);
+  } else if (outcome.pin) {
+    out_.append(std::move(outcome.pin));
+  }
   using Outcome = coherence::ReadOutcome::Kind;
   switch (outcome.kind) {
     case Outcome::hit:

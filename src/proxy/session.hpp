@@ -13,6 +13,7 @@
 
 #include "client_words.hpp"
 #include "input.hpp"
+#include "output.hpp"
 #include "pinned_flow.hpp"
 #include "reply_queue.hpp"
 
@@ -42,6 +43,7 @@ class Session final : public l2::Consumer {
   void start();
   // What the worker asks for.
   void pump();
+  void pump(Time at);
   void begin_drain();
   // The client is gone, or has to go; nothing more is written.
   void close();
@@ -302,8 +304,7 @@ class Session final : public l2::Consumer {
   Socket socket_;
   Input in_;
   resp::RequestParser parser_;
-  std::string out_;
-  std::size_t out_sent_ = 0;
+  Output out_;
   std::size_t queued_output_ = 0;  // bytes of answers that wait in queue_
   bool reading_ = false;
   bool writing_ = false;  // waits until the socket takes more

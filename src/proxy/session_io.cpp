@@ -18,7 +18,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t kKeptOutput = std::size_t{64} * 1024;
+constexpr std::size_t kKeptScratch = std::size_t{64} * 1024;
 constexpr std::size_t kKeptKeys = 1024;
 constexpr std::size_t kStalledInput = std::size_t{64} * 1024;
 
@@ -93,7 +93,7 @@ bool Session::may_read() const noexcept {
 }
 
 bool Session::too_much_output() const noexcept {
-  return out_.size() - out_sent_ + queued_output_ > worker_.config().limits.client_output_pause;
+  return out_.size() + queued_output_ > worker_.config().limits.client_output_pause;
 }
 
 void Session::read() {
@@ -113,6 +113,7 @@ void Session::on_read(const error_code& error, std::size_t size) {
   if (gone_) {
     return;
   }
+  const Time at = now();
   if (error && error != asio::error::eof) {
     close();
   } else if (error) {
@@ -122,7 +123,7 @@ void Session::on_read(const error_code& error, std::size_t size) {
       close();
     }
   } else {
-    active_ = now();
+    active_ = at;
     if (closing_) {
       in_.clear();
     } else {
@@ -130,11 +131,18 @@ void Session::on_read(const error_code& error, std::size_t size) {
     }
     worker_.count(stats::Counter::bytes_in, size);
   }
-  pump();
+  pump(at);
 }
 
 void Session::pump() {
+  pump(now());
+}
+
+// One look at the clock for all requests that lie here: each was sent before it, and is answered
+// after it, so it is a moment at which each may have happened.
+void Session::pump(Time at) {
   const Self keep = ref();
+  time_ = at;
   if (doomed_) {
     close();
   }
@@ -144,6 +152,7 @@ void Session::pump() {
     if (gone_ || too_much_output()) {
       break;
     }
+    time_ = now();
   }
   write();
   settle();
@@ -159,9 +168,6 @@ bool Session::process() {
 }
 
 bool Session::process_requests() {
-  // One look at the clock for all requests that lie here: each was sent before it, and is answered
-  // after it, so it is a moment at which each may have happened.
-  time_ = now();
   if (stall_ == Stall::drain && queue_.empty() && !frame_begun_) {
     stall_ = Stall::none;
   } else if (stall_ == Stall::unowed && coherence_.owed() == 0) {
@@ -208,42 +214,24 @@ void Session::protocol_error() {
 }
 
 void Session::write() {
-  if (writing_ || gone_ || out_.size() == out_sent_) {
+  if (writing_ || gone_ || out_.empty()) {
     return;
   }
   error_code error;
-  while (out_sent_ < out_.size()) {
-    const std::size_t left = out_.size() - out_sent_;
-    const std::size_t sent = socket_.write_some(asio::buffer(out_.data() + out_sent_, left), error);
-    out_sent_ += sent;
-    worker_.count(stats::Counter::bytes_out, sent);
-    if (error || sent < left) {
-      break;
-    }
-  }
-  if (error && error != asio::error::would_block && error != asio::error::try_again) {
+  std::size_t written = 0;
+  const Output::Flush result = out_.flush(socket_, written, error);
+  worker_.count(stats::Counter::bytes_out, written);
+  if (result == Output::Flush::failed) {
     close();
-    return;
+  } else if (result == Output::Flush::blocked) {
+    writing_ = true;
+    socket_.async_wait(Socket::wait_write, [self = ref()](const error_code& failure) {
+      self->writing_ = false;
+      if (failure != asio::error::operation_aborted) {
+        self->pump();
+      }
+    });
   }
-  if (out_sent_ == out_.size()) {
-    out_.clear();
-    out_sent_ = 0;
-    if (out_.capacity() > kKeptOutput) {
-      std::string().swap(out_);
-    }
-    return;
-  }
-  if (out_sent_ > out_.size() / 2) {
-    out_.erase(0, out_sent_);
-    out_sent_ = 0;
-  }
-  writing_ = true;
-  socket_.async_wait(Socket::wait_write, [self = ref()](const error_code& failure) {
-    self->writing_ = false;
-    if (failure != asio::error::operation_aborted) {
-      self->pump();
-    }
-  });
 }
 
 // After a wake-up: is anything over?
@@ -265,7 +253,7 @@ void Session::settle() {
       own_->pause_reading(pause);
     }
   }
-  if (scratch_.capacity() > kKeptOutput) {
+  if (scratch_.capacity() > kKeptScratch) {
     std::string().swap(scratch_);
   }
   if (keys_.capacity() > kKeptKeys) {
@@ -296,7 +284,6 @@ void Session::close() {
   error_code ignored;
   socket_.close(ignored);
   out_.clear();
-  out_sent_ = 0;
   in_.clear();
   fail_pinned("the client has gone");
   leave_own_link();

@@ -66,8 +66,7 @@ void Session::deliver_out_of_band(std::string_view bytes) {
 }
 
 void Session::check_output() {
-  if (!doomed_ &&
-      out_.size() - out_sent_ + queued_output_ > worker_.config().limits.client_output) {
+  if (!doomed_ && out_.size() + queued_output_ > worker_.config().limits.client_output) {
     worker_.count(stats::Counter::clients_closed_output_limit);
     doom();
   }
@@ -108,7 +107,7 @@ void Session::advance() {
     if (!head.held && !head.out.empty()) {
       queued_output_ -= head.out.size();
       if (!gone_) {
-        out_.append(head.out);
+        out_.append(std::move(head.out));
       }
       head.out.clear();
     }

@@ -109,11 +109,11 @@ void Worker::read_config() {
   }
 }
 
-bool Worker::denied(std::uint16_t position, command::Args args) const {
+bool Worker::in_denied(std::uint16_t position, command::Args args) const {
   if (position < denied_commands_.size()) {
     return denied_commands_[position];
   }
-  if (denied_names_.empty() || args[0].size() > command::Table::kMaxNameSize) {
+  if (args[0].size() > command::Table::kMaxNameSize) {
     return false;
   }
   std::string name(args[0]);
@@ -165,15 +165,29 @@ void Worker::touch(Session& session) {
   }
   session.touched = true;
   touched_.emplace_back(&session);
-  if (!pump_posted_) {
-    pump_posted_ = true;
-    // Behind all handlers that are ready to run: they may have more for the same sessions.
-    asio::post(parts_.io, [this] { pump_touched(); });
+  if (!in_input_) {
+    post_pump();
   }
 }
 
+// Behind all handlers that are ready to run: they may have more for the same sessions.
+void Worker::post_pump() {
+  if (!pump_posted_) {
+    pump_posted_ = true;
+    asio::post(parts_.io, [this] {
+      pump_posted_ = false;
+      pump_touched();
+    });
+  }
+}
+
+// At once instead: a turn of the loop more costs a system call.
+void Worker::end_input() {
+  in_input_ = false;
+  pump_touched();
+}
+
 void Worker::pump_touched() {
-  pump_posted_ = false;
   std::vector<SessionPtr> sessions;
   sessions.swap(touched_);
   for (const SessionPtr& session : sessions) {

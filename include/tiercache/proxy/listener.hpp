@@ -44,7 +44,7 @@ class Listener {
 
   Status listen(const Protocol::endpoint& endpoint, const config::Listen& listen);
   void accept();
-  void deal(Socket socket);
+  void deal(Protocol::socket socket);
 
   boost::asio::io_context& io_;
   Hub& hub_;

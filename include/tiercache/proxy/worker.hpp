@@ -16,6 +16,7 @@
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/slow_log.hpp"
+#include "tiercache/proxy/socket.hpp"
 #include "tiercache/proxy/spaces.hpp"
 #include "tiercache/stats/counters.hpp"
 #include "tiercache/stats/latency.hpp"
@@ -31,7 +32,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive_ptr.hpp>
@@ -42,7 +42,6 @@ namespace tiercache::proxy {
 class Session;
 class Stamps;
 class Worker;
-using Socket = boost::asio::generic::stream_protocol::socket;
 
 // What all workers share. Owned by the server room; outlives them.
 struct Hub {
@@ -183,7 +182,9 @@ class Worker {
     return draining_;
   }
   // commands.deny: Redis would not know it. `position` in the table, or one beyond it.
-  bool denied(std::uint16_t position, command::Args args) const;
+  bool denied(std::uint16_t position, command::Args args) const {
+    return !denied_names_.empty() && in_denied(position, args);
+  }
   // The same of a command that is denied: what Redis would say, without "-".
   std::string denial(const command::Command* command, command::Args args) const;
   Spaces& spaces() noexcept {
@@ -197,6 +198,11 @@ class Worker {
   }
   // The session pumps at the end of this wake-up.
   void touch(Session& session);
+  // Around what may touch many sessions at once: at the end all of them pump.
+  void begin_input() noexcept {
+    in_input_ = true;
+  }
+  void end_input();
   // Null if it is gone.
   Session* find(std::uint32_t session) const;
   void remove(Session& session);
@@ -211,6 +217,8 @@ class Worker {
   using SessionPtr = boost::intrusive_ptr<Session>;
 
   void read_config();
+  bool in_denied(std::uint16_t position, command::Args args) const;
+  void post_pump();
   void pump_touched();
   void tick();
   void arm_tick();
@@ -222,6 +230,7 @@ class Worker {
   std::uint32_t next_session_ = 1;
   std::vector<SessionPtr> touched_;
   bool pump_posted_ = false;
+  bool in_input_ = false;
   bool draining_ = false;
   std::set<l2::LinkSpec> known_specs_;
   PauseMode pause_mode_ = PauseMode::none;
