@@ -115,8 +115,14 @@ void LinkImpl::on_read(const error_code& error, std::size_t size) {
                                   : "the connection to Redis broke: " + error.message());
     return;
   }
+  if (config_->before_input) {
+    config_->before_input();
+  }
   dispatch({buffer_.data(), size});
   wake_waiters();
+  if (config_->after_input) {
+    config_->after_input();
+  }
   read();
 }
 

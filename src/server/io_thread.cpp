@@ -12,13 +12,24 @@ namespace tiercache::server {
 
 IoThread::IoThread(const IoThreadParts& parts)
     : index_(parts.index),
-      links_(l2::make_links(io_, parts.links,
+      links_(l2::make_links(io_, links_config(parts.links),
                             [engine = std::mt19937_64(parts.seed)]() mutable { return engine(); })),
       gate_(l2::make_fence_gate(io_, parts.fences, parts.cache.status(),
                                 parts.config->coherence.hold_limit)),
       worker_(std::make_unique<proxy::Worker>(proxy::WorkerParts{
           io_, parts.hub, *links_, *gate_, parts.cache, parts.extensions,
           parts.registry.add_thread(), parts.config, command::Table::builtin(), parts.index})) {
+}
+
+// Links hand out replies on this thread only, while it runs: the worker is there.
+l2::LinksConfig IoThread::links_config(l2::LinksConfig config) {
+  config.before_input = [this] {
+    worker_->begin_input();
+  };
+  config.after_input = [this] {
+    worker_->end_input();
+  };
+  return config;
 }
 
 IoThread::~IoThread() {

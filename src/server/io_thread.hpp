@@ -41,8 +41,11 @@ class IoThread {
   }
 
  private:
+  l2::LinksConfig links_config(l2::LinksConfig config);
+
   const std::uint32_t index_;
-  boost::asio::io_context io_{1};
+  // Sockets and timers are made and used on this thread only; other threads only post.
+  boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   std::unique_ptr<l2::Links> links_;
   std::unique_ptr<l2::FenceGate> gate_;
   std::unique_ptr<proxy::Worker> worker_;

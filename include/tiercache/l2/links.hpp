@@ -33,6 +33,10 @@ struct LinksConfig {
   // A piece of a reply is at most this long.
   std::size_t shared_read_buffer = std::size_t{64} << 10;
   std::size_t own_read_buffer = std::size_t{16} << 10;
+  // Called around the replies that one read of a link brings, so that what they cause can be
+  // done once, at their end. Either may be empty.
+  std::function<void()> before_input;
+  std::function<void()> after_input;
   // Specs known at once, refused ones included until their back-off is over.
   std::size_t max_shared = 4096;
 };
