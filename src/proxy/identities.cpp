@@ -12,7 +12,7 @@ constexpr std::string_view kDefaultUser = "default";
 }  // namespace
 
 Identity::Identity(std::uint64_t id, std::string name, Kind kind)
-    : id_(id), name_(std::move(name)), kind_(kind) {
+    : id_(id), name_(std::move(name)), kind_(kind), said_all_(kind == Kind::anonymous) {
 }
 
 bool Identity::may_pttl(std::string_view key) const {
@@ -63,12 +63,14 @@ bool Identity::on_rules(const l2::UserRules& rules, Time asked, Time until) {
     everything = everything && (rules.open || born_open());
   }
   all_until_.store(everything ? until : Time::min(), std::memory_order_relaxed);
+  said_all_.store(everything, std::memory_order_relaxed);
   known_.store(true, std::memory_order_relaxed);
   return !gone();
 }
 
 void Identity::on_no_rules() {
   all_until_.store(Time::min(), std::memory_order_relaxed);
+  said_all_.store(false, std::memory_order_relaxed);
   known_.store(true, std::memory_order_relaxed);
   MutexLock lock(mutex_);
   rules_.reset();

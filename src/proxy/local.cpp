@@ -14,7 +14,7 @@ Session::Step Session::local(const Request& request, const Classified& what) {
   const std::string_view name = what.command->name;
   const Args args = request.args;
   if (name == "ping") {
-    if (!may_all()) {
+    if (!user_->said_all()) {
       return relay(request, what);
     }
     answer("+PONG\r\n");
@@ -97,7 +97,7 @@ Session::Step Session::hello(const Request& request) {
     const l2::Login login{std::string(hello.user), std::string(hello.password), true};
     return log_in(request, std::make_shared<const l2::Login>(login), std::move(where));
   }
-  if (user_->anonymous() && !may_all()) {
+  if (user_->anonymous() && !user_->said_all()) {
     // Redis may want a password first, and says so in its own words.
     where.question = where.spec.version == resp::Version::resp3
                          ? "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
@@ -123,7 +123,7 @@ Session::Step Session::select(Args args) {
   where.answer = "+OK\r\n";
   where.identity = user_;
   std::string question;
-  if (!may_all()) {
+  if (!user_->said_all()) {
     resp::append_request(question, {"SELECT", args[1]});
     where.question = question;
   }

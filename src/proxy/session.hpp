@@ -238,7 +238,7 @@ class Session final : public l2::Consumer {
   enum class Permission : std::uint8_t { yes, no, asked };
   Permission permission(const Classified& what);
   bool asks_permission() const noexcept {
-    return !may_all() || (pinned_ && !flow_->logged_in_as().empty());
+    return !user_->said_all() || (pinned_ && !flow_->logged_in_as().empty());
   }
   bool login_lost(std::string_view why) const noexcept;
   std::string_view user_name() const;

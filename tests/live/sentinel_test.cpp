@@ -181,7 +181,7 @@ TEST_CASE("sentinels and servers each have their own password") {
     client.call("CONFIG", "SET", "masterauth", "for-servers");
     client.call("CONFIG", "SET", "requirepass", "for-servers");
   }
-  TiercacheProcess proxy(1, world.settings({"upstream.password=for-servers",
+  TiercacheProcess proxy(1, world.settings({"upstream.password=for-servers", "listen.auth=proxy",
                                             "upstream.sentinel_password=for-sentinels"}));
   proxy.wait_live();
   CHECK(Client(proxy.port()).call("SET", "k", "v").text == "OK");

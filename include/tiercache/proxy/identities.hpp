@@ -51,6 +51,12 @@ class Identity {
   bool may_all(Time now) const noexcept {
     return now < all_until_.load(std::memory_order_relaxed);
   }
+  // The same, as of Redis's last answer, however old: for what the proxy answers itself and what
+  // shows no data, which has to work while Redis is away. Of the anonymous also before the first
+  // answer.
+  bool said_all() const noexcept {
+    return said_all_.load(std::memory_order_relaxed);
+  }
   // Whether a PTTL of the key may go before a read that fills L1. A guess: Redis has the last word.
   bool may_pttl(std::string_view key) const;
   // Redis has refused a PTTL although nothing was known against it.
@@ -89,6 +95,7 @@ class Identity {
   const std::string name_;
   const Kind kind_;
   std::atomic<Time> all_until_{Time::min()};
+  std::atomic<bool> said_all_;
   std::atomic<bool> gone_{false};
   std::atomic<bool> known_{false};
   // Of the anonymous: Redis asked for no password when the first of them came, and to those it will

@@ -82,6 +82,24 @@ TEST_CASE("what Redis said of a user holds until it ends") {
   CHECK_FALSE(alice->may_all(kStart));
 }
 
+TEST_CASE("what Redis said last holds for the proxy's own commands while Redis is away") {
+  Identities identities;
+  identities.ask_about_anonymous(Identities::AnonymousAs::proxy);
+  const IdentityPtr anybody = identities.anonymous();
+  CHECK(anybody->said_all());
+  anybody->on_rules(everything(true), kStart, kStart + 1s);
+  CHECK_FALSE(anybody->may_all(kStart + 1h));
+  CHECK(anybody->said_all());
+  anybody->on_rules({}, kStart, kStart + 1s);
+  CHECK_FALSE(anybody->said_all());
+  const IdentityPtr alice = identities.claim("alice", 10);
+  CHECK_FALSE(alice->said_all());
+  alice->on_rules(everything(), kStart, kStart + 1s);
+  CHECK(alice->said_all());
+  alice->on_no_rules();
+  CHECK_FALSE(alice->said_all());
+}
+
 TEST_CASE("a user that Redis does not know is gone, unless it has logged in since it was asked") {
   Identities identities;
   const IdentityPtr alice = identities.claim("alice", 10);
