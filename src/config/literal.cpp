@@ -28,8 +28,11 @@ bool is_control(char c) noexcept {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
-// What commands and prefixes of keys are made of; nothing that would need escaping anywhere.
-constexpr std::string_view kWordMarks = "-_.|:/@#{}";
+// What commands, prefixes of keys and addresses are made of; nothing that would need escaping
+// anywhere. A host's name may be as long.
+constexpr std::string_view kWordMarks = "-_.|:/@#{}[]";
+constexpr std::size_t kLongestWord = 255;
+
 bool is_word_char(char c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          kWordMarks.find(c) != kWordMarks.npos;
@@ -147,10 +150,10 @@ Result<Value> words_value(const KeyFacts& key, const Literal& literal,
     return refused(key, literal, "it has " + std::to_string(words.size()) + " elements");
   }
   for (const std::string& word : words) {
-    if (word.empty() || word.size() > 64 || !std::ranges::all_of(word, is_word_char)) {
+    if (word.empty() || word.size() > kLongestWord || !std::ranges::all_of(word, is_word_char)) {
       return refused(
           key, literal,
-          quoted_briefly(word) + " is not 1 to 64 letters, digits and - _ . | : / @ # { }");
+          quoted_briefly(word) + " is not 1 to 255 letters, digits and - _ . | : / @ # { } [ ]");
     }
   }
   if (!key.choices.empty()) {

@@ -153,7 +153,6 @@ TEST_CASE("routes: state, the proxy itself, both") {
                            "CLIENT GETREDIR",
                            "CLIENT TRACKINGINFO",
                            "CLIENT NO-TOUCH ON",
-                           "AUTH p",
                            "ASKING",
                            "READONLY",
                            "READWRITE",
@@ -164,7 +163,7 @@ TEST_CASE("routes: state, the proxy itself, both") {
     CHECK(route(line) == Route::stateful);
   }
   for (const char* line :
-       {"HELLO 3", "SELECT 1", "QUIT", "RESET", "PING", "client id", "CLIENT SETNAME a",
+       {"AUTH p", "HELLO 3", "SELECT 1", "QUIT", "RESET", "PING", "client id", "CLIENT SETNAME a",
         "CLIENT GETNAME", "CLIENT LIST", "CLIENT PAUSE 1", "CLIENT UNPAUSE", "CLIENT KILL a",
         "CLIENT UNBLOCK 1", "CLIENT NO-EVICT ON", "CLIENT SETINFO LIB-NAME a", "CACHE STATS",
         "CACHE", "CACHE NOSUCH"}) {
