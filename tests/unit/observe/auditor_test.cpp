@@ -37,6 +37,8 @@ class FakeEvents final : public l2::Events {
   }
   void stop() override {
   }
+  void relocate(const std::string&) override {
+  }
   void set_intervals(const l2::EventIntervals&) override {
   }
   void use_db(std::uint32_t) override {
