@@ -83,7 +83,7 @@ TEST_CASE("the password is read from its file") {
   RedisServer redis({"--requirepass", "open sesame"});
   const std::string file = (redis.directory() / "password").string();
   std::ofstream(file) << "open sesame\nnot this\n";
-  TiercacheProcess proxy(redis.port(), {"upstream.password_file=" + file});
+  TiercacheProcess proxy(redis.port(), {"upstream.password_file=" + file, "listen.auth=proxy"});
   proxy.wait_live();
   CHECK(Client(proxy.port()).call("SET", "a", "1").text == "OK");
 }
