@@ -36,7 +36,7 @@ Reply user(const std::vector<std::string>& flags, const std::string& commands,
 TEST_CASE("a user who may do everything is one whose rules say exactly that") {
   CHECK(read_user_rules(user({"on"}, "+@all", "~*")).everything);
   CHECK(read_user_rules(user({"on"}, "+@all", "~a* ~*")).everything);
-  for (const auto& [commands, keys] :
+  for (const auto& rules :
        std::vector<std::pair<const char*, const char*>>{{"+@all -debug", "~*"},
                                                         {"+@all", "~a*"},
                                                         {"+@all", ""},
@@ -44,9 +44,9 @@ TEST_CASE("a user who may do everything is one whose rules say exactly that") {
                                                         {"+@all", "%W~*"},
                                                         {"-@all", "~*"},
                                                         {"-@all +@read", "~*"}}) {
-    CAPTURE(commands);
-    CAPTURE(keys);
-    CHECK_FALSE(read_user_rules(user({"on"}, commands, keys)).everything);
+    CAPTURE(rules.first);
+    CAPTURE(rules.second);
+    CHECK_FALSE(read_user_rules(user({"on"}, rules.first, rules.second)).everything);
   }
 }
 
