@@ -6,7 +6,8 @@
 Both servers are private ones, on free ports. CLIENT gets the host, the port that clients connect to and the port of the
 Redis behind it; what it prints on stdout is its transcript. It leaves out, or makes alike, what no two servers have in
 common (ids, ports, times), and exits with status 0. --node: a folder with package-lock.json whose packages are installed
-first, once for all builds. Exit status: 0 equal, 1 not, 2 it could not run. Standard library only.
+first, once for all builds. Exit status: 0 equal, 1 not, 2 it could not run, 77 (skipped) if the packages cannot be had.
+Standard library only.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from servers import Servers  # noqa: E402
 
 CLIENT_SECONDS = 120
 INSTALL_SECONDS = 300
+SKIPPED = 77
 
 
 def install(folder):
@@ -92,7 +94,11 @@ def main():
     environment = dict(os.environ)
     try:
         if options.node:
-            environment["PACKAGES"] = str(install(options.node))
+            try:
+                environment["PACKAGES"] = str(install(options.node))
+            except (OSError, subprocess.SubprocessError) as error:
+                print(f"compare: npm cannot install the client's packages: {error}", file=sys.stderr)
+                return SKIPPED
         return compare(options, environment)
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         print(f"compare: {error}", file=sys.stderr)
