@@ -4,7 +4,7 @@
 // A pattern is a glob, Redis's own. What stands before its first special character is looked for in
 // a radix tree, all patterns in one pass over the key; only where more than a last `*` follows is
 // the glob itself asked, and only of a namespace that goes before what has been found. Cost: about
-// ten nanoseconds with 64 namespaces of the form `name:*`
+// 30 nanoseconds with 64 namespaces of the form `name:*`
 // (build/tests/unit/namespaces/bench_matcher).
 #pragma once
 

@@ -22,7 +22,7 @@ class Set {
   Set() = default;
   explicit Set(std::vector<config::Namespace> namespaces);
 
-  // About ten nanoseconds; one comparison if there are none.
+  // Some tens of nanoseconds; one comparison if there are none.
   Index find(std::string_view key) const noexcept {
     return namespaces_.empty() ? kDefault : static_cast<Index>(matcher_.find(key) + 1);
   }
