@@ -6,7 +6,9 @@
 #include "verify/report.hpp"
 #include "verify/run.hpp"
 
+#include <array>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -48,6 +50,39 @@ Report check_faulty(ProxyFault fault) {
   return check(proxy.port(), redis.port());
 }
 
+struct Found {
+  std::array<std::uint64_t, verify::kChecks> violations{};
+  bool traced = false;
+
+  std::uint64_t operator[](Check check) const {
+    return violations[static_cast<std::size_t>(check)];
+  }
+};
+
+// What the checker finds of a fault. Some are to be seen for a few milliseconds only (an expired
+// state while it is remembered): a slow machine reads too seldom to be sure of one in each run, so
+// there are several until `enough`.
+Found found_of(ProxyFault fault, const std::function<bool(const Found&)>& enough) {
+  Found found;
+  for (int attempt = 0; attempt == 0 || (attempt < 20 && !enough(found)); ++attempt) {
+    const Report report = check_faulty(fault);
+    for (std::size_t i = 0; i < verify::kChecks; ++i) {
+      found.violations[i] += report.violations[i];
+    }
+    for (const verify::Violation& violation : report.examples) {
+      found.traced = found.traced || violation.trace.size() > 2;
+    }
+  }
+  return found;
+}
+
+bool finds(ProxyFault fault, Check check) {
+  const auto enough = [&](const Found& found) {
+    return found[check] > 0;
+  };
+  return enough(found_of(fault, enough));
+}
+
 }  // namespace
 
 TEST_CASE("Redis itself in the place of the proxy breaks no promise") {
@@ -70,38 +105,37 @@ TEST_CASE("a relay without a fault breaks no promise") {
 }
 
 TEST_CASE("a proxy that answers from a stale memory is reported, with a trace") {
-  const Report report = check_faulty(ProxyFault::stale_reads);
-  CHECK(violations(report, Check::own_write) > 0);
-  CHECK(violations(report, Check::proxy_time) > 0);
-  CHECK(violations(report, Check::expired) > 0);
-  bool traced = false;
-  for (const verify::Violation& violation : report.examples) {
-    traced = traced || violation.trace.size() > 2;
-  }
-  CHECK(traced);
+  const Found found = found_of(ProxyFault::stale_reads, [](const Found& so_far) {
+    return so_far[Check::own_write] > 0 && so_far[Check::proxy_time] > 0 &&
+           so_far[Check::expired] > 0;
+  });
+  CHECK(found[Check::own_write] > 0);
+  CHECK(found[Check::proxy_time] > 0);
+  CHECK(found[Check::expired] > 0);
+  CHECK(found.traced);
 }
 
 TEST_CASE("a proxy that answers MGET value by value is reported as tearing") {
-  CHECK(violations(check_faulty(ProxyFault::torn_mget), Check::torn) > 0);
+  CHECK(finds(ProxyFault::torn_mget, Check::torn));
 }
 
 TEST_CASE("a proxy that forgets WATCH is reported as losing updates") {
-  CHECK(violations(check_faulty(ProxyFault::forgets_watch), Check::watch) > 0);
+  CHECK(finds(ProxyFault::forgets_watch, Check::watch));
 }
 
 TEST_CASE("a wrong byte is reported") {
-  CHECK(violations(check_faulty(ProxyFault::flips_bits), Check::whole) > 0);
+  CHECK(finds(ProxyFault::flips_bits, Check::whole));
 }
 
 TEST_CASE("a missing byte is reported") {
-  CHECK(violations(check_faulty(ProxyFault::short_reads), Check::whole) > 0);
+  CHECK(finds(ProxyFault::short_reads, Check::whole));
 }
 
 TEST_CASE("a write that is acknowledged and lost is reported") {
-  const Report report = check_faulty(ProxyFault::drops_writes);
-  CHECK(violations(report, Check::own_write) + violations(report, Check::proxy_time) +
-            violations(report, Check::settled) >
-        0);
+  const auto any = [](const Found& found) {
+    return found[Check::own_write] + found[Check::proxy_time] + found[Check::settled] > 0;
+  };
+  CHECK(any(found_of(ProxyFault::drops_writes, any)));
 }
 
 TEST_CASE("lost data is no violation where faults are expected, what a proxy keeps of it is") {
