@@ -208,7 +208,7 @@ std::vector<Case> cases() {
   for (const char* text : {"RWR|RWR d", "RWR|RWR d2", "RRR|RRR dd2", "RQW|QRR d2", "MRM|NR D2",
                            "RR|RR|RR d", "RW|RR|QR d", "PRP|RWR d2", "LRW|RLR 2", "FRR|RFR 2",
                            "RXREW|RWR d2", "RRW|RR dle", "WRR|RWR dt2", "MMR|RQW Dt", "RRR|RWR dz2",
-                           "RRR|WRR dT2", "RR|RR dn", "RW|RR dn", "RWR|R ds2"}) {
+                           "RRR|WR dT", "RR|RR dn", "RW|RR dn", "RWR|R ds2"}) {
     all.push_back({script(text), true});
   }
   return all;
