@@ -3,6 +3,7 @@
 #include "replies.hpp"
 
 #include "tiercache/config/schema.hpp"
+#include "tiercache/local/keyspace.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -27,6 +28,26 @@ std::int64_t ms(Duration duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
 }
 
+std::string_view name_of(config::Tiers tiers) {
+  const config::TableArray& array = *config::find_table_array("namespace");
+  const auto key = std::ranges::find_if(
+      array.keys, [](const config::ElementKey& one) { return one.leaf() == "tiers"; });
+  return key->choices[static_cast<std::size_t>(tiers)];
+}
+
+// The same of a namespace whose keys live in the proxy alone.
+std::vector<Fact> local_facts(const config::Namespace& policy, const local::SpaceConfig& space) {
+  return {
+      {"namespace", policy.name},
+      {"match", joined(policy.match)},
+      {"tiers", std::string(name_of(policy.tiers))},
+      {"commands", local::verb_names()},
+      {"ttl_ms", std::int64_t{space.ttl.count()}},
+      {"max_value", static_cast<std::int64_t>(space.max_value)},
+      {"max_memory", static_cast<std::int64_t>(space.max_memory)},
+  };
+}
+
 // What is in force for keys of the namespace, those that it leaves to the settings of L1 filled in.
 std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
                                const config::Config& config) {
@@ -49,14 +70,10 @@ std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
   if (policy.max_staleness.count() < 0) {
     policy.max_staleness = config.coherence.max_staleness;
   }
-  const auto tiers = static_cast<std::size_t>(policy.tiers);
-  const config::TableArray& array = *config::find_table_array("namespace");
-  const auto key = std::ranges::find_if(
-      array.keys, [](const config::ElementKey& one) { return one.leaf() == "tiers"; });
   return {
       {"namespace", policy.name},
       {"match", joined(policy.match)},
-      {"tiers", std::string(key->choices[tiers])},
+      {"tiers", std::string(name_of(policy.tiers))},
       {"commands", joined(policy.commands)},
       {"ttl_ms", std::int64_t{policy.ttl.count()}},
       {"jitter_percent", std::int64_t{policy.jitter_percent}},
@@ -94,13 +111,23 @@ void Admin::explain(const Request& request, proxy::Responder responder) {
   const ConfigPtr config = parts_.settings.get();
   const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
   const Index index = spaces.find(name);
-  std::vector<Fact> facts = policy_facts(spaces.set(), index, *config);
-  facts.push_back({"not_from_l1_because", obstacle(parts_, name, index, spaces, *config)});
+  std::vector<Fact> facts;
+  std::int64_t entries = 0;
+  if (const std::uint16_t local = spaces.local(index); local != proxy::Spaces::kNotLocal) {
+    local::Keyspace& keyspace = *parts_.hub.keyspace;
+    facts = local_facts(spaces.set().at(index), keyspace.config(local));
+    facts.push_back({"not_from_l1_because", std::string()});
+    const auto unix_time = std::chrono::duration_cast<milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    entries = keyspace.holds(local, request.asker.db, name, unix_time) ? 1 : 0;
+  } else {
+    facts = policy_facts(spaces.set(), index, *config);
+    facts.push_back({"not_from_l1_because", obstacle(parts_, name, index, spaces, *config)});
+  }
 
   const l1::Key key{parts_.cache.hash(request.asker.db, name), request.asker.db, name};
   const coherence::View view = parts_.cache.status().view();
   const Time at = std::chrono::steady_clock::now();
-  std::int64_t entries = 0;
   std::vector<coherence::TraceRecord> records;
   parts_.cache.for_each_shard([&](coherence::Shard& shard) {
     shard.store().for_each_variant(key, [&](l1::Entry& entry) {

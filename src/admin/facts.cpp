@@ -150,8 +150,8 @@ std::vector<Fact> warm_facts(const warmup::Progress& progress) {
 
 std::vector<Fact> namespace_facts(const proxy::Hub& hub) {
   std::vector<Fact> facts;
-  for (const auto& [name, sums] : proxy::namespace_sums(hub)) {
-    facts.push_back({"namespace_" + name, proxy::to_text(sums)});
+  for (auto& [name, line] : proxy::namespace_lines(hub)) {
+    facts.push_back({"namespace_" + name, std::move(line)});
   }
   return facts;
 }

@@ -9,8 +9,9 @@ namespace tiercache::config {
 namespace {
 
 constexpr auto kStart = Reload::at_start;
+constexpr std::size_t kLeastLocalMemory = 64 * kKib;
 
-constexpr std::string_view kTiers[] = {"l1+l2", "l2"};
+constexpr std::string_view kTiers[] = {"l1+l2", "l2", "l1"};
 
 using N = Namespace;
 
@@ -20,11 +21,13 @@ constexpr ElementKey kNamespaceKeys[] = {
     key<&N::match>("namespace.match", Kind::patterns, 0, 64, kStart,
                    "The keys it is for, as globs; a key belongs to the first namespace that fits"),
     choice<&N::tiers>("namespace.tiers", kTiers, kStart,
-                      "Where its data lives: l1+l2 = kept in L1 too, l2 = always asked of Redis"),
+                      "Where its data lives: l1+l2 = kept in L1 too, l2 = always asked of Redis, "
+                      "l1 = in the proxy alone"),
     listed<&N::commands>("namespace.commands", kL1Commands, kStart,
                          "The reads that are answered from L1, as l1.commands; empty = those"),
-    duration<&N::ttl>("namespace.ttl_ms", 0, 365 * kDayMs, kStart,
-                      "The longest a reply is kept in L1; 0 = l1.max_ttl_ms"),
+    duration<&N::ttl>(
+        "namespace.ttl_ms", 0, 365 * kDayMs, kStart,
+        "The longest a reply is kept in L1; 0 = l1.max_ttl_ms, with tiers l1: for ever"),
     integer<&N::jitter_percent>(
         "namespace.jitter_percent", 0, 90, kStart,
         "Each reply is kept for up to so much less, so that they do not expire together"),
@@ -35,6 +38,8 @@ constexpr ElementKey kNamespaceKeys[] = {
     duration<&N::max_staleness>(
         "namespace.max_staleness_ms", -1, kDayMs, kStart,
         "As coherence.max_staleness_ms where it is less than that; -1 = that"),
+    size<&N::max_memory>("namespace.max_memory", 0, kTib, kStart,
+                         "With tiers l1: memory for its keys, bookkeeping included; 0 = 64mb"),
 };
 
 bool is_name(std::string_view text) {
@@ -42,6 +47,19 @@ bool is_name(std::string_view text) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
            c == '_';
   });
+}
+
+// Of one that lives in the proxy alone, or not: the first key that means nothing there.
+std::string_view meaningless(const Namespace& one) {
+  if (one.tiers != Tiers::l1) {
+    return one.max_memory != 0 ? "max_memory" : "";
+  }
+  return !one.commands.empty()                                       ? "commands"
+         : one.jitter_percent != 0                                   ? "jitter_percent"
+         : one.negative_ttl.count() >= 0                             ? "negative_ttl_ms"
+         : one.max_staleness.count() >= 0                            ? "max_staleness_ms"
+         : one.max_memory != 0 && one.max_memory < kLeastLocalMemory ? "max_memory below 64kb"
+                                                                     : "";
 }
 
 std::string wrong_with_namespace(const Config& config, std::size_t index) {
@@ -59,6 +77,9 @@ std::string wrong_with_namespace(const Config& config, std::size_t index) {
   }
   if (one.match.empty()) {
     return concat({"namespace '", one.name, "' matches nothing: namespace.match is missing"});
+  }
+  if (const std::string_view key = meaningless(one); !key.empty()) {
+    return concat({"namespace '", one.name, "': namespace.", key, " means nothing with its tiers"});
   }
   return {};
 }

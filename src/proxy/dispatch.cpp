@@ -63,6 +63,15 @@ Session::Step Session::dispatch(const Request& request) {
     worker_.count(stats::Counter::commands);
     return answer_error(worker_.denial(what.command, request.args));
   }
+  // Those of a cacheable read are found on its way.
+  if (worker_.spaces().any_local() && what.kind != Kind::cacheable_read &&
+      what.kind != Kind::ttl_read) {
+    const LocalKeys found = local_keys(what, request.args);
+    if (found != LocalKeys::none) {
+      worker_.count(stats::Counter::commands);
+      return answer_local(found, what, request.args);
+    }
+  }
   Step step = Step::next;
   switch (what.route) {
     case Route::local:
@@ -99,6 +108,8 @@ Session::Step Session::shared(const Request& request, const Classified& what) {
       if (worker_.hub().keeps(key)) {
         return cacheable_read(request, what, space);
       }
+    } else if (worker_.spaces().local(space) != Spaces::kNotLocal) {
+      return answer_local(local_keys(what, request.args), what, request.args);
     }
   } else if (what.kind == Kind::multi_read &&
              may_keep(worker_.hub(), worker_.spaces(), what.position, request.args.subspan(1))) {

@@ -1,5 +1,7 @@
 #include "effects.hpp"
 
+#include "words.hpp"
+
 #include "tiercache/base/check.hpp"
 
 namespace tiercache::proxy {
@@ -8,6 +10,11 @@ void Effects::add(const coherence::Cache& cache, command::Kind kind, command::Ar
                   std::span<const command::KeyRef> keys, std::uint32_t db) {
   using command::Kind;
   flush_ = flush_ || kind == Kind::flush;
+  if (kind == Kind::flush && is_word(args[0], "flushall")) {
+    flushed_.all = true;
+  } else if (kind == Kind::flush && is_word(args[0], "flushdb")) {
+    flushed_.dbs.push_back(db);
+  }
   script_ = script_ || kind == Kind::unknown_write;
   const bool may_write = kind == Kind::write || kind == Kind::unknown_write || kind == Kind::flush;
   if (kind == Kind::none) {
@@ -27,6 +34,8 @@ void Effects::add(const Effects& other) {
   writes_.insert(writes_.end(), other.writes_.begin(), other.writes_.end());
   reads_.insert(reads_.end(), other.reads_.begin(), other.reads_.end());
   flush_ = flush_ || other.flush_;
+  flushed_.all = flushed_.all || other.flushed_.all;
+  flushed_.dbs.insert(flushed_.dbs.end(), other.flushed_.dbs.begin(), other.flushed_.dbs.end());
   script_ = script_ || other.script_;
 }
 
@@ -77,6 +86,7 @@ void Effects::apply_blind(coherence::Cache& cache) const {
 void Effects::clear() noexcept {
   writes_.clear();
   reads_.clear();
+  flushed_.clear();
   barrier_ = Barrier::around;
   flush_ = script_ = begun_ = ended_ = nothing_shown_ = false;
 }

@@ -43,6 +43,19 @@ class Effects {
   void set_nothing_shown() noexcept {
     nothing_shown_ = true;
   }
+  // What a FLUSHALL or FLUSHDB empties, beside what SWAPDB and the like do to L1.
+  struct Flushed {
+    bool all = false;
+    std::vector<std::uint32_t> dbs;
+
+    void clear() noexcept {
+      all = false;
+      dbs.clear();
+    }
+  };
+  const Flushed& flushed() const noexcept {
+    return flushed_;
+  }
   bool script() const noexcept {
     return script_;
   }
@@ -70,6 +83,7 @@ class Effects {
  private:
   Hashes writes_;
   Hashes reads_;
+  Flushed flushed_;
   Barrier barrier_ = Barrier::around;
   bool flush_ = false;
   bool script_ = false;

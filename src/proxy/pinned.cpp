@@ -128,7 +128,19 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
         return stall(Stall::asked);
     }
   }
-  if (refused || ends_here(what)) {
+  LocalKeys ours = LocalKeys::none;
+  if (!refused && worker_.spaces().any_local()) {
+    ours = local_keys(what, request.args);
+    if (ours == LocalKeys::run && flow_->in_multi()) {
+      local_error_ =
+          "ERR tiercache: keys that live in the proxy alone have no part in transactions";
+      ours = LocalKeys::refused;
+    }
+    if (ours == LocalKeys::refused && !flow_->subscriber()) {
+      refused = local_error_;
+    }
+  }
+  if (refused || ours == LocalKeys::run || ends_here(what)) {
     if (between) {
       return stall(Stall::drain);
     }
@@ -195,6 +207,8 @@ Session::Step Session::pinned_local(const Request& request, const Classified& wh
     step = answer_error(not_while_subscribed(name));
   } else if (multi) {
     step = answer_error("ERR CACHE is not allowed in transactions");
+  } else if (!ends_here(what)) {
+    step = run_local(what, request.args);
   } else {
     step = cache_command(request.args);
   }
@@ -261,6 +275,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   if (!sent.answered) {
     if (!sent.queued) {
       effects.apply_blind(cache);
+      flush_local(effects);
     }
     own_->send_raw(pinned_bytes(request, what));
     if (flow_->streaming()) {

@@ -203,6 +203,17 @@ class Session final : public l2::Consumer {
   void fill_multi(Op& op);
   void give_up_multi(Op& op);
 
+  // local_keys.cpp: keys that live in the proxy alone
+  enum class LocalKeys : std::uint8_t {
+    none,     // the request names none
+    run,      // run_local() answers it
+    refused,  // local_error_ says why
+  };
+  LocalKeys local_keys(const Classified& what, Args args);
+  Step run_local(const Classified& what, Args args);
+  Step answer_local(LocalKeys found, const Classified& what, Args args);
+  void flush_local(const Effects& effects);
+
   // local.cpp
   Step local(const Request& request, const Classified& what);
   Step cache_command(Args args);
@@ -335,6 +346,8 @@ class Session final : public l2::Consumer {
   std::string scratch_;
   std::uint16_t last_command_ = kNoCommand;  // in the table
   std::string variant_args_;                 // for the look-up of the request in hand
+  std::vector<std::uint16_t> local_spaces_;  // of its keys, after local_keys()
+  std::string local_error_;
 
   // Upstream. spec_.user is user_'s number.
   coherence::Session coherence_;

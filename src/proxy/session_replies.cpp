@@ -211,6 +211,10 @@ void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
   if (first && op.exec) {
     op.ran = piece.starts_with('*') && !piece.starts_with("*-1");
   }
+  if (first && op.effects.wide() && op.kind != OpKind::queued &&
+      (op.exec ? op.ran : !piece.starts_with('-'))) {
+    flush_local(op.effects);
+  }
   start_reply(op);
   if (on_exec_piece(id, piece, last)) {
     return;

@@ -16,9 +16,20 @@ Spaces::Spaces(const config::Config& config)
     : set_(config.namespaces),
       spaces_(set_.size() + 1),
       counts_(std::make_unique<Counts[]>(set_.size() + 1)) {
+  std::uint16_t locals = 0;
+  for (std::size_t i = 1; i < spaces_.size(); i++) {
+    if (set_.at(static_cast<Index>(i)).tiers == Tiers::l1) {
+      spaces_[i].local = locals++;
+    }
+  }
+  any_local_ = locals > 0;
 }
 
 void Spaces::configure(const config::Config& config, const command::Table& table) {
+  verbs_.clear();
+  for (const command::Command& command : table.commands()) {
+    verbs_.push_back(local::verb_of(command.name));
+  }
   for (std::size_t i = 0; i < spaces_.size(); i++) {
     Space& space = spaces_[i];
     space.max_value = config.l1.max_value;
@@ -28,7 +39,7 @@ void Spaces::configure(const config::Config& config, const command::Table& table
     }
     const config::Namespace& own = set_.at(static_cast<Index>(i));
     space.kept_commands =
-        own.tiers == Tiers::l2
+        own.tiers != Tiers::l1_l2
             ? std::vector<std::uint8_t>(table.commands().size(), 0)
             : kept_commands(own.commands.empty() ? config.l1.commands : own.commands, table);
     if (own.max_value > 0) {
@@ -72,20 +83,57 @@ SpaceSums Spaces::sums(Index index) const noexcept {
   return sums;
 }
 
-std::vector<std::pair<std::string, SpaceSums>> namespace_sums(const Hub& hub) {
-  std::vector<std::pair<std::string, SpaceSums>> all;
-  for (const Worker* worker : hub.workers) {
-    const Spaces& spaces = worker->spaces();
-    for (std::size_t i = 1; i <= spaces.set().size(); i++) {
-      const auto index = static_cast<Index>(i);
-      if (all.size() < i) {
-        all.emplace_back(spaces.set().at(index).name, SpaceSums{});
-      }
-      const SpaceSums part = spaces.sums(index);
-      std::ranges::transform(all[i - 1].second, part, all[i - 1].second.begin(), std::plus<>());
+namespace {
+
+std::string to_text(const local::Totals& totals) {
+  return "hits=" + std::to_string(totals.hits) + ",misses=" + std::to_string(totals.misses) +
+         ",writes=" + std::to_string(totals.writes) + ",entries=" + std::to_string(totals.entries) +
+         ",bytes=" + std::to_string(totals.bytes) +
+         ",evictions=" + std::to_string(totals.evictions) +
+         ",expired=" + std::to_string(totals.expired);
+}
+
+}  // namespace
+
+std::shared_ptr<local::Keyspace> make_keyspace(const config::Config& config, std::uint64_t seed) {
+  // What one value may take of the whole, so that it is not all there is.
+  constexpr std::size_t kPart = 4;
+  std::vector<local::SpaceConfig> spaces;
+  for (const config::Namespace& one : config.namespaces) {
+    if (one.tiers == Tiers::l1) {
+      local::SpaceConfig space;
+      space.name = one.name;
+      space.max_memory = one.max_memory > 0 ? one.max_memory : config::kLocalMemory;
+      space.max_value = std::min(one.max_value > 0 ? one.max_value : config.l1.max_value,
+                                 space.max_memory / kPart);
+      space.ttl = one.ttl;
+      spaces.push_back(std::move(space));
     }
   }
-  return all;
+  return spaces.empty() ? nullptr : std::make_shared<local::Keyspace>(std::move(spaces), seed);
+}
+
+std::vector<std::pair<std::string, std::string>> namespace_lines(const Hub& hub) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  if (hub.workers.empty()) {
+    return lines;
+  }
+  const Spaces& first = hub.workers.front()->spaces();
+  for (std::size_t i = 1; i <= first.set().size(); i++) {
+    const auto index = static_cast<Index>(i);
+    const std::string& name = first.set().at(index).name;
+    if (first.local(index) != Spaces::kNotLocal) {
+      lines.emplace_back(name, to_text(hub.keyspace->totals(first.local(index))));
+      continue;
+    }
+    SpaceSums sums{};
+    for (const Worker* worker : hub.workers) {
+      const SpaceSums part = worker->spaces().sums(index);
+      std::ranges::transform(sums, part, sums.begin(), std::plus<>());
+    }
+    lines.emplace_back(name, to_text(sums));
+  }
+  return lines;
 }
 
 std::string to_text(const SpaceSums& sums) {

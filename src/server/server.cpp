@@ -169,6 +169,7 @@ void Server::Impl::make_events(const std::string& password) {
   user_watch_ =
       std::make_unique<proxy::UserWatch>(control_, hub_, *events_, login, config.coherence.acl_ttl);
   hub_.kept_prefixes = kept_prefixes(config);
+  hub_.keyspace = proxy::make_keyspace(config, random());
   hub_.on_db_used = [this](std::uint32_t db) {
     events_->use_db(db);
   };
@@ -256,8 +257,8 @@ void Server::Impl::run() {
   for (const auto& thread : threads_) {
     thread->stop();
   }
-  for (const auto& [name, sums] : proxy::namespace_sums(hub_)) {
-    spdlog::info("namespace {}: {}", name, proxy::to_text(sums));
+  for (const auto& [name, line] : proxy::namespace_lines(hub_)) {
+    spdlog::info("namespace {}: {}", name, line);
   }
   spdlog::info("stopped");
 }

@@ -2,6 +2,7 @@
 #include "redis_server.hpp"
 #include "tiercache_process.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <sstream>
@@ -206,7 +207,7 @@ TEST_CASE("the last line of the log's statistics is each namespace's") {
         std::string::npos);
 }
 
-TEST_CASE("each row of trading.toml does what it says") {
+TEST_CASE("each row of trading.toml of tiers l1+l2 does what it says") {
   World world(conf("trading.toml"));
   struct Row {
     const char* key;
@@ -233,6 +234,34 @@ TEST_CASE("each row of trading.toml does what it says") {
     Client direct(world.redis.port());
     direct.call("SET", row.key, "v2");
     CHECK(eventually([&] { return world.client.call("GET", row.key).text == "v2"; }));
+  }
+}
+
+TEST_CASE("each row of trading.toml of tier l1 does what it says") {
+  World world(conf("trading.toml"));
+  Client direct(world.redis.port());
+  struct Row {
+    const char* key;
+    const char* space;
+    std::int64_t ttl_ms;
+  };
+  for (const Row& row : {
+           Row{"price:EURUSD", "prices", 1000},
+           Row{"position:7", "positions", 100},
+           Row{"book:EURUSD", "books", 100},
+       }) {
+    CAPTURE(row.key);
+    CHECK(world.client.call("CACHE", "EXPLAIN", row.key).find("tiers")->text == "l1");
+    const auto written = std::chrono::steady_clock::now();
+    CHECK(world.client.call("SET", row.key, "v1").text == "OK");
+    CHECK(direct.call("EXISTS", row.key).integer == 0);
+    const std::int64_t left = world.client.call("PTTL", row.key).integer;
+    CHECK(left != -1);
+    CHECK(left <= row.ttl_ms);
+    CHECK(eventually([&] { return world.client.call("GET", row.key).is_nil(); }));
+    CHECK(std::chrono::steady_clock::now() - written > std::chrono::milliseconds(row.ttl_ms));
+    CHECK(world.counted(row.space, "writes") == 1);
+    CHECK(world.counted(row.space, "misses") >= 1);
   }
 }
 

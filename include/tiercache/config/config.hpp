@@ -24,7 +24,7 @@ inline constexpr std::size_t kGib = 1024 * kMib;
 enum class Eviction { lru, s3fifo, tinylfu };
 enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
-enum class Tiers { l1_l2, l2 };
+enum class Tiers { l1_l2, l2, l1 };
 enum class Auth { upstream, proxy };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
@@ -131,17 +131,20 @@ struct Log {
   bool operator==(const Log&) const = default;
 };
 
+inline constexpr std::size_t kLocalMemory = 64 * kMib;
+
 // [[namespace]]: the keys that one of `match` fits and no earlier namespace took.
 struct Namespace {
   std::string name;
   std::vector<std::string> match;  // globs
   Tiers tiers = Tiers::l1_l2;
   std::vector<std::string> commands;  // empty: those of L1
-  milliseconds ttl{0};                // 0: L1's max_ttl
+  milliseconds ttl{0};                // 0: L1's max_ttl; of Tiers::l1: for ever
   std::uint32_t jitter_percent = 0;
   milliseconds negative_ttl{-1};   // -1: L1's
   std::size_t max_value = 0;       // 0: L1's
   milliseconds max_staleness{-1};  // -1: that of coherence, which it cannot exceed
+  std::size_t max_memory = 0;      // of Tiers::l1; 0: kLocalMemory
 
   bool operator==(const Namespace&) const = default;
 };

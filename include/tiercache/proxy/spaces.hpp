@@ -8,6 +8,7 @@
 #include "tiercache/coherence/shard.hpp"
 #include "tiercache/command/table.hpp"
 #include "tiercache/config/config.hpp"
+#include "tiercache/local/keyspace.hpp"
 #include "tiercache/namespaces/set.hpp"
 
 #include <array>
@@ -63,6 +64,19 @@ class Spaces {
   Duration max_staleness(namespaces::Index index) const noexcept {
     return spaces_[index].max_staleness;
   }
+  // Whether any namespace lives in the proxy alone.
+  bool any_local() const noexcept {
+    return any_local_;
+  }
+  // Which space of the Keyspace its keys are in; kNotLocal: they are Redis's.
+  static constexpr std::uint16_t kNotLocal = 0xffff;
+  std::uint16_t local(namespaces::Index index) const noexcept {
+    return spaces_[index].local;
+  }
+  // What the command at that position of the table does to such keys.
+  local::Verb verb(std::uint16_t position) const noexcept {
+    return verbs_[position];
+  }
   // Says how long what fills L1 may live. With Proof::age an entry's age is
   // its staleness.
   void limit(coherence::Fill& fill, namespaces::Index index, KeyHash hash, Time now,
@@ -82,20 +96,25 @@ class Spaces {
     std::vector<std::uint8_t> kept_commands;  // by position in the table
     std::size_t max_value = 0;
     Duration max_staleness = Duration::max();
+    std::uint16_t local = kNotLocal;
   };
   using Counts = std::array<std::atomic<std::uint64_t>, kSpaceCounters>;
 
   const namespaces::Set set_;
   std::vector<Space> spaces_;
+  bool any_local_ = false;
+  std::vector<local::Verb> verbs_;    // by position in the table
   std::unique_ptr<Counts[]> counts_;  // one writer
 };
 
+// What the namespaces of tier l1 keep; null: there are none.
+std::shared_ptr<local::Keyspace> make_keyspace(const config::Config& config, std::uint64_t seed);
+
 struct Hub;
 
-// Of each namespace by name, in their order, what all workers have counted. Any thread.
-std::vector<std::pair<std::string, SpaceSums>> namespace_sums(const Hub& hub);
+// Of each namespace by name, in their order, what was counted: "hits=1,misses=2,...". Any thread.
+std::vector<std::pair<std::string, std::string>> namespace_lines(const Hub& hub);
 
-// "hits=1,misses=2,...".
 std::string to_text(const SpaceSums& sums);
 
 }  // namespace tiercache::proxy

@@ -57,6 +57,8 @@ struct Hub {
   // L1 keeps only keys that begin with one of these, since Redis tells of no others; empty: all.
   // Constant likewise.
   std::vector<std::string> kept_prefixes;
+  // The keys that live in the proxy alone; null: no namespace does. Constant likewise.
+  std::shared_ptr<local::Keyspace> keyspace;
 
   // As Redis's: never used again, and in the order of connecting.
   std::uint64_t new_client_id() noexcept {

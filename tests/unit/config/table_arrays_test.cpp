@@ -82,7 +82,7 @@ TEST_CASE("mistakes are reported at their place") {
         "f.toml:2:9: namespace.match: expected an array of at most 64 patterns, got an array: \"\" "
         "is not 1 to 256 bytes without control characters");
   CHECK(message_for("[[namespace]]\ntiers = \"l3\"\n") ==
-        "f.toml:2:9: namespace.tiers: expected \"l1+l2\" or \"l2\", got \"l3\"");
+        "f.toml:2:9: namespace.tiers: expected \"l1+l2\", \"l2\" or \"l1\", got \"l3\"");
   CHECK(message_for("[namespace]\nname = \"a\"\n") ==
         "f.toml:1:2: each 'namespace' must be a section of its own: [[namespace]]");
   CHECK(message_for("[[namespaces]]\nname = \"a\"\n") ==
@@ -92,6 +92,18 @@ TEST_CASE("mistakes are reported at their place") {
             .ends_with("namespace 'a' matches nothing: namespace.match is missing"));
   CHECK(message_for("[[namespace]]\nname = \"a b\"\nmatch = [\"a\"]\n")
             .ends_with("namespace.name may hold letters, digits, - and _ only"));
+  const std::string local = "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\ntiers = \"l1\"\n";
+  CHECK(parse(local + "ttl_ms = 100\nmax_value = 9\nmax_memory = \"1mb\"\n", "f.toml"));
+  for (const char* key : {"commands = [\"get\"]", "jitter_percent = 1", "negative_ttl_ms = 0",
+                          "max_staleness_ms = 0"}) {
+    const std::string word(key, std::string_view(key).find(' '));
+    CHECK(message_for(local + key)
+              .ends_with("namespace 'a': namespace." + word + " means nothing with its tiers"));
+  }
+  CHECK(message_for(local + "max_memory = 1000\n").find("max_memory below 64kb") !=
+        std::string::npos);
+  CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nmax_memory = 65536\n")
+            .find("namespace.max_memory means nothing") != std::string::npos);
   const std::string twice = message_for(
       "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\n[[namespace]]\nname = \"a\"\nmatch = "
       "[\"b\"]\n");
