@@ -1,0 +1,93 @@
+#include "tiercache/topology/slot_map.hpp"
+
+#include <algorithm>
+
+namespace tiercache::topology {
+
+namespace {
+
+// The free node that served the most of these slots before.
+NodeIndex best_seat(const SlotMap& before, const SlotMap& now, const ClusterServer& server) {
+  std::array<std::size_t, kMaxNodes> served{};
+  for (const SlotRange& range : server.slots) {
+    for (std::size_t slot = range.first; slot <= range.last; slot++) {
+      const NodeIndex node = before.node_of[slot];
+      if (node != SlotMap::kNobody) {
+        served[node]++;
+      }
+    }
+  }
+  NodeIndex best = SlotMap::kNobody;
+  for (std::size_t i = 0; i < now.nodes.size(); i++) {
+    if (!now.nodes[i] && (best == SlotMap::kNobody || served[i] > served[best])) {
+      best = static_cast<NodeIndex>(i);
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+NodeIndex SlotMap::node_at(const config::Endpoint& endpoint) const noexcept {
+  const auto found = std::find(nodes.begin(), nodes.end(), endpoint);
+  return found == nodes.end() ? kNobody : static_cast<NodeIndex>(found - nodes.begin());
+}
+
+SlotMap next_map(const SlotMap& before, const ClusterServers& servers) {
+  SlotMap map;
+  map.nodes.resize(before.nodes.size());
+  std::vector<const ClusterServer*> masters;
+  for (const ClusterServer& server : servers) {
+    if (!server.master || (server.failed && server.slots.empty())) {
+      continue;
+    }
+    masters.push_back(&server);
+    const NodeIndex kept = before.node_at(server.endpoint);
+    if (kept != SlotMap::kNobody) {
+      map.nodes[kept] = server.endpoint;
+    }
+  }
+  for (const bool with_slots : {true, false}) {
+    for (const ClusterServer* server : masters) {
+      if (server->slots.empty() == with_slots ||
+          map.node_at(server->endpoint) != SlotMap::kNobody) {
+        continue;
+      }
+      const NodeIndex seat = best_seat(before, map, *server);
+      if (seat != SlotMap::kNobody) {
+        map.nodes[seat] = server->endpoint;
+      } else if (map.nodes.size() < kMaxNodes) {
+        map.nodes.emplace_back(server->endpoint);
+      }
+    }
+  }
+  for (const ClusterServer* server : masters) {
+    const NodeIndex node = map.node_at(server->endpoint);
+    for (const SlotRange& range : server->slots) {
+      std::fill(map.node_of.begin() + range.first, map.node_of.begin() + range.last + 1, node);
+    }
+  }
+  return map;
+}
+
+std::vector<NodeIndex> nodes_changed(const SlotMap& before, const SlotMap& after) {
+  std::array<bool, kMaxNodes> changed{};
+  for (std::size_t slot = 0; slot < kSlots; slot++) {
+    if (before.node_of[slot] != after.node_of[slot]) {
+      for (const NodeIndex node : {before.node_of[slot], after.node_of[slot]}) {
+        if (node != SlotMap::kNobody) {
+          changed[node] = true;
+        }
+      }
+    }
+  }
+  std::vector<NodeIndex> nodes;
+  for (std::size_t i = 0; i < changed.size(); i++) {
+    if (changed[i]) {
+      nodes.push_back(static_cast<NodeIndex>(i));
+    }
+  }
+  return nodes;
+}
+
+}  // namespace tiercache::topology
