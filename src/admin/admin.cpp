@@ -139,12 +139,13 @@ void append_entry(std::string& out, const l1::Entry& entry, Time at, resp::Versi
 void Admin::key(const Request& request, proxy::Responder responder) {
   const resp::Version version = request.asker.version;
   const std::string_view name = request.args[2];
-  const l1::Key key{parts_.cache.hash(request.asker.db, name), request.asker.db, name};
-  const coherence::View view = parts_.cache.status().view();
+  coherence::Cache& cache = parts_.hub.node_of(name).cache;
+  const l1::Key key{cache.hash(request.asker.db, name), request.asker.db, name};
+  const coherence::View view = cache.status().view();
   const Time at = now();
   std::size_t count = 0;
   std::string entries;
-  parts_.cache.for_each_shard([&](coherence::Shard& shard) {
+  cache.for_each_shard([&](coherence::Shard& shard) {
     l1::Store& store = shard.store();
     store.for_each_variant(key, [&](l1::Entry& entry) {
       if (store.alive(entry, at, view.generation)) {
@@ -170,12 +171,16 @@ void Admin::flush(const Request& request, proxy::Responder responder) {
     responder.reply(wrong_arguments("cache|flush"));
     return;
   }
-  auto job = std::make_shared<FlushJob>(FlushJob{.cache = parts_.cache});
+  auto job = std::make_shared<FlushJob>();
+  for (const proxy::Node& node : parts_.hub.nodes()) {
+    if (request.args.size() == 2) {
+      // Dead from here on; the walk gives the memory back and counts.
+      node.cache.status().bump_generation();
+    }
+    job->caches.push_back({&node.cache, node.cache.status().view().generation});
+  }
   if (request.args.size() == 2) {
-    // Dead from here on; the walk gives the memory back and counts.
-    parts_.cache.status().bump_generation();
     job->everything = true;
-    job->generation = parts_.cache.status().view().generation;
   } else {
     job->db = request.asker.db;
     job->pattern = request.args[2];

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace tiercache::admin {
 
@@ -97,11 +98,15 @@ class Admin final : public proxy::Extensions {
 
 // Empties L1, or removes what matches, in steps on the control thread. Counts what lived.
 struct FlushJob {
-  coherence::Cache& cache;
+  struct Part {
+    coherence::Cache* cache = nullptr;
+    std::uint64_t generation = 0;  // everything: what is older goes
+  };
+  std::vector<Part> caches{};
+  std::size_t part = 0;
   bool everything = false;
   std::uint32_t db = 0;  // of a pattern
   std::string pattern{};
-  std::uint64_t generation = 0;  // everything: what is older goes
   unsigned shard = 0;
   l1::Cursor cursor{};
   std::int64_t erased = 0;

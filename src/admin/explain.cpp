@@ -96,7 +96,7 @@ std::string obstacle(const AdminParts& parts, std::string_view key, Index index,
   if (index != namespaces::kDefault && spaces.set().at(index).tiers == config::Tiers::l2) {
     return "its namespace lives in Redis only";
   }
-  const coherence::View view = parts.cache.status().view();
+  const coherence::View view = parts.hub.node_of(key).cache.status().view();
   if (view.state != coherence::LinkState::live) {
     return std::string("the event link is ").append(coherence::name(view.state));
   }
@@ -125,11 +125,12 @@ void Admin::explain(const Request& request, proxy::Responder responder) {
     facts.push_back({"not_from_l1_because", obstacle(parts_, name, index, spaces, *config)});
   }
 
-  const l1::Key key{parts_.cache.hash(request.asker.db, name), request.asker.db, name};
-  const coherence::View view = parts_.cache.status().view();
+  coherence::Cache& cache = parts_.hub.node_of(name).cache;
+  const l1::Key key{cache.hash(request.asker.db, name), request.asker.db, name};
+  const coherence::View view = cache.status().view();
   const Time at = std::chrono::steady_clock::now();
   std::vector<coherence::TraceRecord> records;
-  parts_.cache.for_each_shard([&](coherence::Shard& shard) {
+  cache.for_each_shard([&](coherence::Shard& shard) {
     shard.store().for_each_variant(key, [&](l1::Entry& entry) {
       entries += shard.store().alive(entry, at, view.generation) ? 1 : 0;
     });

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <type_traits>
+#include <utility>
 
 #include <unistd.h>
 
@@ -26,12 +27,61 @@ struct Snapshot {
   l2::EventsSnapshot events;
   ConfigPtr config;
 
+  std::uint64_t fence_timeouts = 0;
+  std::size_t shards = 0;
+
   explicit Snapshot(const AdminParts& parts)
       : sums(parts.registry.sum()),
-        totals(parts.cache.totals()),
         view(parts.cache.status().view()),
         events(parts.events.snapshot()),
         config(parts.settings.get()) {
+    bool first = true;
+    for (const proxy::Node& node : parts.hub.nodes()) {
+      add(node, std::exchange(first, false));
+    }
+  }
+  // Of several nodes, sums, and the event link that is in the worst state.
+  void add(const proxy::Node& node, bool first) {
+    const coherence::CacheTotals its = node.cache.totals();
+    totals.entries += its.entries;
+    totals.bytes += its.bytes;
+    totals.evictions += its.evictions;
+    totals.expired += its.expired;
+    totals.refused += its.refused;
+    totals.invalidated += its.invalidated;
+    totals.flights += its.flights;
+    shards += node.cache.shards();
+    fence_timeouts += node.fences.counters().timeouts.load(std::memory_order_relaxed);
+    if (first) {
+      return;
+    }
+    const std::uint64_t generation = view.generation;
+    const coherence::View other = node.cache.status().view();
+    const l2::EventsSnapshot seen = node.events.snapshot();
+    const l2::EventsSnapshot before = events;
+    const bool worse = badness(other.state) > badness(view.state) ||
+                       (other.state == view.state && other.acked_at < view.acked_at);
+    if (worse && node.upstream->endpoint()) {
+      view = other;
+      events = seen;
+    }
+    view.generation = generation + other.generation - 1;
+    events.events = before.events + seen.events;
+    events.connects = before.connects + (seen.connects > 0 ? seen.connects - 1 : 0);
+    events.losses = before.losses + seen.losses;
+  }
+  static int badness(coherence::LinkState state) noexcept {
+    switch (state) {
+      case coherence::LinkState::live:
+        return 0;
+      case coherence::LinkState::suspect:
+        return 1;
+      case coherence::LinkState::syncing:
+        return 2;
+      case coherence::LinkState::down:
+        break;
+    }
+    return 3;
   }
   std::int64_t sum(Counter counter) const noexcept {
     return number(sums[static_cast<std::size_t>(counter)]);
@@ -173,7 +223,7 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"l1_bytes", number(at.totals.bytes)},
       {"l1_max_memory", number(at.config->l1.max_memory)},
       {"l1_max_entries", number(at.config->l1.max_entries)},
-      {"l1_shards", number(parts.cache.shards())},
+      {"l1_shards", number(at.shards)},
       {"l1_flights", number(at.totals.flights)},
       {"l1_commits_refused", number(at.totals.refused)},
       {"generation", number(at.view.generation)},
@@ -187,7 +237,7 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"event_link_last_error", at.events.last_error},
       {"max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()}},
       {"staleness_bound_ms", at.bound_ms(now)},
-      {"fence_timeouts", number(parts.fences.counters().timeouts.load(std::memory_order_relaxed))},
+      {"fence_timeouts", number(at.fence_timeouts)},
       {"upstream_address", address(parts)},
       {"upstream_version", at.events.version},
       {"upstream_role", at.events.role},

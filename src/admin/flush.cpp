@@ -10,7 +10,9 @@ bool FlushJob::step(Time now) {
   // Of one lock hold, and of one turn of the control loop, which has events to apply.
   constexpr unsigned kLookAt = 128;
   constexpr unsigned kHolds = 16;
-  for (unsigned hold = 0; hold < kHolds && shard < cache.shards(); hold++) {
+  for (unsigned hold = 0; hold < kHolds && part < caches.size(); hold++) {
+    coherence::Cache& cache = *caches[part].cache;
+    const std::uint64_t generation = caches[part].generation;
     cache.with_shard(shard, [&](coherence::Shard& at) {
       l1::Store& store = at.store();
       store.erase_if(cursor, kLookAt, [&](const l1::Entry& entry) {
@@ -24,8 +26,12 @@ bool FlushJob::step(Time now) {
       cursor = {};
       shard++;
     }
+    if (shard == cache.shards()) {
+      shard = 0;
+      part++;
+    }
   }
-  return shard == cache.shards();
+  return part == caches.size();
 }
 
 }  // namespace tiercache::admin

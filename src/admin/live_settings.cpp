@@ -33,8 +33,8 @@ coherence::ShardConfig shard_config(const config::Config& config) {
   return shard;
 }
 
-LiveSettings::LiveSettings(ConfigPtr initial, proxy::Hub& hub, coherence::Cache& cache)
-    : hub_(hub), cache_(cache), config_(std::move(initial)) {
+LiveSettings::LiveSettings(ConfigPtr initial, proxy::Hub& hub)
+    : hub_(hub), config_(std::move(initial)) {
 }
 
 ConfigPtr LiveSettings::get() const {
@@ -47,22 +47,29 @@ void LiveSettings::apply(ConfigPtr config) {
     MutexLock lock(mutex_);
     config_ = config;
   }
-  const coherence::ShardConfig whole = shard_config(*config);
-  const std::size_t shards = cache_.shards();
-  cache_.for_each_shard([&](coherence::Shard& shard) {
-    coherence::ShardConfig part = whole;
-    part.limits = l1::share(whole.limits, shards);
-    part.exact_within = shard.config().exact_within;
-    part.stripes = shard.config().stripes;  // their number cannot change
-    shard.config() = part;
-    shard.store().set_limits(part.limits);
-    shard.trace().resize(part.trace);
-  });
+  share_out();
   for (proxy::Worker* worker : hub_.workers) {
     worker->set_config(config);
   }
   if (on_change) {
     on_change(*config);
+  }
+}
+
+void LiveSettings::share_out() {
+  const coherence::ShardConfig whole = shard_config(*get());
+  const std::vector<proxy::Node> nodes = hub_.nodes();
+  for (const proxy::Node& node : nodes) {
+    const std::size_t shards = node.cache.shards() * nodes.size();
+    node.cache.for_each_shard([&](coherence::Shard& shard) {
+      coherence::ShardConfig part = whole;
+      part.limits = l1::share(whole.limits, shards);
+      part.exact_within = shard.config().exact_within;
+      part.stripes = shard.config().stripes;  // their number cannot change
+      shard.config() = part;
+      shard.store().set_limits(part.limits);
+      shard.trace().resize(part.trace);
+    });
   }
 }
 

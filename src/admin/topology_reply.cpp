@@ -1,7 +1,8 @@
 // CACHE TOPOLOGY.
 #include "admin_impl.hpp"
 
-#include <chrono>
+#include <algorithm>
+#include <vector>
 
 namespace tiercache::admin {
 
@@ -22,8 +23,8 @@ void append_field(std::string& out, std::string_view name, std::int64_t value) {
 void Admin::topology(const Request& request, proxy::Responder responder) {
   const resp::Version version = request.asker.version;
   const l2::TopologySnapshot seen = parts_.topology.snapshot();
-  const coherence::View view = parts_.cache.status().view();
-  const auto used = parts_.upstream.endpoint();
+  const std::vector<proxy::Node> serving = parts_.hub.nodes();
+  const bool cluster = parts_.hub.slot_map() != nullptr;
   std::string out;
   resp::append_map_header(out, 5, version);
   append_field(out, "mode", seen.mode);
@@ -33,13 +34,20 @@ void Admin::topology(const Request& request, proxy::Responder responder) {
   resp::append_bulk(out, "nodes");
   resp::append_array_header(out, seen.nodes.size());
   for (const l2::TopologyNode& node : seen.nodes) {
-    const bool serves = node.endpoint == used && node.role != "sentinel";
-    resp::append_map_header(out, serves ? 6 : 3, version);
+    const auto by = std::ranges::find_if(serving, [&](const proxy::Node& one) {
+      return node.role != "sentinel" && one.upstream->endpoint() == node.endpoint;
+    });
+    const bool serves = by != serving.end();
+    resp::append_map_header(out, (serves ? 6U : 3U) + (cluster ? 1U : 0U), version);
     append_field(out, "address", config::to_string(node.endpoint));
     append_field(out, "role", node.role);
     append_field(out, "state", node.state);
+    if (cluster) {
+      append_field(out, "slots", node.slots);
+    }
     if (serves) {
-      append_field(out, "links", parts_.upstream.links.load(std::memory_order_relaxed));
+      const coherence::View view = by->cache.status().view();
+      append_field(out, "links", by->upstream->links.load(std::memory_order_relaxed));
       append_field(out, "event_link", coherence::name(view.state));
       append_field(out, "generation", static_cast<std::int64_t>(view.generation));
     }

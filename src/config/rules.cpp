@@ -38,6 +38,14 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return c.upstream.sentinels.empty() == c.upstream.master.empty();
      }},
+    {"upstream.nodes", "cannot be set together with", "upstream.sentinels",
+     [](const Config& c) {
+       return c.upstream.nodes.empty() || c.upstream.sentinels.empty();
+     }},
+    {"upstream.nodes", "has an element that is no host:port", "",
+     [](const Config& c) {
+       return are_addresses(c.upstream.nodes);
+     }},
     {"upstream.sentinels", "has an element that is no host:port", "",
      [](const Config& c) {
        return are_addresses(c.upstream.sentinels);

@@ -42,8 +42,9 @@ constexpr Key kSchema[] = {
                                       "Clients that have not logged in are what Redis takes them "
                                       "for (upstream), or upstream.user (proxy)"),
 
-    key<&C::upstream, &Upstream::address>("upstream.address", Kind::endpoint, 0, 0, kStart,
-                                          "The Redis behind the proxy; not used with sentinels"),
+    key<&C::upstream, &Upstream::address>(
+        "upstream.address", Kind::endpoint, 0, 0, kStart,
+        "The Redis behind the proxy; not used with nodes or sentinels"),
     text<&C::upstream, &Upstream::user>("upstream.user", 0, 1024, kStart,
                                         "ACL user for the proxy's own links; empty = default"),
     secret(text<&C::upstream, &Upstream::password>(
@@ -52,6 +53,9 @@ constexpr Key kSchema[] = {
     text<&C::upstream, &Upstream::password_file>(
         "upstream.password_file", 0, 4095, kStart,
         "File whose first line is the password; empty = none"),
+    key<&C::upstream, &Upstream::nodes>(
+        "upstream.nodes", Kind::words, 0, 32, kStart,
+        "Some servers (host:port) of a Redis Cluster, which name the others; empty = none"),
     key<&C::upstream, &Upstream::sentinels>(
         "upstream.sentinels", Kind::words, 0, 32, kStart,
         "Sentinels (host:port) that know which Redis is the master; empty = none"),
@@ -71,6 +75,11 @@ constexpr Key kSchema[] = {
     integer<&C::upstream, &Upstream::max_pending>(
         "upstream.max_pending", 1, 16'777'216, kStart,
         "Requests outstanding on one link; beyond it clients are not read"),
+
+    boolean<&C::cluster, &Cluster::split>(
+        "cluster.split", kLive,
+        "MGET, MSET, DEL, UNLINK, EXISTS, TOUCH of several slots: a part to each (not atomic); "
+        "else CROSSSLOT"),
 
     boolean<&C::l1, &L1::enabled>("l1.enabled", kStart, "Keep replies in the proxy's own memory"),
     size<&C::l1, &L1::max_memory>("l1.max_memory", 64 * 1024, kTib, kLive,

@@ -56,6 +56,11 @@ Session::Step Session::dispatch(const Request& request) {
   if (worker_.pause_mode() != PauseMode::none && paused(what, request.args)) {
     return stall(Stall::paused);
   }
+  if (worker_.clustered()) [[unlikely]] {
+    if (const auto step = route(request, what)) {
+      return *step;
+    }
+  }
   if (pinned_) {
     return pinned_request(request, what);
   }
@@ -125,7 +130,7 @@ Session::Step Session::stall(Stall why) {
 
 Session::Step Session::wait_fence(std::uint64_t ping) {
   worker_.count(stats::Counter::fence_waits);
-  worker_.fences().wait(ping, [self = ref(), ping] {
+  lane_->fences.wait(ping, [self = ref(), ping] {
     self->fenced_by_ = ping;
     self->stall_ = Stall::none;
     self->worker_.touch(*self);
@@ -142,13 +147,15 @@ Session::Step Session::link_step() {
     }
     return Step::next;
   }
-  if (!coherence_.may_move()) {
+  // Of a node that it has not spoken to, it has nothing to lose.
+  const bool first = link_ == nullptr && worker_.clustered();
+  if (!first && !coherence_.may_move()) {
     return stall(Stall::unowed);
   }
   if (link_ && login_lost(link_->why())) {
     doom();
   }
-  link_ = worker_.links().shared(with_login(spec_));
+  link_ = lane_->links.shared(with_login(spec_));
   coherence_.on_moved();
   return Step::next;
 }
@@ -185,6 +192,9 @@ void Session::send(std::string_view bytes, std::uint64_t id) {
   queue_.at(id).owed = true;
   coherence_.on_owed();
   worker_.count(stats::Counter::l2_requests);
+  if (worker_.clustered()) [[unlikely]] {
+    queue_.at(id).more().request.assign(bytes);
+  }
   link_->send(bytes, *this, id << 1);
 }
 
@@ -204,8 +214,8 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
   Op& op = queue_.at(id);
   op.harmless = read;
   op.unknown = what.command == nullptr;
-  op.effects.add(worker_.cache(), what.kind, request.args, keys_, spec_.db);
-  op.effects.begin(worker_.cache());
+  op.effects.add(lane_->cache, what.kind, request.args, keys_, spec_.db);
+  op.effects.begin(lane_->cache);
   if (read && what.kind != Kind::read && !may_all()) {
     want_stamps(op, what, request.args);
   }

@@ -74,6 +74,14 @@ void Effects::end(coherence::Cache& cache) {
   }
 }
 
+void Effects::move(coherence::Cache& from, coherence::Cache& to) {
+  end(from);
+  if (begun_) {
+    begun_ = ended_ = false;
+    begin(to);
+  }
+}
+
 void Effects::apply_blind(coherence::Cache& cache) const {
   for (const KeyHash hash : writes_) {
     cache.blocking_write_reply(hash);

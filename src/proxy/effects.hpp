@@ -75,6 +75,8 @@ class Effects {
   // Before the first byte of the reply is passed on, or when it is known that none will come. The
   // second call and later ones do nothing.
   void end(coherence::Cache& cache);
+  // The request was refused by one server and goes to another, where `to` has the keys.
+  void move(coherence::Cache& from, coherence::Cache& to);
   // For a request that nobody answers: what it changes is told now, and again by Redis's events.
   void apply_blind(coherence::Cache& cache) const;
 

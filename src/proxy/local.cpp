@@ -244,6 +244,7 @@ void Session::set_spec(const l2::LinkSpec& spec) {
   worker_.learn_spec(spec);
   spec_ = spec;
   link_.reset();
+  links_.clear();
   coherence_.on_moved();
 }
 

@@ -2,6 +2,7 @@
 // command goes upstream on one link, and an MGET's reply fills L1 key by key.
 #include "refusal.hpp"
 #include "session.hpp"
+#include "split_bulks.hpp"
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -18,47 +19,10 @@ constexpr std::size_t kMaxFilledKeys = 128;
 // Looking up thousands of keys costs more than a whole hit can save.
 constexpr std::size_t kMaxLookedUp = 1024;
 
-// The elements of MGET's reply; empty if it is not what MGET answers.
-std::vector<std::string_view> split_bulks(std::string_view reply, std::size_t count) {
-  std::vector<std::string_view> elements;
-  if (!reply.starts_with('*')) {
-    return elements;
-  }
-  std::size_t at = reply.find("\r\n");
-  if (at == std::string_view::npos) {
-    return elements;
-  }
-  at += 2;
-  elements.reserve(count);
-  while (at < reply.size() && elements.size() < count) {
-    const std::string_view rest = reply.substr(at);
-    std::size_t size = 3;  // "_\r\n"
-    if (!rest.starts_with('_')) {
-      const resp::ReplyHeader header = resp::read_reply_header(rest);
-      if (!header.ok || rest[0] != '$') {
-        return {};
-      }
-      size = header.size;
-      if (header.number >= 0) {
-        size += static_cast<std::size_t>(header.number) + 2;
-      }
-    }
-    if (size > rest.size()) {
-      return {};
-    }
-    elements.push_back(rest.substr(0, size));
-    at += size;
-  }
-  if (elements.size() != count || at != reply.size()) {
-    return {};
-  }
-  return elements;
-}
-
 }  // namespace
 
 Session::Step Session::multi_read(const Request& request, const Classified& what) {
-  coherence::Cache& cache = worker_.cache();
+  coherence::Cache& cache = lane_->cache;
   const coherence::View view = cache.status().view();
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
     return relay(request, what);
@@ -131,7 +95,7 @@ Session::Step Session::send_multi(const Request& request) {
   if (!link_) {
     return answer_away();
   }
-  coherence::Cache& cache = worker_.cache();
+  coherence::Cache& cache = lane_->cache;
   const Args keys = request.args.subspan(1);
   std::vector<std::pair<std::string_view, std::uint32_t>> distinct;
   distinct.reserve(keys.size());
@@ -215,15 +179,15 @@ void Session::fill_multi(Op& op) {
       const bool nil = resp::read_reply_header(element).number < 0;
       fill.reply = nil ? kNil : element;
       fill.pttl_ms = part.pttl;
-      fill.source = link_->next_place().source;
+      fill.source = link_of(*op.lane)->next_place().source;
       fill.missing = nil && part.pttl == -2;
       // A key of another type is nil for MGET, and an error for GET.
       fill.stored_as = nil && !fill.missing ? command_ids().mget : command_ids().get;
     }
     fill.cacheable = fill.cacheable && fill.reply.size() <= worker_.spaces().max_value(part.space);
     const Time at = now();
-    worker_.spaces().limit(fill, part.space, part.hash, at, worker_.cache().status().view().proof);
-    count_fill(part.space, worker_.cache().reply(part.hash, part.flight, fill, at, nobody));
+    worker_.spaces().limit(fill, part.space, part.hash, at, op.lane->cache.status().view().proof);
+    count_fill(part.space, op.lane->cache.reply(part.hash, part.flight, fill, at, nobody));
   }
 }
 
@@ -239,10 +203,10 @@ void Session::give_up_multi(Op& op) {
   fill.cacheable = false;
   for (const MultiFill::Part& part : multi.parts) {
     if (refuses_user(op.gather)) {
-      worker_.cache().flight_lost(part.hash, part.flight, nobody);
+      op.lane->cache.flight_lost(part.hash, part.flight, nobody);
       continue;
     }
-    worker_.cache().reply(part.hash, part.flight, fill, now(), nobody);
+    op.lane->cache.reply(part.hash, part.flight, fill, now(), nobody);
   }
 }
 

@@ -21,11 +21,12 @@ Session::Step Session::pin() {
     return stall(Stall::drain);
   }
   const bool parked = own_ && flow_ && own_->state() != l2::Link::State::dead &&
-                      own_user_ == spec_.user && flow_->db() == spec_.db &&
+                      own_user_ == spec_.user && own_lane_ == lane_ && flow_->db() == spec_.db &&
                       flow_->version() == spec_.version;
   if (!parked) {
     leave_own_link();
-    own_ = worker_.links().own(with_login(spec_), *this);
+    own_ = lane_->links.own(with_login(spec_), *this);
+    own_lane_ = lane_;
     if (!own_) {
       return answer_away();
     }
@@ -117,6 +118,8 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   std::optional<std::string> refused;
   if (worker_.denied(what.position, request.args)) {
     refused = worker_.denial(what.command, request.args);
+  } else if (!off_node_.empty()) {
+    refused = off_node_;
   } else if (answers_itself(what)) {
     switch (permission(what)) {
       case Permission::yes:
@@ -216,23 +219,25 @@ Session::Step Session::pinned_local(const Request& request, const Classified& wh
   return step;
 }
 
-// A request of the proxy's own.
-void Session::pinned_internal(std::string_view name, std::initializer_list<std::string_view> args) {
+// A request of the proxy's own. Null: it will not be answered.
+Op* Session::pinned_internal(std::string_view name, std::initializer_list<std::string_view> args) {
   const std::vector<std::string_view> words(args);
   const std::uint64_t id = queue_.next_id();
+  Op* op = nullptr;
   if (flow_->on_request(worker_.table().find_name(name), Route::shared, words, id).answered) {
-    Op& op = queue_.at(push(OpKind::internal));
-    op.harmless = op.owed = true;
+    op = &queue_.at(push(OpKind::internal));
+    op->harmless = op->owed = true;
     coherence_.on_owed();
   }
   std::string bytes;
   resp::append_request(bytes, args);
   own_->send_raw(bytes);
+  return op;
 }
 
 void Session::pinned_send(const Request& request, const Classified& what) {
   const Args args = request.args;
-  coherence::Cache& cache = worker_.cache();
+  coherence::Cache& cache = lane_->cache;
   const bool was_multi = flow_->in_multi();
   if (what.route == Route::blocking && !was_multi && !flow_->silent() &&
       what.command->name == "wait") {

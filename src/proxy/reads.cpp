@@ -36,7 +36,7 @@ void Session::count_fill(namespaces::Index space, bool filled) {
 
 Session::Step Session::cacheable_read(const Request& request, const Classified& what,
                                       namespaces::Index space) {
-  coherence::Cache& cache = worker_.cache();
+  coherence::Cache& cache = lane_->cache;
   const coherence::View view = cache.status().view();
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
     return relay(request, what);
@@ -159,7 +159,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
 
 Session::Step Session::ttl_read(const Request& request, const Classified& what,
                                 namespaces::Index space) {
-  coherence::Cache& cache = worker_.cache();
+  coherence::Cache& cache = lane_->cache;
   const coherence::View view = cache.status().view();
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
     return relay(request, what);
@@ -244,11 +244,11 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
     op.streaming = true;
     if (refuses_user(op.gather)) {
       // It shows nothing of the key, so nothing of the key need go.
-      worker_.cache().flight_lost(op.hash, op.flight, op.waiters);
+      op.lane->cache.flight_lost(op.hash, op.flight, op.waiters);
     } else {
       coherence::Fill fill;
       fill.cacheable = false;
-      worker_.cache().reply(op.hash, op.flight, fill, now(), op.waiters);
+      op.lane->cache.reply(op.hash, op.flight, fill, now(), op.waiters);
     }
     if (op.alone) {
       op.waiters.push_back(ticket(id));
@@ -269,12 +269,13 @@ void Session::end_flight(std::uint64_t id) {
   fill.missing = heard.missing;
   fill.reply = heard.nil ? kNil : std::string_view(bytes);
   fill.pttl_ms = op.pttl;
-  fill.source = link_->next_place().source;  // the link it came by: none is left while it owes
+  fill.source =
+      link_of(*op.lane)->next_place().source;  // the link it came by: none is left while it owes
   const Time at = now();
-  worker_.spaces().limit(fill, op.space, op.hash, at, worker_.cache().status().view().proof);
+  worker_.spaces().limit(fill, op.space, op.hash, at, op.lane->cache.status().view().proof);
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
-  count_fill(op.space, worker_.cache().reply(op.hash, op.flight, fill, at, waiters));
+  count_fill(op.space, op.lane->cache.reply(op.hash, op.flight, fill, at, waiters));
   if (op.alone) {
     waiters.push_back(ticket(id));
   }
@@ -341,11 +342,11 @@ void Session::on_flight(std::uint64_t id, std::string_view bytes, News news, boo
 void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
   Op& op = queue_.at(id);
   std::string bytes;
-  resp::append_error(bytes, away_text(why));
+  resp::append_error(bytes, away_text(why, *op.lane));
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
   if (!op.streaming) {
-    worker_.cache().flight_lost(op.hash, op.flight, waiters);
+    op.lane->cache.flight_lost(op.hash, op.flight, waiters);
     if (op.alone) {
       waiters.push_back(ticket(id));
     }

@@ -23,7 +23,8 @@ void shrink(std::string& text) {
 void Op::reset() {
   kind = OpKind::ready;
   done = held = started = owed = reading = unknown = false;
-  streaming = pttl_bad = foreign = alone = wide = harmless = exec = ran = muted = timed = false;
+  streaming = pttl_bad = foreign = alone = wide = harmless = exec = ran = muted = timed = vital =
+      false;
   command = 0;
   pttl = 0;
   hash = 0;

@@ -8,6 +8,7 @@
 
 #include "effects.hpp"
 #include "exec_patch.hpp"
+#include "split.hpp"
 #include "stamps.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -28,6 +29,8 @@
 
 namespace tiercache::proxy {
 
+struct Lane;
+
 enum class OpKind : std::uint8_t {
   ready,      // answered when it came
   relay,      // Redis's reply, passed on as it comes
@@ -39,6 +42,8 @@ enum class OpKind : std::uint8_t {
   trial,      // a PING that proves the link of a SELECT, HELLO or AUTH
   extension,  // somebody else answers
   queued,     // within MULTI
+  part,       // of a command that was cut: its reply goes to the gathered one
+  gathered,   // what the parts' replies become together; behind all of them
   internal,   // a request of the proxy's own on the session's link: nothing is passed on
 };
 
@@ -57,6 +62,15 @@ struct MultiFill {
   bool given_up = false;  // the flights are over, the reply streams
 };
 
+// What the parts of one command have in common.
+struct Gathered {
+  Split split;  // its arguments are gone
+  std::vector<std::string> replies;
+  std::size_t bytes = 0;  // of them
+  std::size_t missing = 0;
+  std::uint64_t op = 0;  // the gathered one
+};
+
 // The rarely used half.
 struct OpExtra {
   std::vector<std::string> args;        // augmented
@@ -73,6 +87,12 @@ struct OpExtra {
   std::vector<std::uint32_t> selects;   // EXEC: SELECTs that ran within
   std::vector<LocalInExec> locals;      // EXEC: what the proxy answers
   std::size_t next_local = 0;
+  std::shared_ptr<Gathered> gathered;  // part
+  std::size_t part = 0;                // part: its number
+  std::string request;     // over a Cluster: the bytes, should they have to go elsewhere
+  std::string error;       // over a Cluster: of an error reply, what has come of it
+  unsigned redirects = 0;  // how often it went elsewhere
+  bool arrived = false;    // and there has a reply begun
 };
 
 struct Op {
@@ -92,6 +112,7 @@ struct Op {
   bool muted = false;      // the client has asked for no answer
   bool exec = false;       // and its first byte shows that it ran:
   bool ran = false;
+  bool vital = false;           // internal: the client believes that it works
   bool timed = false;           // how long it takes is of interest
   std::uint16_t command = 0;    // flight, joined: which read
   namespaces::Index space = 0;  // flight
@@ -106,6 +127,7 @@ struct Op {
   std::string out;     // answer bytes that wait for their turn
   std::string gather;  // the part of Redis's reply that must be seen whole
   std::vector<coherence::Waiter> waiters;
+  Lane* lane = nullptr;  // where it went, or would have gone
   std::unique_ptr<OpExtra> extra;
 
   OpExtra& more() {

@@ -22,6 +22,7 @@
 #include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/resp/request_parser.hpp"
+#include "tiercache/topology/slots.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -163,12 +164,16 @@ class Session final : public l2::Consumer {
   void paid(Op& op);
   void start_reply(Op& op);
   void on_op_bytes(std::uint64_t id, std::string_view piece, bool last);
+  void on_op_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_op_lost(std::uint64_t id, std::string_view why);
   std::string lost_text(const Op& op, std::string_view why) const;
   void on_script_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_augmented_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_script(std::uint64_t id);
-  std::string away_text(std::string_view why) const;
+  std::string away_text(std::string_view why) const {
+    return away_text(why, *lane_);
+  }
+  std::string away_text(std::string_view why, const Lane& lane) const;
 
   // dispatch.cpp
   Step dispatch(const Request& request);
@@ -181,6 +186,23 @@ class Session final : public l2::Consumer {
   Step augmented(const Request& request);
   std::string_view relay_bytes(const Request& request);
   void send(std::string_view bytes, std::uint64_t op);
+
+  // cluster.cpp: which node, and what it says
+  std::optional<Step> route(const Request& request, const Classified& what);
+  std::optional<Step> route_multi(const Classified& what);
+  bool leave_other_node();
+  std::optional<Step> split_request(const Classified& what, Args args);
+  void send_part(const Classified& what, const std::shared_ptr<Gathered>& gathered,
+                 std::size_t index);
+  void on_part_piece(std::uint64_t id, std::string_view piece, bool last);
+  void end_part(std::uint64_t id, std::string reply);
+  void use(Lane& lane);
+  const l2::LinkPtr& link_of(const Lane& lane) const;
+  void on_cluster_bytes(std::uint64_t id, std::string_view piece, bool last);
+  bool redirected(std::uint64_t id, topology::Redirect where);
+  void follow(std::uint64_t id, const topology::Redirect& where, bool waited);
+  void leave_node(std::uint64_t id, Lane& to);
+  void arrive(Op& op);
   void read_keys(const Classified& what, Args args);
   void count_keys(Args args);
 
@@ -298,7 +320,7 @@ class Session final : public l2::Consumer {
   Step pinned_local(const Request& request, const Classified& what,
                     std::optional<std::string> refused);
   void pinned_send(const Request& request, const Classified& what);
-  void pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
+  Op* pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
   std::string_view pinned_bytes(const Request& request, const Classified& what);
   void fail_pinned(std::string_view why);
   void after_exec(std::uint64_t id, bool ran);
@@ -349,14 +371,22 @@ class Session final : public l2::Consumer {
   std::vector<std::uint16_t> local_spaces_;  // of its keys, after local_keys()
   std::string local_error_;
 
-  // Upstream. spec_.user is user_'s number.
+  // Upstream. spec_.user is user_'s number. Of a Cluster, link_ is that of lane_, links_ has those
+  // of the other lanes, by their index.
   coherence::Session coherence_;
   IdentityPtr user_;
   l2::LinkSpec spec_;
+  Lane* lane_;  // of the request in hand
   l2::LinkPtr link_;
+  std::vector<l2::LinkPtr> links_;
+  topology::SlotMapPtr map_;     // by which the requests under way were sent
+  Lane* keyed_lane_ = nullptr;   // where the last one that had a key went
+  bool multi_promised_ = false;  // MULTI is answered; the next request shows where it belongs
+  std::string off_node_;         // why the request in hand cannot be done where the session is
 
   // Pinned, or parked: the own link is clean and kept for the next time.
   l2::LinkPtr own_;
+  Lane* own_lane_ = nullptr;
   std::uint64_t own_user_ = 0;  // whose it is
   std::optional<PinnedFlow> flow_;
   bool pinned_ = false;

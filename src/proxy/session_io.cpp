@@ -59,7 +59,8 @@ Session::Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t 
       client_id_(client_id),
       socket_(std::move(socket)),
       parser_(request_limits(worker.config().limits)),
-      user_(worker.hub().identities.anonymous()) {
+      user_(worker.hub().identities.anonymous()),
+      lane_(&worker.home()) {
   spec_.user = user_->id();
 }
 
@@ -293,6 +294,7 @@ void Session::close() {
 
 void Session::forget_links() {
   link_.reset();
+  links_.clear();
   own_.reset();
   for (std::uint64_t id = queue_.head_id(); id < queue_.next_id(); id++) {
     queue_.at(id).extra.reset();

@@ -21,6 +21,7 @@ std::uint64_t Session::push(OpKind kind) {
   const std::uint64_t id = queue_.next_id();
   Op& op = queue_.push(kind);
   op.muted = muted_;
+  op.lane = lane_;
   if (request_ != nullptr && kind != OpKind::ready) {
     begin_timing(op);
   }
@@ -142,12 +143,12 @@ Session::Step Session::answer_error(std::string_view text) {
 }
 
 // A reason that begins with "-" is what Redis said.
-std::string Session::away_text(std::string_view why) const {
+std::string Session::away_text(std::string_view why, const Lane& lane) const {
   if (why.starts_with('-')) {
     return std::string(why.substr(1));
   }
   std::string text = "ERR tiercache: upstream ";
-  text += worker_.links().where();
+  text += lane.links.where();
   text += " is unavailable: ";
   text += why;
   return text;
@@ -155,17 +156,25 @@ std::string Session::away_text(std::string_view why) const {
 
 Session::Step Session::answer_away() {
   worker_.count(stats::Counter::l2_errors);
-  return answer_error(away_text(worker_.links().why_not()));
+  return answer_error(away_text(lane_->links.why_not()));
 }
 
 void Session::start_reply(Op& op) {
   if (!op.started) {
     op.started = true;
-    op.effects.end(worker_.cache());
+    op.effects.end(op.lane->cache);
   }
 }
 
 void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
+  if (worker_.clustered()) [[unlikely]] {
+    on_cluster_bytes(id, piece, last);
+  } else {
+    on_op_piece(id, piece, last);
+  }
+}
+
+void Session::on_op_piece(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
   const bool first = !op.started;
   if (op.extra && !op.extra->stamps.empty()) {
@@ -190,16 +199,20 @@ void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
     case OpKind::queued:
       if (first && !piece.starts_with("+QUEUED")) {
         // MULTI had been refused: it has run.
-        op.effects.apply_blind(worker_.cache());
+        op.effects.apply_blind(op.lane->cache);
         for (const KeyHash hash : op.effects.reads()) {
-          worker_.cache().pass_read(hash);
+          op.lane->cache.pass_read(hash);
         }
       }
       break;
+    case OpKind::part:
+      on_part_piece(id, piece, last);
+      return;
     case OpKind::script:
     case OpKind::relay:
     case OpKind::internal:
       break;
+    case OpKind::gathered:
     case OpKind::ready:
     case OpKind::joined:
     case OpKind::extension:
@@ -241,7 +254,7 @@ void Session::on_script_piece(std::uint64_t id, std::string_view piece, bool las
   }
   if (op.out.size() > worker_.config().limits.client_output / 2 && !last) {
     // Too large to keep. An empty L1 is as good as a fence.
-    worker_.cache().status().bump_generation();
+    op.lane->cache.status().bump_generation();
     op.kind = OpKind::relay;
     op.held = false;
     advance();
@@ -257,11 +270,12 @@ void Session::on_script_piece(std::uint64_t id, std::string_view piece, bool las
 
 void Session::end_script(std::uint64_t id) {
   Op& op = queue_.at(id);
+  // A session has one fence, and each node numbers its PINGs by itself.
   const coherence::ScriptMode mode =
-      worker_.config().coherence.mode == config::CoherenceMode::session
+      worker_.config().coherence.mode == config::CoherenceMode::session && !worker_.clustered()
           ? coherence::ScriptMode::session
           : coherence::ScriptMode::strict;
-  const std::uint64_t ping = coherence_.on_wide_write_reply(worker_.cache().status().view(), mode);
+  const std::uint64_t ping = coherence_.on_wide_write_reply(op.lane->cache.status().view(), mode);
   // Redis does not know the command either: nothing has run.
   const bool nothing = op.unknown && op.out.starts_with("-ERR unknown command");
   if (ping == 0 || nothing) {
@@ -270,7 +284,7 @@ void Session::end_script(std::uint64_t id) {
     return;
   }
   worker_.count(stats::Counter::held_replies);
-  worker_.fences().wait(ping, [self = ref(), id] {
+  op.lane->fences.wait(ping, [self = ref(), id] {
     self->finish(self->queue_.at(id));
     self->check_output();
   });
@@ -304,11 +318,11 @@ void Session::on_augmented_piece(std::uint64_t id, std::string_view piece, bool 
 }
 
 std::string Session::lost_text(const Op& op, std::string_view why) const {
-  const l2::Link* link = pinned_ ? own_.get() : link_.get();
+  const l2::Link* link = pinned_ ? own_.get() : link_of(*op.lane).get();
   // A link that never greeted has sent nothing.
   const bool sent = link != nullptr && link->next_place().source != 0;
   if (op.harmless || !sent) {
-    return away_text(why);
+    return away_text(why, *op.lane);
   }
   return "ERR tiercache: connection to upstream lost, the outcome of this command is unknown";
 }
@@ -316,7 +330,7 @@ std::string Session::lost_text(const Op& op, std::string_view why) const {
 void Session::on_op_lost(std::uint64_t id, std::string_view why) {
   Op& op = queue_.at(id);
   worker_.count(stats::Counter::l2_errors);
-  op.effects.end(worker_.cache());
+  op.effects.end(op.lane->cache);
   if (op.kind != OpKind::trial && login_lost(why)) {
     doom();
   }
@@ -326,6 +340,12 @@ void Session::on_op_lost(std::uint64_t id, std::string_view why) {
   }
   if (op.kind == OpKind::trial) {
     on_trial_lost(id, why);
+    return;
+  }
+  if (op.kind == OpKind::part) {
+    std::string bytes;
+    resp::append_error(bytes, lost_text(op, why));
+    end_part(id, std::move(bytes));
     return;
   }
   if (op.kind == OpKind::multi) {
@@ -375,7 +395,10 @@ void Session::on_extension(std::uint64_t id, std::string bytes) {
 
 void Session::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
   if ((tag & kPttl) != 0) {
-    on_pttl_piece(tag >> 1, piece, last);
+    const Op& op = queue_.at(tag >> 1);
+    if (!op.extra || op.extra->redirects == 0) {  // else it is that to ASKING
+      on_pttl_piece(tag >> 1, piece, last);
+    }
   } else {
     on_op_bytes(tag >> 1, piece, last);
   }

@@ -25,6 +25,32 @@ std::string Hub::redis_version() const {
   return redis_version_;
 }
 
+void Hub::add_node(const Node& node) {
+  MutexLock lock(mutex_);
+  nodes_.push_back(node);
+}
+
+std::vector<Node> Hub::nodes() const {
+  MutexLock lock(mutex_);
+  return nodes_;
+}
+
+void Hub::set_slot_map(topology::SlotMapPtr map) {
+  MutexLock lock(mutex_);
+  slot_map_ = std::move(map);
+}
+
+topology::SlotMapPtr Hub::slot_map() const {
+  MutexLock lock(mutex_);
+  return slot_map_;
+}
+
+Node Hub::node_of(std::string_view key) const {
+  MutexLock lock(mutex_);
+  const topology::NodeIndex node = slot_map_ ? slot_map_->node_of[topology::slot_of(key)] : 0;
+  return nodes_.at(node == topology::SlotMap::kNobody ? 0 : node);
+}
+
 namespace {
 
 std::uint64_t secret() {
@@ -36,6 +62,7 @@ std::uint64_t secret() {
 
 Worker::Worker(WorkerParts parts)
     : parts_(std::move(parts)),
+      home_{0, parts_.links, parts_.fences, parts_.cache},
       pause_timer_(parts_.io),
       timer_(parts_.io),
       stamps_(std::make_unique<Stamps>(secret())),
@@ -45,6 +72,7 @@ Worker::Worker(WorkerParts parts)
 }
 
 Worker::~Worker() {
+  await_map_.clear();
   // Links hold the sessions that wait for replies, and these their link.
   for (const SessionPtr& session : all()) {
     session->forget_links();
@@ -87,6 +115,46 @@ void Worker::set_table(std::shared_ptr<const command::Table> table) {
     parts_.table = table;
     read_config();
   });
+}
+
+void Worker::add_lane(MakeLinks make_links, MakeGate make_gate, coherence::Cache& cache) {
+  post([this, make_links = std::move(make_links), make_gate = std::move(make_gate), &cache] {
+    auto links = make_links(*this);
+    auto gate = make_gate(*this);
+    const auto index = static_cast<topology::NodeIndex>(lanes_.size() + 1);
+    const Lane lane{index, *links, *gate, cache};
+    lanes_.push_back(
+        std::unique_ptr<OwnLane>(new OwnLane{std::move(links), std::move(gate), lane}));
+  });
+}
+
+void Worker::set_slot_map(topology::SlotMapPtr map) {
+  post([this, map = std::move(map)] {
+    slot_map_ = map;
+    end_waits_for_map(0);
+  });
+}
+
+Lane* Worker::lane_at(const config::Endpoint& endpoint) noexcept {
+  const topology::NodeIndex index = slot_map_->node_at(endpoint);
+  return index == topology::SlotMap::kNobody ? nullptr : &lane(index);
+}
+
+void Worker::await_slot_map(std::function<void()> again) {
+  await_map_.push_back({0, std::move(again)});
+}
+
+// Those that have waited for so many ticks.
+void Worker::end_waits_for_map(unsigned ticks) {
+  std::vector<AwaitsMap> waits;
+  waits.swap(await_map_);
+  for (AwaitsMap& wait : waits) {
+    if (wait.ticks >= ticks) {
+      wait.again();
+    } else {
+      await_map_.push_back(std::move(wait));
+    }
+  }
 }
 
 // An entry of commands.deny is a command, or "CONFIG|SET" for one of its subcommands.
@@ -283,7 +351,18 @@ void Worker::tick() {
   for (const SessionPtr& session : all()) {
     session->tick(now);
   }
-  links().drop_users([this](std::uint64_t user) { return hub().identities.in_use(user); });
+  const auto in_use = [this](std::uint64_t user) {
+    return hub().identities.in_use(user);
+  };
+  links().drop_users(in_use);
+  for (const auto& own : lanes_) {
+    own->links->drop_users(in_use);
+  }
+  for (AwaitsMap& wait : await_map_) {
+    wait.ticks++;
+  }
+  constexpr unsigned kLongestWait = 2;
+  end_waits_for_map(kLongestWait);
 }
 
 }  // namespace tiercache::proxy

@@ -1,5 +1,6 @@
 #include "tiercache/server/server.hpp"
 
+#include "cluster_nodes.hpp"
 #include "io_thread.hpp"
 #include "logging.hpp"
 #include "process.hpp"
@@ -82,8 +83,10 @@ class Server::Impl {
   l2::Fences fences_;
   const l2::UpstreamPtr upstream_;
   const unsigned thread_count_;
+  const std::uint64_t cache_seed_;
   coherence::Cache cache_;
   admin::LiveSettings settings_;
+  std::unique_ptr<ClusterNodes> cluster_;  // null: there is one server
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<l2::Events> events_;
   std::unique_ptr<l2::Topology> topology_;
@@ -99,8 +102,9 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
     : options_(std::move(options)),
       upstream_(upstream(config)),
       thread_count_(thread_count(config, std::thread::hardware_concurrency())),
-      cache_(cache_config(config, shard_count(config, thread_count_), random())),
-      settings_(std::make_shared<const config::Config>(config), hub_, cache_),
+      cache_seed_(random()),
+      cache_(cache_config(config, shard_count(config, thread_count_), cache_seed_)),
+      settings_(std::make_shared<const config::Config>(config), hub_),
       tcp_(control_, hub_),
       unix_(control_, hub_) {
   make_events(password);
@@ -112,11 +116,19 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
                                    *topology_, settings_, *warmup_, std::string(version()),
                                    std::chrono::steady_clock::now()});
   make_threads(password);
+  if (cluster_) {
+    cluster_->start(static_cast<l2::ClusterTopology&>(*topology_));
+  }
   settings_.on_change = [this](const config::Config& changed) {
     const config::Coherence& coherence = changed.coherence;
-    events_->set_intervals(
-        {coherence.heartbeat, coherence.max_staleness, coherence.canary_interval});
+    const l2::EventIntervals intervals{coherence.heartbeat, coherence.max_staleness,
+                                       coherence.canary_interval};
+    events_->set_intervals(intervals);
     auditor_->set_rate(coherence.audit_per_s);
+    if (cluster_) {
+      cluster_->set_intervals(intervals);
+      cluster_->set_audit_rate(coherence.audit_per_s);
+    }
     user_watch_->set_acl_ttl(coherence.acl_ttl);
     set_log_level(changed.log.level);
   };
@@ -160,14 +172,22 @@ void Server::Impl::make_events(const std::string& password) {
       control_, cache_, fences_,
       events_config(*settings_.get(), upstream_, password, fmt::format("{:016x}", random())),
       std::move(listeners), [engine = std::mt19937_64(random())]() mutable { return engine(); });
+  hub_.add_node({upstream_, cache_, fences_, *events_});
   const config::Config& config = *settings_.get();
+  if (!config.upstream.nodes.empty()) {
+    cluster_ = std::make_unique<ClusterNodes>(ClusterParts{
+        control_, hub_, registry_, settings_, password, cache_seed_, cache_.shards(), [this] {
+          return random();
+        }});
+  }
   const auto login = password.empty() ? proxy::ProxyLogin::none : proxy::ProxyLogin::password;
   if (config.listen.auth == config::Auth::upstream) {
     hub_.identities.ask_about_anonymous(password.empty() ? proxy::Identities::AnonymousAs::proxy
                                                          : proxy::Identities::AnonymousAs::nobody);
   }
-  user_watch_ =
-      std::make_unique<proxy::UserWatch>(control_, hub_, *events_, login, config.coherence.acl_ttl);
+  user_watch_ = std::make_unique<proxy::UserWatch>(control_, hub_,
+                                                   cluster_ ? cluster_->any_events() : *events_,
+                                                   login, config.coherence.acl_ttl);
   hub_.kept_prefixes = kept_prefixes(config);
   hub_.keyspace = proxy::make_keyspace(config, random());
   hub_.on_db_used = [this](std::uint32_t db) {
@@ -177,6 +197,12 @@ void Server::Impl::make_events(const std::string& password) {
 
 void Server::Impl::make_topology(const std::string& password) {
   const admin::ConfigPtr config = settings_.get();
+  if (cluster_) {
+    topology_ = l2::make_cluster(
+        control_, cluster_config(*config, password, random()),
+        [this](const topology::ClusterServers& servers) { cluster_->on_servers(servers); });
+    return;
+  }
   if (config->upstream.sentinels.empty()) {
     topology_ = l2::make_standalone(config->upstream.address);
     return;
@@ -248,12 +274,18 @@ void Server::Impl::run() {
   events_->start();
   user_watch_->start();
   auditor_->set_rate(settings_.get()->coherence.audit_per_s);
+  if (cluster_) {
+    cluster_->set_audit_rate(settings_.get()->coherence.audit_per_s);
+  }
   accept_from_ = std::chrono::steady_clock::now() + kGrace;
   await_live();
   const auto guard = asio::make_work_guard(control_);
   control_.run();
   topology_->stop();
   events_->stop();
+  if (cluster_) {
+    cluster_->stop();
+  }
   for (const auto& thread : threads_) {
     thread->stop();
   }

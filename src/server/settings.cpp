@@ -55,7 +55,14 @@ coherence::CacheConfig cache_config(const config::Config& config, unsigned shard
   return cache;
 }
 
+std::string node_name(std::size_t index) {
+  return "the cluster's node " + std::to_string(index);
+}
+
 l2::UpstreamPtr upstream(const config::Config& config) {
+  if (!config.upstream.nodes.empty()) {
+    return std::make_shared<l2::Upstream>(l2::Upstream::Expect::master, node_name(0));
+  }
   if (config.upstream.sentinels.empty()) {
     return l2::upstream_at(config.upstream.address);
   }
@@ -76,6 +83,19 @@ l2::SentinelTopologyConfig sentinel_config(const config::Config& config,
   sentinel.connect_timeout = config.upstream.connect_timeout;
   sentinel.seed = seed;
   return sentinel;
+}
+
+l2::ClusterTopologyConfig cluster_config(const config::Config& config, const std::string& password,
+                                         std::uint64_t seed) {
+  l2::ClusterTopologyConfig cluster;
+  for (const std::string& text : config.upstream.nodes) {
+    cluster.nodes.push_back(config::parse_endpoint(text).value());
+  }
+  cluster.user = config.upstream.user;
+  cluster.password = password;
+  cluster.connect_timeout = config.upstream.connect_timeout;
+  cluster.seed = seed;
+  return cluster;
 }
 
 l2::LinksConfig links_config(const config::Config& config, l2::UpstreamPtr upstream,
@@ -104,7 +124,9 @@ l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr ups
   events.backoff_max = config.upstream.reconnect_max;
   events.link.heartbeat = config.coherence.heartbeat;
   events.link.max_staleness = config.coherence.max_staleness;
-  events.link.canary = config.coherence.canary;
+  // A key of ours has one slot, which only one of the servers takes, and not for ever. They are
+  // polled instead.
+  events.link.canary = config.coherence.canary && config.upstream.nodes.empty();
   events.link.canary_interval = config.coherence.canary_interval;
   events.manage_notifications = config.coherence.manage_notifications;
   events.canary_prefix = config.coherence.canary_prefix;

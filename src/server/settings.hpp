@@ -28,6 +28,10 @@ l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr ups
                                const std::string& password, std::string proxy_id);
 l2::SentinelTopologyConfig sentinel_config(const config::Config& config,
                                            const std::string& password, std::uint64_t seed);
+l2::ClusterTopologyConfig cluster_config(const config::Config& config, const std::string& password,
+                                         std::uint64_t seed);
+// Of a Cluster, for people.
+std::string node_name(std::size_t index);
 // For proxy::Hub.
 std::vector<std::string> kept_prefixes(const config::Config& config);
 

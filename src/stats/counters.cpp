@@ -15,6 +15,7 @@ constexpr std::array<CounterName, kCounters> kCounterNames = {{
     {Counter::l2_requests, "l2_requests"},
     {Counter::l2_errors, "l2_errors"},
     {Counter::l2_reconnects, "l2_reconnects"},
+    {Counter::l2_redirects, "l2_redirects"},
     {Counter::fence_waits, "fence_waits"},
     {Counter::held_replies, "held_replies"},
     {Counter::clients_accepted, "clients_accepted"},

@@ -22,19 +22,21 @@ coherence::ShardConfig shard_config(const config::Config& config);
 
 class LiveSettings {
  public:
-  LiveSettings(ConfigPtr initial, proxy::Hub& hub, coherence::Cache& cache);
+  LiveSettings(ConfigPtr initial, proxy::Hub& hub);
 
   ConfigPtr get() const;
   // Swaps, and tells workers, L1 and `on_change` of it. Takes each shard's lock once.
   // REQUIRES: validated; differs from the one in force in live keys only.
   void apply(ConfigPtr config);
 
+  // To the L1 of each of the hub's nodes its part of the limits. Takes each shard's lock once.
+  void share_out();
+
   // Called by apply() with the new one. Set before anybody calls apply().
   std::function<void(const config::Config&)> on_change;
 
  private:
   proxy::Hub& hub_;
-  coherence::Cache& cache_;
   mutable Mutex mutex_;
   ConfigPtr config_ TC_GUARDED_BY(mutex_);
 };

@@ -47,7 +47,8 @@ struct Upstream {
   std::string user;
   std::string password;
   std::string password_file;
-  std::vector<std::string> sentinels;  // each an Endpoint of kind tcp
+  std::vector<std::string> nodes;      // each an Endpoint of kind tcp
+  std::vector<std::string> sentinels;  // likewise
   std::string master;
   std::string sentinel_user;
   std::string sentinel_password;
@@ -57,6 +58,13 @@ struct Upstream {
   std::uint32_t max_pending = 65536;
 
   bool operator==(const Upstream&) const = default;
+};
+
+// Where upstream.nodes are set.
+struct Cluster {
+  bool split = true;
+
+  bool operator==(const Cluster&) const = default;
 };
 
 struct L1 {
@@ -155,6 +163,7 @@ struct Config {
   std::uint32_t threads = 0;
   Listen listen;
   Upstream upstream;
+  Cluster cluster;
   L1 l1;
   Coherence coherence;
   Limits limits;

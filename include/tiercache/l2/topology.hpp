@@ -8,6 +8,7 @@
 #include "tiercache/base/time.hpp"
 #include "tiercache/config/endpoint.hpp"
 #include "tiercache/l2/upstream.hpp"
+#include "tiercache/topology/cluster_nodes.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -25,8 +26,9 @@ namespace tiercache::l2 {
 // For people.
 struct TopologyNode {
   config::Endpoint endpoint;
-  std::string role;   // "server" (nobody asked), "master", "replica", "sentinel"
-  std::string state;  // of a sentinel: "ok", or what is wrong; empty where others know
+  std::string role;        // "server" (nobody asked), "master", "replica", "sentinel"
+  std::string state;       // of a sentinel: "ok", or what is wrong; empty where others know
+  std::string slots = {};  // of a Cluster's master: "0-5460 5462"
 };
 
 struct TopologySnapshot {
@@ -66,6 +68,29 @@ struct SentinelTopologyConfig {
 // The upstream is about to move, or has: whoever holds a connection lets go of it, and connects
 // again if there is a server. Called on the control thread.
 using OnRelocate = std::function<void(const std::string& why)>;
+
+struct ClusterTopologyConfig {
+  std::vector<config::Endpoint> nodes;  // not empty
+  std::string user;
+  std::string password;                                // empty: no AUTH
+  Duration connect_timeout = std::chrono::seconds(1);  // of one question
+  std::uint64_t seed = 0;
+};
+
+// A Redis Cluster: says who its servers are and what they serve. Moves nothing by itself.
+class ClusterTopology : public Topology {
+ public:
+  // The control thread: something suggests that a slot is elsewhere, or a server gone; `who` may
+  // know more.
+  virtual void hint(const std::optional<config::Endpoint>& who) = 0;
+};
+
+// Called on the control thread, at each change.
+using OnServers = std::function<void(const topology::ClusterServers& servers)>;
+
+std::unique_ptr<ClusterTopology> make_cluster(boost::asio::io_context& io,
+                                              const ClusterTopologyConfig& config,
+                                              OnServers on_servers);
 
 std::unique_ptr<Topology> make_sentinel(boost::asio::io_context& io, UpstreamPtr upstream,
                                         const SentinelTopologyConfig& config,

@@ -10,8 +10,10 @@
 #include "tiercache/coherence/cache.hpp"
 #include "tiercache/command/table.hpp"
 #include "tiercache/config/config.hpp"
+#include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/l2/upstream.hpp"
 #include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/identities.hpp"
@@ -20,12 +22,14 @@
 #include "tiercache/proxy/spaces.hpp"
 #include "tiercache/stats/counters.hpp"
 #include "tiercache/stats/latency.hpp"
+#include "tiercache/topology/slot_map.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -42,6 +46,23 @@ namespace tiercache::proxy {
 class Session;
 class Stamps;
 class Worker;
+
+// One server's part of the data, and what all threads share of it. Of a Cluster there are several,
+// each with an L1 of its own.
+struct Node {
+  l2::UpstreamPtr upstream;
+  coherence::Cache& cache;
+  l2::Fences& fences;
+  l2::Events& events;
+};
+
+// One thread's way to a node.
+struct Lane {
+  topology::NodeIndex index;
+  l2::Links& links;
+  l2::FenceGate& fences;
+  coherence::Cache& cache;
+};
 
 // What all workers share. Owned by the server room; outlives them.
 struct Hub {
@@ -60,6 +81,19 @@ struct Hub {
   // The keys that live in the proxy alone; null: no namespace does. Constant likewise.
   std::shared_ptr<local::Keyspace> keyspace;
 
+  // A Cluster's server has sent a client's request elsewhere, or one does not serve. Constant
+  // likewise; called on any worker's thread. `where`: who may know more.
+  std::function<void(const std::optional<config::Endpoint>& where)> on_redirect;
+
+  // Any thread: the nodes, by their index; they stay. One, unless it is a Cluster.
+  void add_node(const Node& node);
+  std::vector<Node> nodes() const;
+  // Any thread: of a Cluster, for those who look once; null: there is none.
+  void set_slot_map(topology::SlotMapPtr map);
+  topology::SlotMapPtr slot_map() const;
+  // REQUIRES: there is a node.
+  Node node_of(std::string_view key) const;
+
   // As Redis's: never used again, and in the order of connecting.
   std::uint64_t new_client_id() noexcept {
     return last_client_id.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -76,6 +110,8 @@ struct Hub {
  private:
   mutable Mutex mutex_;
   std::string redis_version_ TC_GUARDED_BY(mutex_) = "7.0.0";
+  std::vector<Node> nodes_ TC_GUARDED_BY(mutex_);
+  topology::SlotMapPtr slot_map_ TC_GUARDED_BY(mutex_);
 };
 
 struct WorkerParts {
@@ -106,6 +142,13 @@ class Worker {
   // Any thread.
   void set_config(std::shared_ptr<const config::Config> config);
   void set_table(std::shared_ptr<const command::Table> table);
+  // Any thread: another node, with the next index. `make` runs on this worker's thread.
+  using MakeLinks = std::function<std::unique_ptr<l2::Links>(Worker& worker)>;
+  using MakeGate = std::function<std::unique_ptr<l2::FenceGate>(Worker& worker)>;
+  void add_lane(MakeLinks make_links, MakeGate make_gate, coherence::Cache& cache);
+  // Any thread: from here on the session asks the map where a key is. Each node that it names has
+  // been added before.
+  void set_slot_map(topology::SlotMapPtr map);
   // Any thread: stop reading requests, answer what is in flight, close. A client that waits in a
   // blocking command or for messages is closed at once.
   void begin_drain();
@@ -156,15 +199,31 @@ class Worker {
   Hub& hub() noexcept {
     return parts_.hub;
   }
+  // Of the first node.
   l2::Links& links() noexcept {
     return parts_.links;
-  }
-  l2::FenceGate& fences() noexcept {
-    return parts_.fences;
   }
   coherence::Cache& cache() noexcept {
     return parts_.cache;
   }
+  // To the first node, where what has no key goes.
+  Lane& home() noexcept {
+    return home_;
+  }
+  // REQUIRES: the map names it.
+  Lane& lane(topology::NodeIndex index) noexcept {
+    return index == 0 ? home_ : lanes_[index - 1U]->lane;
+  }
+  // Null: nobody knows of a node there.
+  Lane* lane_at(const config::Endpoint& endpoint) noexcept;
+  bool clustered() const noexcept {
+    return slot_map_ != nullptr;
+  }
+  const topology::SlotMapPtr& slot_map() const noexcept {
+    return slot_map_;
+  }
+  // `again` runs once there is another map, or two seconds later.
+  void await_slot_map(std::function<void()> again);
   Extensions& extensions() noexcept {
     return parts_.extensions;
   }
@@ -226,7 +285,22 @@ class Worker {
   void arm_tick();
   std::vector<SessionPtr> all() const;
 
+  struct OwnLane {
+    std::unique_ptr<l2::Links> links;
+    std::unique_ptr<l2::FenceGate> fences;
+    Lane lane;
+  };
+  struct AwaitsMap {
+    unsigned ticks = 0;
+    std::function<void()> again;
+  };
+  void end_waits_for_map(unsigned ticks);
+
   WorkerParts parts_;
+  Lane home_;
+  std::vector<std::unique_ptr<OwnLane>> lanes_;  // from index 1
+  topology::SlotMapPtr slot_map_;
+  std::vector<AwaitsMap> await_map_;
   boost::unordered_flat_map<std::uint32_t, SessionPtr> sessions_;
   std::atomic<std::size_t> session_count_{0};
   std::uint32_t next_session_ = 1;

@@ -33,6 +33,7 @@ enum class Counter : std::uint8_t {
   l2_requests,
   l2_errors,
   l2_reconnects,
+  l2_redirects,
   fence_waits,
   held_replies,
   clients_accepted,

@@ -4,6 +4,30 @@
 
 namespace tiercache::admin {
 
+namespace {
+
+class NoEvents final : public l2::Events {
+ public:
+  void start() override {
+  }
+  void stop() override {
+  }
+  void relocate(const std::string& /*why*/) override {
+  }
+  void set_intervals(const l2::EventIntervals& /*intervals*/) override {
+  }
+  void use_db(std::uint32_t /*db*/) override {
+  }
+  l2::EventsSnapshot snapshot() const override {
+    return {};
+  }
+  void query(std::uint32_t /*db*/, const std::vector<std::string_view>& /*args*/,
+             Answer /*answer*/) override {
+  }
+};
+
+}  // namespace
+
 TEST_CASE("a change reaches every shard's limits, each with its part, and who reads them") {
   auto initial = std::make_shared<const config::Config>();
   coherence::CacheConfig cache_config;
@@ -11,7 +35,10 @@ TEST_CASE("a change reaches every shard's limits, each with its part, and who re
   cache_config.shard = shard_config(*initial);
   coherence::Cache cache(cache_config);
   proxy::Hub hub;
-  LiveSettings settings(initial, hub, cache);
+  l2::Fences fences;
+  NoEvents events;
+  hub.add_node({nullptr, cache, fences, events});
+  LiveSettings settings(initial, hub);
   std::uint64_t told = 0;
   settings.on_change = [&](const config::Config& config) {
     told = config.l1.max_entries;
@@ -32,6 +59,15 @@ TEST_CASE("a change reaches every shard's limits, each with its part, and who re
     CHECK(shard.config().max_ttl == std::chrono::seconds(5));
     CHECK(shard.config().max_staleness == std::chrono::milliseconds(77));
   });
+
+  // A second node takes its part.
+  coherence::Cache second(cache_config);
+  hub.add_node({nullptr, second, fences, events});
+  settings.share_out();
+  for (coherence::Cache* one : {&cache, &second}) {
+    one->for_each_shard(
+        [](coherence::Shard& shard) { CHECK(shard.store().limits().max_bytes == 1 << 20); });
+  }
 }
 
 }  // namespace tiercache::admin

@@ -118,6 +118,7 @@ TEST_CASE("the printed configuration parses back to the same one") {
   config.upstream.password_file.clear();
   config.upstream.password = "s\"ecret\\";
   config.upstream.sentinels = {"h:1", "[::1]:2"};
+  config.upstream.nodes.clear();
   config.coherence.heartbeat = config.coherence.max_staleness - milliseconds{1};
   config.limits.client_output_pause = config.limits.client_output;
 
@@ -126,6 +127,21 @@ TEST_CASE("the printed configuration parses back to the same one") {
     REQUIRE(again);
     CHECK(again.value() == config);
   }
+}
+
+TEST_CASE("a Cluster's nodes are addresses, and sentinels go without them") {
+  for (const char* good : {"", "h:1", "10.0.0.1:7000 [::1]:2"}) {
+    CAPTURE(good);
+    Config config;
+    CHECK(apply_set(config, concat({"upstream.nodes=", good})));
+    CHECK(validate(config));
+    config.upstream.sentinels = {"h:1"};
+    config.upstream.master = "m";
+    CHECK(bool(validate(config)) == config.upstream.nodes.empty());
+  }
+  Config config;
+  config.upstream.nodes = {"h"};
+  CHECK(!validate(config));
 }
 
 TEST_CASE("a tracking prefix may not begin with another one") {

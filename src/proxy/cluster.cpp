@@ -1,0 +1,313 @@
+// Session: over a Cluster. A request goes to the node of its keys, by the map that all requests
+// under way went by; what has no key goes to the first node. A server that says that a slot is
+// elsewhere has not run the request: it is sent there.
+//
+// Order: a key's requests go to one node, on one link, as long as the map stays. A new map is taken
+// up when nothing is under way, and behind a request that was sent elsewhere nothing more is sent
+// until all is answered.
+#include "session.hpp"
+#include "words.hpp"
+
+#include "tiercache/base/check.hpp"
+#include "tiercache/l2/upstream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tiercache::proxy {
+
+namespace {
+
+constexpr unsigned kMostRedirects = 8;
+
+// Channels that belong to a slot.
+bool names_shard_channel(std::string_view command) {
+  return command == "spublish" || command == "ssubscribe" || command == "sunsubscribe";
+}
+
+// They concern all nodes, and one node's answer would be taken for that of all.
+bool concerns_all(std::string_view command) {
+  constexpr std::array<std::string_view, 13> kThose = {
+      "dbsize",        "flushall",         "flushdb", "function|delete", "function|flush",
+      "function|load", "function|restore", "keys",    "randomkey",       "scan",
+      "script|flush",  "script|load",      "swapdb"};
+  return std::ranges::find(kThose, command) != kThose.end();
+}
+
+// They concern the connection, which others use too.
+bool is_for_connection(std::string_view command) {
+  return command == "asking" || command == "readonly" || command == "readwrite";
+}
+
+}  // namespace
+
+void Session::use(Lane& lane) {
+  if (&lane == lane_) {
+    return;
+  }
+  const std::size_t most = std::size_t{std::max(lane.index, lane_->index)} + 1;
+  if (links_.size() < most) {
+    links_.resize(most);
+  }
+  links_[lane_->index] = std::move(link_);
+  lane_ = &lane;
+  link_ = std::move(links_[lane.index]);
+}
+
+const l2::LinkPtr& Session::link_of(const Lane& lane) const {
+  static const l2::LinkPtr kNone;
+  if (&lane == lane_) {
+    return link_;
+  }
+  return lane.index < links_.size() ? links_[lane.index] : kNone;
+}
+
+// Nothing: dispatch goes on, with lane_ and off_node_ set.
+std::optional<Session::Step> Session::route(const Request& request, const Classified& what) {
+  if (map_ != worker_.slot_map()) {
+    if (!pinned_ && !queue_.empty()) {
+      return stall(Stall::drain);
+    }
+    map_ = worker_.slot_map();
+    fenced_by_ = 0;  // that was a PING of the node that had the key
+  }
+  off_node_.clear();
+  bool crosses = false;
+  std::optional<topology::Slot> slot;
+  const auto take = [&](std::string_view key) {
+    const topology::Slot its = topology::slot_of(key);
+    if (slot && its != *slot) {
+      crosses = true;
+      off_node_ = "CROSSSLOT Keys in request don't hash to the same slot";
+    }
+    slot = its;
+  };
+  read_keys(what, request.args);
+  for (const command::KeyRef& key : keys_) {
+    take(request.args[key.index]);
+  }
+  const std::string_view name = what.fits ? what.command->name : std::string_view();
+  if (names_shard_channel(name)) {
+    for (const std::string_view channel :
+         request.args.subspan(1, name == "spublish" ? 1 : std::dynamic_extent)) {
+      take(channel);
+    }
+  }
+  if (concerns_all(name)) {
+    off_node_ =
+        "ERR tiercache: over a Redis Cluster, ask each node for '" + std::string(name) + "'";
+  }
+  Lane* lane = pinned_ ? own_lane_ : &worker_.home();
+  if (name == "wait" && !pinned_ && keyed_lane_ != nullptr) {
+    lane = keyed_lane_;  // it is about what was written there
+  }
+  if (slot && off_node_.empty()) {
+    const topology::NodeIndex node = map_->node_of[*slot];
+    if (node == topology::SlotMap::kNobody) {
+      off_node_ = "CLUSTERDOWN Hash slot not served";
+      worker_.hub().on_redirect(std::nullopt);
+    } else {
+      lane = keyed_lane_ = &worker_.lane(node);
+    }
+  }
+  if (pinned_ && lane != own_lane_) {
+    if (!leave_other_node()) {
+      return stall(Stall::drain);
+    }
+    lane = pinned_ ? own_lane_ : lane;
+  }
+  use(*lane);
+  if (const auto step = route_multi(what)) {
+    return step;
+  }
+  if (pinned_) {
+    return std::nullopt;
+  }
+  if (crosses && worker_.config().cluster.split && !worker_.denied(what.position, request.args)) {
+    if (const auto step = split_request(what, request.args)) {
+      return step;
+    }
+  }
+  const std::string refusal = std::exchange(off_node_, {});
+  if (!refusal.empty()) {
+    worker_.count(stats::Counter::commands);
+    return answer_error(refusal);
+  }
+  if (is_for_connection(name)) {
+    worker_.count(stats::Counter::commands);
+    answer("+OK\r\n");
+    return Step::next;
+  }
+  return std::nullopt;
+}
+
+// MULTI names no key: it is answered at once, and sent where the next request belongs.
+std::optional<Session::Step> Session::route_multi(const Classified& what) {
+  if (pinned_) {
+    return std::nullopt;
+  }
+  if (!multi_promised_) {
+    if (!what.fits || what.command->name != "multi" ||
+        worker_.denied(what.position, request_->args)) {
+      return std::nullopt;
+    }
+    multi_promised_ = true;
+    worker_.count(stats::Counter::commands);
+    answer("+OK\r\n");
+    return Step::next;
+  }
+  if (const Step step = pin(); step != Step::next || !pinned_) {
+    return step;
+  }
+  multi_promised_ = false;
+  if (Op* op = pinned_internal("multi", {"MULTI"})) {
+    op->vital = true;
+  }
+  return std::nullopt;
+}
+
+// The session is tied to another node than the one the request belongs to. False: it is free once
+// all is answered.
+bool Session::leave_other_node() {
+  if (!flow_->in_multi() && !flow_->has_state() && !redirect_target_) {
+    if (!queue_.empty()) {
+      return false;
+    }
+    if (flow_->clean()) {
+      unpin();
+      return true;
+    }
+  }
+  off_node_ = "CROSSSLOT the keys are not on the node of this client's state";
+  return true;
+}
+
+void Session::on_cluster_bytes(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  OpExtra& extra = op.more();
+  const bool first = !op.started && op.gather.empty();
+  if (extra.error.empty() && !(first && piece.starts_with('-'))) {
+    arrive(op);
+    on_op_piece(id, piece, last);
+    return;
+  }
+  // An error is a short line, but may come in pieces.
+  extra.error.append(piece);
+  if (!last) {
+    return;
+  }
+  const std::string error = std::exchange(extra.error, {});
+  if (op.vital) {
+    doom();
+  }
+  if (error.starts_with("-CLUSTERDOWN")) {
+    worker_.hub().on_redirect(std::nullopt);
+  }
+  if (const auto where = topology::read_redirect(error); where && redirected(id, *where)) {
+    return;
+  }
+  arrive(queue_.at(id));
+  on_op_piece(id, error, true);
+}
+
+// A server knows that the slot is elsewhere. False: the client is told what it says.
+bool Session::redirected(std::uint64_t id, topology::Redirect where) {
+  Op& op = queue_.at(id);
+  worker_.count(stats::Counter::l2_redirects);
+  if (where.endpoint.host.empty()) {
+    if (const auto& here = worker_.slot_map()->nodes.at(op.lane->index)) {
+      where.endpoint.host = here->host;
+    }
+  }
+  if (where.kind == topology::Redirect::Kind::moved) {
+    worker_.hub().on_redirect(where.endpoint);
+  }
+  OpExtra& extra = op.more();
+  if (extra.request.empty()) {
+    // On the session's own connection: its state is here, and the slot is not.
+    if (!pinned_) {
+      return false;
+    }
+    on_op_piece(id, "-TRYAGAIN the keys are moving to another node, do it again\r\n", true);
+    return true;
+  }
+  if (extra.redirects == kMostRedirects) {
+    return false;
+  }
+  extra.redirects++;
+  if (stall_ == Stall::none) {
+    stall_ = Stall::drain;
+  }
+  follow(id, where, false);
+  return true;
+}
+
+void Session::follow(std::uint64_t id, const topology::Redirect& where, bool waited) {
+  if (!queue_.contains(id)) {
+    return;
+  }
+  Lane* const lane = worker_.lane_at(where.endpoint);
+  if (lane == nullptr && !waited) {
+    worker_.hub().on_redirect(where.endpoint);
+    worker_.await_slot_map([self = ref(), id, where] { self->follow(id, where, true); });
+    return;
+  }
+  if (lane == nullptr) {
+    on_op_piece(id, "-TRYAGAIN the keys' new node is not known yet, do it again\r\n", true);
+    return;
+  }
+  const l2::LinkPtr link = lane->links.shared(with_login(spec_));
+  if (!link) {
+    on_op_lost(id, lane->links.why_not());
+    return;
+  }
+  leave_node(id, *lane);
+  // What becomes of it is then known by that link.
+  Lane& now_at = *lane_;
+  use(*lane);
+  if (!link_ || link_->state() == l2::Link::State::dead) {
+    link_ = link;
+  }
+  use(now_at);
+  if (where.kind == topology::Redirect::Kind::ask) {
+    link->send("*1\r\n$6\r\nASKING\r\n", *this, id << 1 | kPttl);
+  }
+  link->send(queue_.at(id).more().request, *this, id << 1);
+}
+
+// L1 keeps nothing of what comes now: the slot may not be that node's yet.
+void Session::leave_node(std::uint64_t id, Lane& to) {
+  Op& op = queue_.at(id);
+  if (op.kind == OpKind::flight && !op.streaming) {
+    op.streaming = true;
+    coherence::Fill fill;
+    fill.cacheable = false;
+    op.lane->cache.reply(op.hash, op.flight, fill, now(), op.waiters);
+    if (op.alone) {
+      op.waiters.push_back(ticket(id));
+    }
+  } else if (op.kind == OpKind::multi) {
+    give_up_multi(op);
+  }
+  op.effects.move(op.lane->cache, to.cache);
+  op.lane = &to;
+}
+
+// What the node it went to has in L1 may be older than the reply.
+void Session::arrive(Op& op) {
+  OpExtra& extra = op.more();
+  if (extra.redirects == 0 || std::exchange(extra.arrived, true)) {
+    return;
+  }
+  if (op.kind == OpKind::flight) {
+    op.lane->cache.pass_read(op.hash);
+  } else if (op.kind == OpKind::multi) {
+    op.started = true;
+    for (const MultiFill::Part& part : extra.multi.parts) {
+      op.lane->cache.pass_read(part.hash);
+    }
+  }
+}
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,131 @@
+// Session: over a Cluster, a command of several slots. Each part is a request of its own to the
+// node of its slot, with its own effects on that node's L1, and may be redirected by itself. They
+// stand in the queue before the one that answers, so that is answered when all of them have been.
+//
+// Not atomic: others may see some of the parts done and others not, and one may fail alone.
+// Limits: one command has a part for each slot at most; the replies together are as long as the
+// client's output may be.
+#include "session.hpp"
+
+#include "tiercache/resp/encoder.hpp"
+
+#include <utility>
+
+namespace tiercache::proxy {
+
+using command::Kind;
+
+// Nothing: it cannot be cut.
+std::optional<Session::Step> Session::split_request(const Classified& what, Args args) {
+  auto cut = split(what.command->name, args);
+  if (!cut) {
+    return std::nullopt;
+  }
+  std::vector<Lane*> lanes;
+  for (const SplitPart& part : cut->parts) {
+    const topology::NodeIndex node = map_->node_of[topology::slot_of(part.args[1])];
+    if (node == topology::SlotMap::kNobody) {
+      worker_.count(stats::Counter::commands);
+      return answer_error("CLUSTERDOWN Hash slot not served");
+    }
+    lanes.push_back(&worker_.lane(node));
+  }
+  // All or nothing is sent: a session that stalls asks again.
+  for (Lane* lane : lanes) {
+    use(*lane);
+    if (const Step step = link_step(); step == Step::again) {
+      return step;
+    }
+  }
+  off_node_.clear();
+  worker_.count(stats::Counter::commands);
+  const auto gathered = std::make_shared<Gathered>();
+  gathered->split = std::move(*cut);
+  gathered->missing = gathered->split.parts.size();
+  gathered->replies.resize(gathered->missing);
+  gathered->op = queue_.next_id() + gathered->missing;
+  std::vector<std::uint64_t> away;
+  for (std::size_t i = 0; i < gathered->split.parts.size(); i++) {
+    use(*lanes[i]);
+    send_part(what, gathered, i);
+    if (!link_) {
+      away.push_back(queue_.next_id() - 1);
+    }
+  }
+  push(OpKind::gathered);
+  for (SplitPart& part : gathered->split.parts) {
+    part.args.clear();  // they end with the request
+  }
+  for (const std::uint64_t id : away) {
+    worker_.count(stats::Counter::l2_errors);
+    std::string bytes;
+    resp::append_error(bytes, away_text(queue_.at(id).lane->links.why_not(), *queue_.at(id).lane));
+    end_part(id, std::move(bytes));
+  }
+  return Step::next;
+}
+
+void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>& gathered,
+                        std::size_t index) {
+  const std::vector<std::string_view>& args = gathered->split.parts[index].args;
+  const std::uint64_t id = push(OpKind::part);
+  Op& op = queue_.at(id);
+  op.timed = false;  // the whole is
+  op.more().gathered = gathered;
+  op.more().part = index;
+  if (!link_) {
+    return;
+  }
+  read_keys(what, args);
+  count_keys(args);
+  op.harmless = what.kind == Kind::read || what.kind == Kind::multi_read;
+  op.effects.add(lane_->cache, what.kind, args, keys_, spec_.db);
+  op.effects.begin(lane_->cache);
+  if (op.harmless) {
+    op.reading = true;
+    for (const KeyHash hash : op.effects.reads()) {
+      coherence_.on_read_sent(hash, link_->next_place().seq);
+    }
+  }
+  scratch_.clear();
+  resp::append_array_header(scratch_, args.size());
+  for (const std::string_view arg : args) {
+    resp::append_bulk(scratch_, arg);
+  }
+  send(scratch_, id);
+}
+
+void Session::on_part_piece(std::uint64_t id, std::string_view piece, bool last) {
+  Op& op = queue_.at(id);
+  start_reply(op);
+  Gathered& gathered = *op.more().gathered;
+  gathered.bytes += piece.size();
+  if (gathered.bytes > worker_.config().limits.client_output) {
+    if (!doomed_) {
+      worker_.count(stats::Counter::clients_closed_output_limit);
+      doom();
+    }
+  } else {
+    op.gather.append(piece);
+  }
+  if (last) {
+    end_part(id, std::move(op.gather));
+  }
+}
+
+void Session::end_part(std::uint64_t id, std::string reply) {
+  Op& op = queue_.at(id);
+  op.gather.clear();
+  const std::shared_ptr<Gathered> gathered = op.more().gathered;
+  gathered->replies[op.more().part] = std::move(reply);
+  gathered->missing--;
+  finish(op);
+  if (gathered->missing == 0) {
+    Op& whole = queue_.at(gathered->op);
+    deliver(whole, merge(gathered->split, gathered->replies));
+    finish(whole);
+    check_output();
+  }
+}
+
+}  // namespace tiercache::proxy

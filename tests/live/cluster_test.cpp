@@ -1,0 +1,445 @@
+// The program before a Redis Cluster: slots, redirects, failover, and an L1 that stays true through
+// all of them. Real servers.
+#include "cluster_world.hpp"
+#include "failover_load.hpp"
+#include "tiercache_process.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace std::chrono_literals;
+
+namespace tiercache::testing {
+
+namespace {
+
+struct Proxied {
+  explicit Proxied(ClusterWorld& world, std::vector<std::string> more = {})
+      : proxy(1, settings(world, std::move(more))) {
+    proxy.wait_live();
+  }
+  static std::vector<std::string> settings(ClusterWorld& world, std::vector<std::string> more) {
+    more.push_back("upstream.nodes=" + world.addresses());
+    return more;
+  }
+  Client client() {
+    return Client(proxy.port(), 30s);
+  }
+
+  TiercacheProcess proxy;
+};
+
+// What CACHE TOPOLOGY says of a server.
+std::optional<Value> node(std::uint16_t proxy, std::uint16_t server) {
+  const Value shown = Client(proxy).call("CACHE", "TOPOLOGY");
+  for (const Value& one : shown.find("nodes")->items) {
+    if (one.find("address")->text == ClusterWorld::address(server)) {
+      return one;
+    }
+  }
+  return std::nullopt;
+}
+
+std::int64_t generation(Proxied& proxied, RedisServer& server) {
+  const auto shown = node(proxied.proxy.port(), server.port());
+  REQUIRE(shown);
+  REQUIRE(shown->find("generation") != nullptr);
+  return shown->find("generation")->integer;
+}
+
+// A key on that master.
+std::string key_on(ClusterWorld& world, std::size_t master, const std::string& prefix = "k") {
+  for (int i = 0;; i++) {
+    const std::string key = prefix + std::to_string(i);
+    if (world.owner_of(key) == master) {
+      return key;
+    }
+  }
+}
+
+bool hits(Proxied& proxied, Client& client, const std::string& key) {
+  return eventually([&] {
+    const std::int64_t before = proxied.proxy.stat("l1_hits");
+    client.call("GET", key);
+    return proxied.proxy.stat("l1_hits") > before;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("keys lie where their slot is, are served from memory, and direct writes are heard") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  std::set<std::size_t> owners;
+  constexpr int kKeys = 600;
+  for (int i = 0; i < kKeys; i++) {
+    const std::string key = "key:" + std::to_string(i);
+    REQUIRE(client.call("SET", key, std::to_string(i)).text == "OK");
+  }
+  for (int i = 0; i < kKeys; i++) {
+    const std::string key = "key:" + std::to_string(i);
+    REQUIRE(client.call("GET", key).text == std::to_string(i));
+    if (i % 20 == 0) {
+      owners.insert(world.owner_of(key));
+      REQUIRE(world.direct(key).call("GET", key).text == std::to_string(i));
+    }
+  }
+  CHECK(owners.size() == 3);
+  for (std::size_t master = 0; master < 3; master++) {
+    const std::string key = key_on(world, master);
+    client.call("SET", key, "old");
+    CHECK(hits(proxied, client, key));
+    world.direct(key).call("SET", key, "new");
+    CHECK(eventually([&] { return client.call("GET", key).text == "new"; }));
+    CHECK(hits(proxied, client, key));
+    // A flush of one server.
+    Client(world.server(master).port()).call("FLUSHALL");
+    CHECK(eventually([&] { return client.call("GET", key).is_nil(); }));
+  }
+  CHECK(proxied.proxy.stat("l2_redirects") == 0);
+
+  const Value shown = client.call("CACHE", "TOPOLOGY");
+  CHECK(shown.find("mode")->text == "cluster");
+  CHECK(shown.find("nodes")->items.size() == 3);
+  const auto first = node(proxied.proxy.port(), world.server(0).port());
+  REQUIRE(first);
+  CHECK(first->find("role")->text == "master");
+  CHECK(first->find("slots")->text == "0-5460");
+  CHECK(first->find("event_link")->text == "live");
+  CHECK(first->find("links")->integer >= 1);
+  const std::string one = key_on(world, 1);
+  client.call("SET", one, "v");
+  CHECK(hits(proxied, client, one));
+  CHECK(client.call("CACHE", "KEY", one).find("state")->text == "cached");
+  CHECK(client.call("CACHE", "FLUSH").integer >= 1);
+  CHECK(client.call("CACHE", "KEY", one).find("state")->text == "absent");
+  CHECK(client.call("CACHE", "WARM", "START", "*").is_error());
+}
+
+TEST_CASE("replies come in the order of the requests, whichever nodes give them") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  constexpr int kRequests = 2000;
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < kRequests; i++) {
+      const std::string key = "order:" + std::to_string(i % 97);
+      client.send("SET", key, std::to_string(round * kRequests + i));
+      client.send("GET", key);
+    }
+    for (int i = 0; i < kRequests; i++) {
+      REQUIRE(client.read().text == "OK");
+      REQUIRE(client.read().text == std::to_string(round * kRequests + i));
+    }
+  }
+}
+
+TEST_CASE("several keys of several slots: cut, and put together in order") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  std::vector<std::string> mset{"MSET"};
+  std::vector<std::string> mget{"MGET"};
+  for (int i = 0; i < 200; i++) {
+    const std::string key = "multi:" + std::to_string(i);
+    mset.insert(mset.end(), {key, std::to_string(i)});
+    mget.push_back(key);
+    mget.push_back("missing:" + std::to_string(i));
+  }
+  for (int round = 0; round < 2; round++) {
+    CHECK(client.call(mset).text == "OK");
+    const Value got = client.call(mget);
+    REQUIRE(got.items.size() == 400);
+    for (std::size_t i = 0; i < 200; i++) {
+      REQUIRE(got.items[2 * i].text == std::to_string(i));
+      REQUIRE(got.items[2 * i + 1].is_nil());
+    }
+    mget[0] = "EXISTS";
+    CHECK(client.call(mget).integer == 200);
+    mget[0] = "TOUCH";
+    CHECK(client.call(mget).integer == 200);
+    // Reads of single keys hit, and see what is deleted.
+    CHECK(hits(proxied, client, "multi:7"));
+    mget[0] = "DEL";
+    CHECK(client.call(mget).integer == 200);
+    CHECK(client.call("GET", "multi:7").is_nil());
+    mget[0] = "UNLINK";
+    CHECK(client.call(mget).integer == 0);
+    mget[0] = "MGET";
+    CHECK(!client.call("HELLO", "3").is_error());
+  }
+  // Pipelined with others.
+  for (int i = 0; i < 100; i++) {
+    client.send("SET", "multi:0", std::to_string(i));
+    client.send("MGET", "multi:0", "multi:1", "multi:2", "multi:3");
+    client.send("GET", "multi:0");
+  }
+  for (int i = 0; i < 100; i++) {
+    CHECK(client.read().text == "OK");
+    CHECK(client.read().items.at(0).text == std::to_string(i));
+    CHECK(client.read().text == std::to_string(i));
+  }
+  CHECK(client.call("MSET", "a", "1", "b").is_error());
+}
+
+TEST_CASE("several keys: on one slot they work, else, without cluster.split, Redis's own error") {
+  ClusterWorld world;
+  Proxied proxied(world, {"cluster.split=false"});
+  Client client = proxied.client();
+  const std::string a = key_on(world, 0);
+  const std::string b = key_on(world, 1);
+  for (const Value& reply :
+       {client.call("MSET", a, "1", b, "2"), client.call("MGET", a, b), client.call("DEL", a, b),
+        client.call("RENAME", a, b), client.call("EVAL", "return 1", "2", a, b)}) {
+    CHECK(reply.text.starts_with("CROSSSLOT"));
+  }
+  for (std::size_t master = 0; master < 3; master++) {
+    const std::string tag = "{" + key_on(world, master) + "}";
+    CHECK(client.call("MSET", tag + "1", "1", tag + "2", "2").text == "OK");
+    CHECK(client.call("MGET", tag + "1", tag + "2").items.at(1).text == "2");
+    CHECK(client.call("EVAL", "return redis.call('incr', KEYS[1])", "1", tag + "1").integer == 2);
+    CHECK(client.call("GET", tag + "1").text == "2");
+    CHECK(client.call("DEL", tag + "1", tag + "2").integer == 2);
+  }
+  CHECK(client.call("PING").text == "PONG");
+  CHECK(client.call("SELECT", "1").is_error());
+  CHECK(client.call("DBSIZE").is_error());
+  CHECK(client.call("FLUSHALL").is_error());
+  CHECK(client.call("ASKING").text == "OK");
+}
+
+TEST_CASE("transactions run on the node of their keys") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  const std::string other = key_on(world, 0);
+  for (std::size_t master = 0; master < 3; master++) {
+    const std::string key = key_on(world, master, "t");
+    CHECK(client.call("MULTI").text == "OK");
+    CHECK(client.call("INCR", key).text == "QUEUED");
+    CHECK(client.call("INCR", key).text == "QUEUED");
+    CHECK(client.call("EXEC").items.at(1).integer == 2);
+    CHECK(world.direct(key).call("GET", key).text == "2");
+    // WATCH, and a write in between.
+    CHECK(client.call("WATCH", key).text == "OK");
+    world.direct(key).call("SET", key, "7");
+    CHECK(client.call("MULTI").text == "OK");
+    CHECK(client.call("SET", key, "8").text == "QUEUED");
+    CHECK(client.call("EXEC").is_nil());
+    CHECK(client.call("GET", key).text == "7");
+  }
+  // Keys of two nodes.
+  const std::string far = key_on(world, 2);
+  CHECK(client.call("MULTI").text == "OK");
+  CHECK(client.call("SET", other, "x").text == "QUEUED");
+  CHECK(client.call("SET", far, "x").text.starts_with("CROSSSLOT"));
+  CHECK(client.call("EXEC").text.starts_with("EXECABORT"));
+  CHECK(client.call("GET", other).is_nil());
+  // Nothing in it, and nothing of it.
+  CHECK(client.call("MULTI").text == "OK");
+  CHECK(client.call("EXEC").items.empty());
+  CHECK(client.call("MULTI").text == "OK");
+  CHECK(client.call("DISCARD").text == "OK");
+  CHECK(client.call("EXEC").text.starts_with("ERR EXEC without MULTI"));
+  // In RESP3 too.
+  CHECK(!client.call("HELLO", "3").is_error());
+  CHECK(client.call("MULTI").text == "OK");
+  CHECK(client.call("GET", far).text == "QUEUED");
+  CHECK(client.call("EXEC").items.at(0).is_nil());
+}
+
+TEST_CASE("blocking commands wait on the node of their keys") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  for (std::size_t master = 0; master < 3; master++) {
+    const std::string key = key_on(world, master, "list");
+    client.send("BLPOP", key, "0");
+    Client pusher(world.server(master).port());
+    REQUIRE(eventually([&] {
+      return pusher.call("INFO", "clients").text.find("blocked_clients:1") != std::string::npos;
+    }));
+    pusher.call("RPUSH", key, "v");
+    CHECK(client.read().items.at(1).text == "v");
+  }
+  // What follows is for another node.
+  const std::string near = key_on(world, 0, "list");
+  const std::string far = key_on(world, 1);
+  client.call("RPUSH", near, "v");
+  client.send("BLPOP", near, "0");
+  client.send("SET", far, "1");
+  CHECK(client.read().items.at(1).text == "v");
+  CHECK(client.read().text == "OK");
+}
+
+TEST_CASE("a lost node costs its own entries, and no other node an error") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  std::vector<std::string> keys;
+  std::vector<std::int64_t> generations;
+  for (std::size_t master = 0; master < 3; master++) {
+    keys.push_back(key_on(world, master));
+    client.call("SET", keys.back(), "v");
+    REQUIRE(hits(proxied, client, keys.back()));
+  }
+  for (std::size_t master = 0; master < 3; master++) {
+    generations.push_back(generation(proxied, world.server(master)));
+  }
+  const std::string written = key_on(world, 1, "w");
+  world.server(0).kill9();
+  CHECK(eventually([&] { return client.call("GET", keys[0]).is_error(); }));
+  for (int i = 0; i < 100; i++) {
+    REQUIRE(client.call("GET", keys[1]).text == "v");
+    REQUIRE(client.call("GET", keys[2]).text == "v");
+    REQUIRE(client.call("SET", written, "v").text == "OK");
+    const Value reply = client.call("GET", keys[0]);
+    REQUIRE(reply.is_error());
+  }
+  CHECK(hits(proxied, client, keys[1]));
+  CHECK(generation(proxied, world.server(1)) == generations[1]);
+  CHECK(generation(proxied, world.server(2)) == generations[2]);
+  world.server(0).start();
+  CHECK(eventually([&] { return client.call("GET", keys[0]).is_nil(); }));
+  CHECK(client.call("SET", keys[0], "again").text == "OK");
+  CHECK(hits(proxied, client, keys[0]));
+}
+
+TEST_CASE("a slot on its way: keys here and there, and which do not exist yet") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  const std::string tag = "{" + key_on(world, 0) + "}";
+  const std::uint16_t slot = world.slot(tag);
+  client.call("SET", tag + "here", "1");
+  CHECK(hits(proxied, client, tag + "here"));
+  world.begin_move(slot, 1);
+  // Served where it still is; what is missing there is asked for at the other.
+  CHECK(client.call("GET", tag + "here").text == "1");
+  CHECK(client.call("GET", tag + "new").is_nil());
+  CHECK(client.call("SET", tag + "new", "2").text == "OK");
+  CHECK(client.call("GET", tag + "new").text == "2");
+  CHECK(client.call("INCR", tag + "new").integer == 3);
+  CHECK(client.call("GET", tag + "new").text == "3");
+  CHECK(client.call("EVAL", "return redis.call('incr', KEYS[1])", "1", tag + "new").integer == 4);
+  CHECK(client.call("MGET", tag + "here", tag + "new").text.starts_with("TRYAGAIN"));
+  CHECK(proxied.proxy.stat("l2_redirects") >= 5);
+  // Written past the proxy, at the other: what L1 has must not hide it.
+  Client there(world.server(1).port());
+  CHECK(there.call("ASKING").text == "OK");
+  CHECK(there.call("SET", tag + "new", "direct").text == "OK");
+  CHECK(client.call("GET", tag + "new").text == "direct");
+  world.end_move(slot, 1);
+  CHECK(client.call("GET", tag + "here").text == "1");
+  CHECK(client.call("GET", tag + "new").text == "direct");
+  CHECK(client.call("SET", tag + "here", "5").text == "OK");
+  CHECK(there.call("GET", tag + "here").text == "5");
+  CHECK(hits(proxied, client, tag + "here"));
+  there.call("SET", tag + "here", "6");
+  CHECK(eventually([&] { return client.call("GET", tag + "here").text == "6"; }));
+}
+
+TEST_CASE("slots move under load, to a new node too: no error, and nothing that may not be") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  {
+    FailoverLoad load(proxied.proxy.port());
+    REQUIRE(eventually([&] { return load.tally().writes > 200; }));
+    // The slots of the keys that the load uses, there and back, and many empty ones.
+    std::vector<std::uint16_t> slots;
+    for (int key = 0; key < 24; key++) {
+      slots.push_back(world.slot("failover:" + std::to_string(key)));
+    }
+    for (std::uint16_t slot = 0; slot < 1000; slot++) {
+      if (slot % 40 == 0) {
+        const std::uint16_t own = slots[slot / 40U % slots.size()];
+        world.move(own, (world.owner(own) + 1) % 3);
+      }
+      world.move(slot, (world.owner(slot) + 1) % 3);
+    }
+    const std::size_t added = world.add();
+    for (const std::uint16_t slot : slots) {
+      world.move(slot, added);
+    }
+    const std::uint64_t writes = load.tally().writes;
+    REQUIRE(eventually([&] { return load.tally().writes > writes + 200; }));
+    for (const std::uint16_t slot : slots) {
+      world.move(slot, slot % 3U);
+    }
+    world.wait_agreed();
+    REQUIRE(eventually([&] {
+      const auto shown = node(proxied.proxy.port(), world.server(added).port());
+      return shown && shown->find("slots")->text.empty();
+    }));
+    world.forget(added);
+    const FailoverLoad::Tally tally = load.tally();
+    for (const std::string& wrong : tally.wrong) {
+      FAIL_CHECK(wrong);
+    }
+    CHECK(tally.errors == 0);
+    MESSAGE(tally.reads << " reads, " << tally.writes << " writes, "
+                        << proxied.proxy.stat("l2_redirects") << " redirects, "
+                        << proxied.proxy.stat("l1_hits") << " hits");
+  }
+  CHECK(proxied.proxy.stat("l2_redirects") > 0);
+  CHECK(proxied.proxy.stat("audit_stale") == 0);
+  Client client = proxied.client();
+  for (int i = 0; i < 24; i++) {
+    const std::string key = "failover:" + std::to_string(i);
+    CHECK(client.call("GET", key) == world.direct(key).call("GET", key));
+  }
+}
+
+TEST_CASE("a master dies and its replica takes over, while the others serve") {
+  ClusterWorld world(3, 3);
+  Proxied proxied(world);
+  Client client = proxied.client();
+  const std::string lost = key_on(world, 0);
+  const std::string fine = key_on(world, 1);
+  client.call("SET", lost, "v");
+  client.call("SET", fine, "0");
+  REQUIRE(hits(proxied, client, lost));
+  REQUIRE(Client(world.server(0).port()).call("WAIT", "1", "10000").integer == 1);
+  world.server(0).kill9();
+  int version = 0;
+  std::uint64_t errors = 0;
+  REQUIRE(eventually([&] {
+    version++;
+    REQUIRE(client.call("SET", fine, std::to_string(version)).text == "OK");
+    REQUIRE(client.call("GET", fine).text == std::to_string(version));
+    const bool written = client.call("SET", lost, "new").text == "OK";
+    errors += written ? 0 : 1;
+    return written;
+  }));
+  MESSAGE(errors << " errors of the lost master's keys until the replica had taken over");
+  CHECK(client.call("GET", lost).text == "new");
+  CHECK(Client(world.server(3).port()).call("GET", lost).text == "new");
+  CHECK(hits(proxied, client, lost));
+  // The master of old comes back as a replica.
+  world.server(0).start();
+  CHECK(eventually([&] {
+    const auto shown = node(proxied.proxy.port(), world.server(0).port());
+    return shown && shown->find("role")->text == "replica";
+  }));
+  CHECK(client.call("SET", lost, "newer").text == "OK");
+  CHECK(client.call("GET", lost).text == "newer");
+}
+
+TEST_CASE("no cluster there: an error that says so") {
+  RedisServer plain;
+  TiercacheProcess proxy(1, {"upstream.nodes=" + ClusterWorld::address(plain.port())});
+  Client client(proxy.port());
+  CHECK(client.call("GET", "k").text.starts_with("CLUSTERDOWN"));
+  CHECK(eventually([&] {
+    return client.call("CACHE", "TOPOLOGY").find("last_error")->text.find("cluster support") !=
+           std::string::npos;
+  }));
+}
+
+}  // namespace tiercache::testing
