@@ -22,9 +22,8 @@ NOT_REACHED = Result(False, "not reached")
 # As Redis's own runs before an external server have it.
 REDIS = ["--save", "", "--appendonly", "no", "--enable-protected-configs", "yes", "--enable-debug-command", "yes",
          "--enable-module-command", "yes"]
-# Nothing is denied, since what a refusal says is no question. No canaries: the suite counts the keys of a db, and reads
-# what replicas and MONITOR are told.
-PROXY = ["commands.deny=[]", "coherence.canary=false"]
+# Nothing is denied, since what a refusal says is no question.
+PROXY = ["commands.deny=[]"]
 OUTCOME = re.compile(r"^\[(ok|err|exception|ignore|skip|timeout)\]: (.*)$")
 MILLISECONDS = re.compile(r" \(\d+ ms\)$")
 WHERE = re.compile(r" in tests/[\w/.-]+\.tcl$")
@@ -99,8 +98,9 @@ class Runner:
     def units(self):
         return self.runtest(["--list-tests"], 60).split()
 
-    def run(self, unit, settings):
-        """Before a redis-server of its own; `settings` is None, or those of a proxy between them."""
+    def run(self, unit, settings, skip=()):
+        """Before a redis-server of its own; `settings` is None, or those of a proxy between them; without the tests
+        `skip`."""
         self.runs += 1
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
@@ -113,6 +113,8 @@ class Runner:
                     self.options.build / "tiercache", "--set", f"listen.port={port}", *sets])
             arguments = ["--host", "127.0.0.1", "--port", port, "--baseport", base_port(), "--single", unit, "--durable",
                          "--timeout", self.options.timeout]
+            for test in skip:
+                arguments += ["--skiptest", test]
             if self.options.tags:
                 arguments += ["--tags", self.options.tags]
             text = self.runtest(arguments, HARD_LIMIT)

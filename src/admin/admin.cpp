@@ -238,10 +238,12 @@ std::string Admin::augment(command::Args args, std::string upstream_reply, resp:
   }
   const InfoWish wish = info_wish(args);
   const auto text = info_text(upstream_reply);
-  if (name != "info" || !wish.any() || !text) {
+  const std::uint32_t paused = parts_.hub.paused.load(std::memory_order_relaxed);
+  if (name != "info" || !text || !(wish.any() || paused > 0)) {
     return upstream_reply;
   }
-  return info_reply(*text, sections(wish, Upstream::as_seen), version);
+  return info_reply(paused > 0 ? with_blocked(*text, paused) : *text,
+                    sections(wish, Upstream::as_seen), version);
 }
 
 std::optional<std::string> Admin::offline(command::Args args, resp::Version version) {

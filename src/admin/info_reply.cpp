@@ -2,6 +2,7 @@
 
 #include "words.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace tiercache::admin {
@@ -40,6 +41,21 @@ std::optional<std::string_view> info_text(std::string_view reply) {
     }
     text.remove_prefix(4);
   }
+  return text;
+}
+
+std::string with_blocked(std::string_view redis, std::uint32_t more) {
+  constexpr std::string_view kField = "\nblocked_clients:";
+  std::string text(redis);
+  const std::size_t field = text.find(kField);
+  if (field == std::string::npos) {
+    return text;
+  }
+  const std::size_t begin = field + kField.size();
+  const std::size_t end = std::min(text.find('\r', begin), text.size());
+  std::uint64_t count = 0;
+  std::from_chars(text.data() + begin, text.data() + end, count);
+  text.replace(begin, end - begin, std::to_string(count + more));
   return text;
 }
 

@@ -29,13 +29,12 @@ void Consumer::on_room() {
 }
 
 LinkImpl::LinkImpl(asio::io_context& io, std::shared_ptr<const LinksConfig> config,
-                   const LinkSpec& spec, coherence::LinkId id, ConsumerPtr owner)
+                   const LinkSpec& spec, coherence::LinkId id, Handshake::Use use)
     : io_(io),
       config_(std::move(config)),
       spec_(spec),
       id_(id),
-      owner_(std::move(owner)),
-      raw_(owner_ != nullptr),
+      raw_(use == Handshake::Use::own),
       timer_(io),
       socket_(io),
       scanner_(config_->scan) {
@@ -129,6 +128,10 @@ void LinkImpl::on_read(const error_code& error, std::size_t size) {
 void LinkImpl::dispatch(std::string_view input) {
   // Any callback may end the link.
   while (!input.empty() && state_ != State::dead) {
+    if (raw_ && state_ == State::ready && !owner_) {
+      die("Redis sent something on a connection that nobody uses");
+      return;
+    }
     if (pass_through_ && state_ == State::ready) {
       const ConsumerPtr owner = owner_;
       owner->on_frame(std::exchange(input, {}), true, true);

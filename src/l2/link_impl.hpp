@@ -34,11 +34,15 @@ using LinkHook =
 
 class LinkImpl final : public Link, public LinkHook {
  public:
-  // `owner`: of a raw link; null for a shared one.
+  // Shared, or raw: then it is nobody's until it is given away.
   LinkImpl(boost::asio::io_context& io, std::shared_ptr<const LinksConfig> config,
-           const LinkSpec& spec, coherence::LinkId id, ConsumerPtr owner);
+           const LinkSpec& spec, coherence::LinkId id, Handshake::Use use);
   // Once, after the first reference is taken. Without an endpoint it dies for want of one.
   void start(const std::optional<config::Endpoint>& endpoint);
+  // REQUIRES: raw, nobody's.
+  void give(ConsumerPtr owner) {
+    owner_ = std::move(owner);
+  }
   // Ends it now: what is pending is lost for the reason `why`.
   void die(std::string why);
 

@@ -5,7 +5,9 @@
 
 #include "tiercache/base/backoff.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <deque>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -35,9 +37,7 @@ class Pool final : public Links, private Upstream::User {
   }
 
   LinkPtr shared(const LinkSpec& spec) override;
-  LinkPtr own(const LinkSpec& spec, Consumer& owner) override {
-    return make(spec, ConsumerPtr(&owner));
-  }
+  LinkPtr own(const LinkSpec& spec, Consumer& owner) override;
   std::string_view why_not() const noexcept override {
     return why_not_;
   }
@@ -48,7 +48,7 @@ class Pool final : public Links, private Upstream::User {
     end_all("the proxy closes its connections");
   }
   LinkPtr candidate(const LinkSpec& spec) override {
-    return make(spec, nullptr);
+    return make(spec, Handshake::Use::shared);
   }
   LinkPtr adopt(const LinkSpec& spec, const LinkPtr& candidate) override;
   void drop_users(const std::function<bool(std::uint64_t user)>& in_use) override;
@@ -62,19 +62,31 @@ class Pool final : public Links, private Upstream::User {
     Time next_attempt{};
   };
 
+  using Key = std::pair<std::uint64_t, std::uint64_t>;
+  struct Spare {
+    Key key;
+    Ref link;
+    Time since;
+  };
+
   void on_move(std::uint64_t term) override;
   void end_all(const std::string& why);
-  Ref make(const LinkSpec& spec, ConsumerPtr owner);
+  Ref make(const LinkSpec& spec, Handshake::Use use);
+  Ref take_spare(const Key& key);
+  void stock(const LinkSpec& spec);
   void count_death(Slot& slot);
   bool make_space(Time now);
-  static std::pair<std::uint64_t, std::uint64_t> key(const LinkSpec& spec) noexcept {
-    return {spec.user, std::uint64_t{spec.db} << 8 | static_cast<std::uint64_t>(spec.version)};
+  static Key key(const LinkSpec& spec) noexcept {
+    return {spec.user, std::uint64_t{spec.db} << 16 |
+                           static_cast<std::uint64_t>(spec.traffic) << 8 |
+                           static_cast<std::uint64_t>(spec.version)};
   }
 
   boost::asio::io_context& io_;
   const std::shared_ptr<const LinksConfig> config_;
   const Random random_;
-  boost::unordered_flat_map<std::pair<std::uint64_t, std::uint64_t>, Slot> slots_;
+  boost::unordered_flat_map<Key, Slot> slots_;
+  std::deque<Spare> spares_;  // the oldest first
   boost::intrusive::list<LinkImpl, boost::intrusive::constant_time_size<false>> alive_;
   std::string why_not_;
   // Handlers that have been posted may come after us.
@@ -97,7 +109,7 @@ LinkPtr Pool::shared(const LinkSpec& spec) {
       why_not_ = slot.link->why();
       return nullptr;
     }
-    slot.link = make(spec, nullptr);
+    slot.link = make(spec, Handshake::Use::shared);
     slot.counted = false;
     return slot.link;
   }
@@ -105,7 +117,7 @@ LinkPtr Pool::shared(const LinkSpec& spec) {
     why_not_ = "too many databases in use at once";
     return nullptr;
   }
-  Ref link = make(spec, nullptr);
+  Ref link = make(spec, Handshake::Use::shared);
   slots_.emplace(key(spec),
                  Slot{link, Backoff(config_->backoff_min, config_->backoff_max), false, Time{}});
   return link;
@@ -137,11 +149,58 @@ void Pool::drop_users(const std::function<bool(std::uint64_t user)>& in_use) {
     entry.second.link->die("nobody uses it any more");
     return true;
   });
+  const Time oldest = Clock::now() - config_->spare_time;
+  std::erase_if(spares_, [&](const Spare& spare) {
+    const std::uint64_t user = spare.key.first;
+    if (spare.since >= oldest && (user == LinkSpec::kProxy || in_use(user))) {
+      return false;
+    }
+    spare.link->die("nobody uses it");
+    return true;
+  });
 }
 
-Pool::Ref Pool::make(const LinkSpec& spec, ConsumerPtr owner) {
-  Ref link(new LinkImpl(io_, config_, spec, next_id.fetch_add(1, std::memory_order_relaxed),
-                        std::move(owner)));
+LinkPtr Pool::own(const LinkSpec& spec, Consumer& owner) {
+  Ref link = take_spare(key(spec));
+  if (!link) {
+    link = make(spec, Handshake::Use::own);
+  }
+  link->give(ConsumerPtr(&owner));
+  stock(spec);
+  return link;
+}
+
+Pool::Ref Pool::take_spare(const Key& key) {
+  while (true) {
+    const auto found = std::ranges::find(spares_, key, &Spare::key);
+    if (found == spares_.end()) {
+      return nullptr;
+    }
+    Ref link = std::move(found->link);
+    spares_.erase(found);
+    if (link->state() != Link::State::dead) {
+      return link;
+    }
+  }
+}
+
+// Where one was needed others will be, at once, and perhaps when Redis greets nobody, being busy
+// with a script.
+void Pool::stock(const LinkSpec& spec) {
+  constexpr std::ptrdiff_t kOfOneKind = 2;
+  if (config_->max_spares == 0 || !config_->upstream->endpoint() ||
+      std::ranges::count(spares_, key(spec), &Spare::key) >= kOfOneKind) {
+    return;
+  }
+  if (spares_.size() >= config_->max_spares) {
+    spares_.front().link->die("another is likelier to be used");
+    spares_.pop_front();
+  }
+  spares_.push_back({key(spec), make(spec, Handshake::Use::own), Clock::now()});
+}
+
+Pool::Ref Pool::make(const LinkSpec& spec, Handshake::Use use) {
+  Ref link(new LinkImpl(io_, config_, spec, next_id.fetch_add(1, std::memory_order_relaxed), use));
   alive_.push_back(*link);
   link->start(config_->upstream->endpoint());
   return link;
@@ -188,6 +247,7 @@ void Pool::on_move(std::uint64_t term) {
       Pool& pool = **self;
       pool.end_all("the master is another server now");
       pool.slots_.clear();
+      pool.spares_.clear();
       pool.config_->upstream->let_go(pool, term);
     }
   });

@@ -265,8 +265,15 @@ void Session::client_list(Args args, Answer answer) {
   }
   const resp::Version version = pinned_ ? flow_->version() : spec_.version;
   gather<Facts>(worker_.hub(), facts_of,
-                [answer = std::move(answer), ask = std::move(ask).value(),
-                 version](std::vector<Facts> parts) {
+                [answer = std::move(answer), ask = std::move(ask).value(), version, me = client_id_,
+                 input = in_.view().size()](std::vector<Facts> parts) {
+                  // The client that asks, as it was when it asked.
+                  for (Facts& part : parts) {
+                    const auto found = std::ranges::find(part, me, &ClientFacts::id);
+                    if (found != part.end()) {
+                      found->input = input;
+                    }
+                  }
                   std::string bytes;
                   resp::append_verbatim(bytes, "txt", list_text(ask, std::move(parts)), version);
                   answer(std::move(bytes));

@@ -54,6 +54,7 @@ Session::Step Session::dispatch(const Request& request) {
   const Classified what = classify(request.args);
   last_command_ = what.position;
   if (worker_.pause_mode() != PauseMode::none && paused(what, request.args)) {
+    worker_.hub().paused.fetch_add(1, std::memory_order_relaxed);
     return stall(Stall::paused);
   }
   if (worker_.clustered()) [[unlikely]] {
@@ -94,6 +95,9 @@ Session::Step Session::dispatch(const Request& request) {
       break;
     case Route::shared:
       step = shared(request, what);
+      break;
+    case Route::scripts:
+      step = relay(request, what);
       break;
   }
   if (step == Step::next) {
@@ -138,8 +142,19 @@ Session::Step Session::wait_fence(std::uint64_t ping) {
   return stall(Stall::fence);
 }
 
-// Makes link_ one that takes a request; null while Redis is away.
-Session::Step Session::link_step() {
+// Makes link_ one that takes a request; null while Redis is away. Requests behind a script that is
+// not answered yet follow it: to them it makes no difference, and they need not wait for its reply.
+// Of a Cluster each node has one link for all.
+Session::Step Session::link_step(Traffic traffic) {
+  if (traffic != traffic_ && !worker_.clustered() &&
+      (traffic == Traffic::scripts || coherence_.may_move())) {
+    if (!coherence_.may_move()) {
+      return stall(Stall::unowed);
+    }
+    traffic_ = traffic;
+    link_.reset();
+    coherence_.on_moved();
+  }
   if (link_ && link_->state() != l2::Link::State::dead) {
     if (link_->saturated()) {
       link_->wait_room(*this);
@@ -155,9 +170,15 @@ Session::Step Session::link_step() {
   if (link_ && login_lost(link_->why())) {
     doom();
   }
-  link_ = lane_->links.shared(with_login(spec_));
+  link_ = shared_link();
   coherence_.on_moved();
   return Step::next;
+}
+
+l2::LinkPtr Session::shared_link() const {
+  l2::LinkSpec spec = with_login(spec_);
+  spec.traffic = traffic_;
+  return lane_->links.shared(spec);
 }
 
 std::string_view Session::relay_bytes(const Request& request) {
@@ -200,7 +221,8 @@ void Session::send(std::string_view bytes, std::uint64_t id) {
 
 // To the shared link and back, with what it does to L1.
 Session::Step Session::relay(const Request& request, const Classified& what) {
-  if (const Step step = link_step(); step == Step::again) {
+  const Traffic traffic = what.route == Route::scripts ? Traffic::scripts : Traffic::commands;
+  if (const Step step = link_step(traffic); step == Step::again) {
     return step;
   }
   if (!link_) {

@@ -142,12 +142,6 @@ std::vector<IdentityPtr> Identities::in_use() const {
   return all;
 }
 
-bool Identities::in_use(std::uint64_t id) const {
-  const std::vector<IdentityPtr> all = in_use();
-  return std::any_of(all.begin(), all.end(),
-                     [id](const IdentityPtr& identity) { return identity->id() == id; });
-}
-
 std::size_t Identities::users() const {
   MutexLock lock(mutex_);
   return static_cast<std::size_t>(std::count_if(

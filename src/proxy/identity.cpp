@@ -198,7 +198,7 @@ void Session::check_login() {
     close();
     return;
   }
-  if (l2::LinkPtr link = lane_->links.shared(with_login(spec_))) {
+  if (l2::LinkPtr link = shared_link()) {
     link_ = std::move(link);
     coherence_.on_moved();
   }

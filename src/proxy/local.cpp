@@ -14,11 +14,7 @@ Session::Step Session::local(const Request& request, const Classified& what) {
   const std::string_view name = what.command->name;
   const Args args = request.args;
   if (name == "ping") {
-    if (!user_->said_all()) {
-      return relay(request, what);
-    }
-    answer("+PONG\r\n");
-    return Step::next;
+    return ping(request, what);
   }
   if (name == "auth") {
     return auth(request);
@@ -49,6 +45,18 @@ Session::Step Session::local(const Request& request, const Classified& what) {
     }
   }
   return relay(request, what);
+}
+
+// Where the event link has found Redis not to answer as it should, busy with a script or loading,
+// the client hears of that too, as long as there is a connection to hear it on.
+Session::Step Session::ping(const Request& request, const Classified& what) {
+  const bool live = lane_->cache.status().view().state == coherence::LinkState::live;
+  const bool answers = link_ && link_->state() == l2::Link::State::ready;
+  if (!user_->said_all() || (!live && answers)) {
+    return relay(request, what);
+  }
+  answer("+PONG\r\n");
+  return Step::next;
 }
 
 Session::Step Session::cache_command(Args args) {
@@ -243,6 +251,7 @@ void Session::on_trial_lost(std::uint64_t id, std::string_view why) {
 void Session::set_spec(const l2::LinkSpec& spec) {
   worker_.learn_spec(spec);
   spec_ = spec;
+  traffic_ = Traffic::commands;
   link_.reset();
   links_.clear();
   coherence_.on_moved();

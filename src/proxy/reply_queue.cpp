@@ -26,6 +26,7 @@ void Op::reset() {
   streaming = pttl_bad = foreign = alone = wide = harmless = exec = ran = muted = timed = vital =
       false;
   command = 0;
+  delivered = 0;
   pttl = 0;
   hash = 0;
   flight = 0;

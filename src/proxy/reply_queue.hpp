@@ -124,8 +124,9 @@ struct Op {
   KeyHash hash = 0;
   coherence::FlightId flight = 0;
   Effects effects;
-  std::string out;     // answer bytes that wait for their turn
-  std::string gather;  // the part of Redis's reply that must be seen whole
+  std::size_t delivered = 0;  // of the answer: bytes that the client may have
+  std::string out;            // answer bytes that wait for their turn
+  std::string gather;         // the part of Redis's reply that must be seen whole
   std::vector<coherence::Waiter> waiters;
   Lane* lane = nullptr;  // where it went, or would have gone
   std::unique_ptr<OpExtra> extra;

@@ -98,6 +98,7 @@ class Session final : public l2::Consumer {
  private:
   using Request = resp::Request;
   using Args = command::Args;
+  using Traffic = l2::LinkSpec::Traffic;
   using Self = boost::intrusive_ptr<Session>;
   enum class Step : std::uint8_t {
     next,   // the request is taken
@@ -108,7 +109,7 @@ class Session final : public l2::Consumer {
     fence,    // until a PING is acknowledged
     foreign,  // until a flight of another link has answered
     drain,    // until every earlier request is answered
-    unowed,   // until the link it has owes nothing: that one is dead
+    unowed,   // until the link it has owes nothing: that one is dead, or another is to be used
     room,     // until the link has room
     paused,   // CLIENT PAUSE
     asked,    // until another thread has answered
@@ -178,7 +179,8 @@ class Session final : public l2::Consumer {
   // dispatch.cpp
   Step dispatch(const Request& request);
   Classified classify(Args args) const;
-  Step link_step();
+  Step link_step(Traffic traffic = Traffic::commands);
+  l2::LinkPtr shared_link() const;
   Step stall(Stall why);
   Step wait_fence(std::uint64_t ping);
   Step shared(const Request& request, const Classified& what);
@@ -238,6 +240,7 @@ class Session final : public l2::Consumer {
 
   // local.cpp
   Step local(const Request& request, const Classified& what);
+  Step ping(const Request& request, const Classified& what);
   Step cache_command(Args args);
   Step hello(const Request& request);
   Step select(Args args);
@@ -338,7 +341,8 @@ class Session final : public l2::Consumer {
   Input in_;
   resp::RequestParser parser_;
   Output out_;
-  std::size_t queued_output_ = 0;  // bytes of answers that wait in queue_
+  std::size_t queued_output_ = 0;   // bytes of answers that wait in queue_
+  std::size_t largest_answer_ = 0;  // of those that the client may not have taken yet
   bool reading_ = false;
   bool writing_ = false;  // waits until the socket takes more
   bool eof_ = false;
@@ -376,7 +380,8 @@ class Session final : public l2::Consumer {
   coherence::Session coherence_;
   IdentityPtr user_;
   l2::LinkSpec spec_;
-  Lane* lane_;  // of the request in hand
+  Lane* lane_;                           // of the request in hand
+  Traffic traffic_ = Traffic::commands;  // of link_
   l2::LinkPtr link_;
   std::vector<l2::LinkPtr> links_;
   topology::SlotMapPtr map_;     // by which the requests under way were sent

@@ -222,6 +222,9 @@ void Session::write() {
   std::size_t written = 0;
   const Output::Flush result = out_.flush(socket_, written, error);
   worker_.count(stats::Counter::bytes_out, written);
+  if (out_.empty() && queue_.empty()) {
+    largest_answer_ = 0;
+  }
   if (result == Output::Flush::failed) {
     close();
   } else if (result == Output::Flush::blocked) {
@@ -281,6 +284,7 @@ void Session::close() {
     return;
   }
   gone_ = true;
+  end_pause();
   worker_.hub().clients.fetch_sub(1, std::memory_order_relaxed);
   error_code ignored;
   socket_.close(ignored);
@@ -325,6 +329,7 @@ void Session::close_after_answers() {
 
 void Session::end_pause() {
   if (stall_ == Stall::paused) {
+    worker_.hub().paused.fetch_sub(1, std::memory_order_relaxed);
     stall_ = Stall::none;
     worker_.touch(*this);
   }

@@ -6,6 +6,7 @@
 #include "tiercache/base/check.hpp"
 #include "tiercache/resp/encoder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tiercache::proxy {
@@ -42,6 +43,8 @@ void Session::deliver(Op& op, std::string_view bytes) {
     op.out.append(bytes);
     queued_output_ += bytes.size();
   }
+  op.delivered += bytes.size();
+  largest_answer_ = std::max(largest_answer_, op.delivered);
   check_output();
 }
 
@@ -66,8 +69,10 @@ void Session::deliver_out_of_band(std::string_view bytes) {
   worker_.touch(*this);
 }
 
+// One reply may be larger than the limit, and whoever reads slowly is owed it all the same.
 void Session::check_output() {
-  if (!doomed_ && out_.size() + queued_output_ > worker_.config().limits.client_output) {
+  const std::size_t limit = worker_.config().limits.client_output;
+  if (!doomed_ && out_.size() + queued_output_ > limit + largest_answer_) {
     worker_.count(stats::Counter::clients_closed_output_limit);
     doom();
   }

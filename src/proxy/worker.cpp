@@ -351,8 +351,13 @@ void Worker::tick() {
   for (const SessionPtr& session : all()) {
     session->tick(now);
   }
-  const auto in_use = [this](std::uint64_t user) {
-    return hub().identities.in_use(user);
+  std::vector<std::uint64_t> users;
+  for (const IdentityPtr& identity : hub().identities.in_use()) {
+    users.push_back(identity->id());
+  }
+  std::ranges::sort(users);
+  const auto in_use = [&users](std::uint64_t user) {
+    return std::ranges::binary_search(users, user);
   };
   links().drop_users(in_use);
   for (const auto& own : lanes_) {

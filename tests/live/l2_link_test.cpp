@@ -283,6 +283,65 @@ TEST_CASE("a raw link that is closed is silent, and what was sent before is exec
   CHECK(owner->closed == 0);
 }
 
+TEST_CASE("where a raw link was needed another is greeted ahead, for when Redis greets nobody") {
+  RedisServer server;
+  Client client(server.port());
+  Loop loop;
+  const auto links = links_for(loop, config_for(server));
+  const RecorderPtr first(new Recorder);
+  const RecorderPtr second(new Recorder);
+  const RecorderPtr other(new Recorder);
+  const LinkSpec spec{3};
+  const LinkPtr link = links->own(spec, *first);
+  const auto connections = [&] {
+    const std::string all = client.call("CLIENT", "LIST").text;
+    std::size_t count = 0;
+    for (std::size_t at = all.find(" db=3 "); at != std::string::npos;
+         at = all.find(" db=3 ", at + 1)) {
+      count++;
+    }
+    return count;
+  };
+  REQUIRE(loop.until([&] { return connections() == 2; }));
+
+  client.call("CONFIG", "SET", "busy-reply-threshold", "1");
+  Client busy(server.port());
+  busy.send("EVAL", "while true do end", "0");
+  REQUIRE(loop.until([&] { return client.call("PING").text.starts_with("BUSY"); }));
+  const LinkPtr spare = links->own(spec, *second);
+  spare->send_raw(request({"MULTI"}));
+  const LinkPtr late = links->own({4}, *other);
+  REQUIRE(loop.until([&] { return second->frames.size() == 1 && other->closed == 1; }));
+  CHECK(second->frames[0] == "+OK\r\n");
+  CHECK(late->why().starts_with("-BUSY"));
+  client.call("SCRIPT", "KILL");
+  CHECK(busy.read().text.find("killed") != std::string::npos);
+}
+
+TEST_CASE("raw links that are greeted ahead end with their user, or when nobody needs them") {
+  RedisServer server;
+  Client client(server.port());
+  for (const bool used : {true, false}) {
+    Loop loop;
+    LinksConfig config = config_for(server);
+    config.spare_time = used ? std::chrono::hours(1) : Duration::zero();
+    const auto links = links_for(loop, config);
+    const RecorderPtr owner(new Recorder);
+    LinkSpec spec{3};
+    spec.user = 1;
+    const LinkPtr link = links->own(spec, *owner);
+    const auto one_is_left = [&] {
+      const std::string all = client.call("CLIENT", "LIST").text;
+      const std::size_t first = all.find(" db=3 ");
+      return first != std::string::npos && all.find(" db=3 ", first + 1) == std::string::npos;
+    };
+    REQUIRE(loop.until([&] { return link->state() == Link::State::ready && !one_is_left(); }));
+    links->drop_users([&](std::uint64_t) { return !used; });
+    REQUIRE(loop.until(one_is_left));
+    CHECK(link->state() == Link::State::ready);
+  }
+}
+
 TEST_CASE("a raw link that is paused reads no further") {
   RedisServer server;
   const std::size_t size = std::size_t{32} << 20;

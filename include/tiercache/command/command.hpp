@@ -34,6 +34,7 @@ enum class Kind : std::uint8_t {
 // Which connection to the server may carry it.
 enum class Route : std::uint8_t {
   shared,    // any link
+  scripts,   // the shared link of scripts, which nothing else need wait behind
   blocking,  // a link of its own until the reply: it may wait there, or must not wait behind others
   stateful,  // changes or needs the state of its connection
   local,     // the proxy answers

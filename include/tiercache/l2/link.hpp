@@ -74,6 +74,9 @@ using LoginPtr = std::shared_ptr<const Login>;
 struct LinkSpec {
   // The user that the proxy is configured as, or Redis's default user if it is none.
   static constexpr std::uint64_t kProxy = 0;
+  // A script may keep Redis busy until it is killed. Meanwhile Redis answers only those who are not
+  // behind it on its connection, so scripts have one of their own.
+  enum class Traffic : std::uint8_t { commands, scripts };
 
   std::uint32_t db = 0;
   resp::Version version = resp::Version::resp2;
@@ -81,12 +84,14 @@ struct LinkSpec {
   std::uint64_t user = kProxy;
   // How that user logs in; null: it does not. Not part of what is compared: passwords change.
   LoginPtr login = nullptr;
+  Traffic traffic = Traffic::commands;
 
   friend bool operator==(const LinkSpec& a, const LinkSpec& b) {
-    return a.db == b.db && a.version == b.version && a.user == b.user;
+    return a.db == b.db && a.version == b.version && a.user == b.user && a.traffic == b.traffic;
   }
   friend bool operator<(const LinkSpec& a, const LinkSpec& b) {
-    return std::tie(a.user, a.db, a.version) < std::tie(b.user, b.db, b.version);
+    return std::tie(a.user, a.db, a.version, a.traffic) <
+           std::tie(b.user, b.db, b.version, b.traffic);
   }
 };
 

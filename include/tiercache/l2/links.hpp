@@ -37,6 +37,9 @@ struct LinksConfig {
   // done once, at their end. Either may be empty.
   std::function<void()> before_input;
   std::function<void()> after_input;
+  // Raw links connected ahead of use: in all, and for how long each.
+  std::size_t max_spares = 4;
+  Duration spare_time = std::chrono::seconds(60);
   // Specs known at once, refused ones included until their back-off is over.
   std::size_t max_shared = 4096;
 };

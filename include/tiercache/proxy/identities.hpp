@@ -128,7 +128,6 @@ class Identities {
   IdentityPtr claim(std::string_view name, std::size_t limit);
   // All that are in use, in no order.
   std::vector<IdentityPtr> in_use() const;
-  bool in_use(std::uint64_t id) const;
   // How many users are logged in.
   std::size_t users() const;
 

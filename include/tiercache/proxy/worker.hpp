@@ -68,6 +68,7 @@ struct Lane {
 struct Hub {
   std::vector<Worker*> workers;  // constant once the first client is accepted; at most 256
   std::atomic<std::uint32_t> clients{0};
+  std::atomic<std::uint32_t> paused{0};  // of these, held by CLIENT PAUSE
   std::atomic<std::uint64_t> last_client_id{0};
   std::atomic<std::uint64_t> next_slow_id{0};
   // A client has moved to this db, which works. Constant likewise; called on any worker's thread.

@@ -237,8 +237,8 @@ Words Stream::sample(const std::string& name) {
   const std::vector<std::string_view> views(words.begin(), words.end());
   const command::Command* const command = command::Table::builtin()->find(views);
   const command::Classified what = command::classify(*command, views);
-  if (what.route == Route::shared && what.kind != Kind::none && what.kind != Kind::flush &&
-      name != "spop" && !name.ends_with("scan") && values_.percent(3)) {
+  if ((what.route == Route::shared || what.route == Route::scripts) && what.kind != Kind::none &&
+      what.kind != Kind::flush && name != "spop" && !name.ends_with("scan") && values_.percent(3)) {
     values_.spoil(words);
   }
   words[0] = letters(std::move(words[0]));

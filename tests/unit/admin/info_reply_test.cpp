@@ -47,4 +47,11 @@ TEST_CASE("Redis's text and ours are a blank line apart") {
   CHECK(info_reply("", "B\r\n", Version::resp3) == "=7\r\ntxt:B\r\n\r\n");
 }
 
+TEST_CASE("clients that are held here are blocked ones too") {
+  CHECK(with_blocked("# Clients\r\nblocked_clients:9\r\nx:1\r\n", 2) ==
+        "# Clients\r\nblocked_clients:11\r\nx:1\r\n");
+  CHECK(with_blocked("# Clients\r\nblocked_clients:0", 1) == "# Clients\r\nblocked_clients:1");
+  CHECK(with_blocked("# Server\r\n", 2) == "# Server\r\n");
+}
+
 }  // namespace tiercache::admin

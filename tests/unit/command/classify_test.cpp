@@ -123,11 +123,20 @@ TEST_CASE("what replaces the keyspace") {
 }
 
 TEST_CASE("routes: waiting") {
-  for (const char* line :
-       {"BLPOP a 0", "BRPOP a 0", "BLMOVE a b LEFT LEFT 0", "BRPOPLPUSH a b 0", "BLMPOP 0 1 a LEFT",
-        "BZPOPMIN a 0", "BZPOPMAX a 0", "BZMPOP 0 1 a MIN", "XREAD BLOCK 0 STREAMS a $",
-        "XREADGROUP GROUP g c COUNT 1 BLOCK 5 STREAMS a >", "WAIT 1 0", "DEBUG SLEEP 1",
-        "SCRIPT KILL", "FUNCTION KILL"}) {
+  for (const char* line : {
+           "BLPOP a 0",
+           "BRPOP a 0",
+           "BLMOVE a b LEFT LEFT 0",
+           "BRPOPLPUSH a b 0",
+           "BLMPOP 0 1 a LEFT",
+           "BZPOPMIN a 0",
+           "BZPOPMAX a 0",
+           "BZMPOP 0 1 a MIN",
+           "XREAD BLOCK 0 STREAMS a $",
+           "XREADGROUP GROUP g c COUNT 1 BLOCK 5 STREAMS a >",
+           "WAIT 1 0",
+           "DEBUG SLEEP 1",
+       }) {
     CHECK(route(line) == Route::blocking);
   }
   CHECK(route("XREAD STREAMS BLOCK 0") == Route::shared);
@@ -173,9 +182,14 @@ TEST_CASE("routes: state, the proxy itself, both") {
        {"INFO", "COMMAND", "COMMAND DOCS", "COMMAND COUNT", "COMMAND LIST", "COMMAND INFO get"}) {
     CHECK(route(line) == Route::augmented);
   }
-  for (const char* line : {"GET a", "PING a", "ECHO a", "CLIENT HELP", "PUBLISH a b",
-                           "COMMAND GETKEYS GET a", "EVAL s 0", "SCRIPT LOAD s"}) {
+  for (const char* line :
+       {"GET a", "PING a", "ECHO a", "CLIENT HELP", "PUBLISH a b", "COMMAND GETKEYS GET a",
+        "SCRIPT LOAD s", "SCRIPT KILL", "FUNCTION KILL", "FUNCTION STATS"}) {
     CHECK(route(line) == Route::shared);
+  }
+  for (const char* line :
+       {"EVAL s 0", "EVAL_RO s 0", "EVALSHA s 0", "EVALSHA_RO s 0", "FCALL f 0", "FCALL_RO f 0"}) {
+    CHECK(route(line) == Route::scripts);
   }
 }
 

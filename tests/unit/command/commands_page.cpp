@@ -27,6 +27,7 @@ std::string_view who(const Command& command) {
     case Route::augmented:
       return "Redis, the proxy adds";
     case Route::shared:
+    case Route::scripts:
     case Route::blocking:
     case Route::stateful:
       break;
@@ -93,6 +94,8 @@ std::string_view connection(const Command& command) {
     case Route::shared:
     case Route::augmented:
       return "shared";
+    case Route::scripts:
+      return "shared, of scripts";
     case Route::local:
       break;
   }

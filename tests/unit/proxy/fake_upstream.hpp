@@ -294,6 +294,11 @@ class Rig {
   FakeLink& link(unsigned thread = 0) {
     return threads.at(thread)->links.at();
   }
+  FakeLink& scripts(unsigned thread = 0) {
+    l2::LinkSpec spec;
+    spec.traffic = l2::LinkSpec::Traffic::scripts;
+    return threads.at(thread)->links.at(spec);
+  }
   FakeLink& own(unsigned thread = 0) {
     return *threads.at(thread)->links.owned.back();
   }
@@ -307,8 +312,11 @@ class Rig {
     reply(bytes, thread);
   }
   std::string pending(unsigned thread = 0) {
+    return pending(link(thread));
+  }
+  static std::string pending(const FakeLink& link) {
     std::string all;
-    for (const FakeLink::Request& request : link(thread).pending) {
+    for (const FakeLink::Request& request : link.pending) {
       all += (all.empty() ? "" : ", ") + request.words;
     }
     return all;

@@ -26,6 +26,8 @@ TEST_CASE("a lost link: reads and writes are told apart, barriers end") {
   client.send("GET a\r\nSET b 1\r\nEVAL x 1 c\r\nFLUSHALL\r\nPING");
   rig.link().die("Redis closed the connection");
   rig.run();
+  rig.scripts().die("Redis closed the connection");
+  rig.run();
   const std::string unknown =
       "-ERR tiercache: connection to upstream lost, the outcome of this command is unknown\r\n";
   CHECK(client.read() ==
@@ -100,10 +102,11 @@ TEST_CASE("a write's barrier ends although its client has gone") {
   TestClient two(rig);
   {
     TestClient one(rig);
-    one.send("SET a 1\r\nEVAL x 1 b");
+    one.send("EVAL x 1 b\r\nSET a 1");
   }
-  rig.reply("+OK\r\n");
-  rig.reply(":1\r\n");
+  rig.scripts().reply(":1\r\n");
+  rig.scripts().reply("+OK\r\n");
+  rig.run();
   rig.acknowledge();
   CHECK(can_be_filled(rig, two, "a"));
   CHECK(can_be_filled(rig, two, "b"));
@@ -118,15 +121,21 @@ TEST_CASE("a client that does not read is closed at its limit, and its replies a
   });
   TestClient slow(rig);
   TestClient other(rig);
-  slow.send("GET a\r\nSET b 1");
+  slow.send("GET a\r\nGET c\r\nSET b 1");
   other.send("PING");
-  rig.link().reply(":-1\r\n");
-  rig.link().piece("$8000000\r\n");
-  for (int i = 0; i < 7; i++) {
-    rig.link().piece(std::string(1000000, 'x'));
-    rig.run();
-  }
-  rig.reply(std::string(1000000, 'x') + "\r\n");
+  const auto large_reply = [&rig] {
+    rig.link().reply(":-1\r\n");
+    rig.link().piece("$8000000\r\n");
+    for (int i = 0; i < 7; i++) {
+      rig.link().piece(std::string(1000000, 'x'));
+      rig.run();
+    }
+    rig.reply(std::string(1000000, 'x') + "\r\n");
+  };
+  large_reply();
+  CHECK(rig.hub.clients == 2);  // one reply may be larger than the limit
+  large_reply();
+  CHECK(rig.hub.clients == 1);
   rig.reply("+OK\r\n");
   CHECK(other.read() == "+PONG\r\n");
   CHECK(slow.closed());

@@ -141,9 +141,11 @@ TEST_CASE("a script's reply is held until a PING sent after it is acknowledged")
   rig.fill("$1\r\nA\r\n");
   client.read();
   client.send("EVAL x 0\r\nPING\r\nGET a");
-  CHECK(rig.pending() == "EVAL x 0, PTTL a, GET a");  // no hit past it
-  rig.reply(":1\r\n");
-  rig.fill("$1\r\nB\r\n");
+  CHECK(Rig::pending(rig.scripts()) == "EVAL x 0, PTTL a, GET a");  // no hit past it
+  for (const char* reply : {":1\r\n", ":-1\r\n", "$1\r\nB\r\n"}) {
+    rig.scripts().reply(reply);
+  }
+  rig.run();
   CHECK(client.read().empty());
   CHECK(rig.threads[0]->gate.waits.size() == 1);
   rig.acknowledge();
@@ -295,16 +297,16 @@ TEST_CASE("what cannot be judged is not kept") {
 TEST_CASE("replies in pieces of one byte") {
   Rig rig;
   TestClient client(rig);
-  client.send("GET a\r\nMGET a b\r\nEVAL x 0\r\nDUMP a");
-  std::string expected;
-  for (const std::string reply : {":-1\r\n", "$3\r\nabc\r\n", ":-1\r\n", ":-2\r\n",
-                                  "*2\r\n$3\r\nabc\r\n$-1\r\n", ":42\r\n", "$2\r\nab\r\n"}) {
+  client.send("EVAL x 0\r\nGET a\r\nMGET a b\r\nDUMP a");
+  for (const std::string reply : {":42\r\n", ":-1\r\n", "$3\r\nabc\r\n", ":-1\r\n", ":-2\r\n",
+                                  "*2\r\n$3\r\nabc\r\n$-1\r\n", "$2\r\nab\r\n"}) {
     for (const char byte : reply.substr(0, reply.size() - 1)) {
-      rig.link().piece(std::string(1, byte));
+      rig.scripts().piece(std::string(1, byte));
       rig.run();
     }
-    rig.reply("\n");
+    rig.scripts().reply("\n");
+    rig.run();
   }
   rig.acknowledge();
-  CHECK(client.read() == "$3\r\nabc\r\n*2\r\n$3\r\nabc\r\n$-1\r\n:42\r\n$2\r\nab\r\n");
+  CHECK(client.read() == ":42\r\n$3\r\nabc\r\n*2\r\n$3\r\nabc\r\n$-1\r\n$2\r\nab\r\n");
 }
