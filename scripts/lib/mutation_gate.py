@@ -82,8 +82,8 @@ LIVE = {
     "flush_at_subscribe": "needs a read answered and a write made within the milliseconds of a reconnect",
     "flush_at_release": "needs a script, a fill and the loss of the event link within a millisecond",
     "flush_on_null": Way("coherence.canary_interval_ms=30000", "flush"),
-    "canary_heard": Way("coherence.canary_interval_ms=100", "deaf"),
-    "canary_surprise": Way("coherence.canary_interval_ms=100", "swap"),
+    "canary_heard": Way("coherence.canary=true coherence.canary_interval_ms=100", "deaf"),
+    "canary_surprise": Way("coherence.canary=true coherence.canary_interval_ms=100", "swap"),
 }
 
 

@@ -119,9 +119,11 @@ constexpr Key kSchema[] = {
     duration<&C::coherence, &Coherence::heartbeat>("coherence.heartbeat_ms", 1, kDayMs, kLive,
                                                    "Interval of PINGs on the event link"),
     boolean<&C::coherence, &Coherence::canary>(
-        "coherence.canary", kStart, "Write a canary key to detect flushes and lost notifications"),
-    duration<&C::coherence, &Coherence::canary_interval>("coherence.canary_interval_ms", 1, 30'000,
-                                                         kLive, "Interval of canary writes per db"),
+        "coherence.canary", kStart,
+        "Write a key in each db to see that events come, instead of watching Redis's statistics"),
+    duration<&C::coherence, &Coherence::canary_interval>(
+        "coherence.canary_interval_ms", 1, 30'000, kLive,
+        "Interval of canaries, or of looks at the statistics"),
     text<&C::coherence, &Coherence::canary_prefix>("coherence.canary_prefix", 1, 128, kStart,
                                                    "What the names of canary keys begin with"),
     boolean<&C::coherence, &Coherence::manage_notifications>(
@@ -149,7 +151,7 @@ constexpr Key kSchema[] = {
         "Requests outstanding per client before it is not read any more"),
     size<&C::limits, &Limits::client_output>(
         "limits.client_output", 1024, kTib, kLive,
-        "Replies buffered for a client; beyond it the client is closed"),
+        "Replies buffered for a client, beside the largest one; beyond it the client is closed"),
     size<&C::limits, &Limits::client_output_pause>(
         "limits.client_output_pause", 1024, kTib, kLive,
         "Replies buffered for a client before it is not read any more"),

@@ -95,6 +95,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   void on_canary(std::uint32_t db, const std::string& value, const Reply& reply);
   void canaries_answered();
   void poll();
+  void polled();
   void ask(std::initializer_list<std::string_view> args, Method method);
   void on_polled_ping(const Reply& reply);
   void on_polled_info(const Reply& reply);

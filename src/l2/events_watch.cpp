@@ -30,9 +30,10 @@ bool has_no_such_db(std::string_view error) {
   return error.starts_with("ERR DB index") || error.starts_with("ERR invalid DB index");
 }
 
-// "calls=3,usec=12,..." of the commands that change everything without a word.
+// "calls=3,usec=12,..." of the commands that change everything without a word; and that the
+// counters began anew, by a command whose own number is then the same each time.
 std::string flush_calls(std::string_view statistics) {
-  std::string calls;
+  std::string calls(info_field(statistics, "cmdstat_config|resetstat"));
   for (const char* command : {"cmdstat_flushall", "cmdstat_flushdb", "cmdstat_swapdb"}) {
     const std::string_view value = info_field(statistics, command);
     calls.append(value.substr(0, value.find(','))).push_back(';');
@@ -96,8 +97,8 @@ void EventsImpl::canaries_answered() {
       status_.bump_generation();
     }
     canary_on_ = false;
-    poll();
     link_.on_canary_refused(now(), status_, actions_);
+    poll();
     publish();
   } else {
     link_.on_canary_written(round_.surprise, now(), status_, actions_);
@@ -111,7 +112,9 @@ void EventsImpl::ask(std::initializer_list<std::string_view> args, Method method
 }
 
 void EventsImpl::poll() {
-  next_poll_ = now() + config_.link.canary_interval;
+  const Time at = now();
+  next_poll_ = at + config_.link.canary_interval;
+  link_.on_watch_sent(at);
   if (info_refused_) {
     ask({"PING"}, &EventsImpl::on_polled_ping);
     return;
@@ -126,13 +129,19 @@ void EventsImpl::poll() {
   }
 }
 
+void EventsImpl::polled() {
+  if (--polls_unanswered_ == 0) {
+    link_.on_watch_answered();
+  }
+}
+
 // Any answer shows that the connection lives.
 void EventsImpl::on_polled_ping(const Reply& /*reply*/) {
-  polls_unanswered_--;
+  polled();
 }
 
 void EventsImpl::on_polled_info(const Reply& reply) {
-  polls_unanswered_--;
+  polled();
   if (reply.is_error()) {
     lose("-" + reply.text);
     return;
@@ -144,7 +153,7 @@ void EventsImpl::on_polled_info(const Reply& reply) {
 }
 
 void EventsImpl::on_polled_replication(const Reply& reply) {
-  polls_unanswered_--;
+  polled();
   if (reply.is_error()) {
     lose("-" + reply.text);
     return;
@@ -156,7 +165,7 @@ void EventsImpl::on_polled_replication(const Reply& reply) {
 }
 
 void EventsImpl::on_polled_statistics(const Reply& reply) {
-  polls_unanswered_--;
+  polled();
   if (reply.is_error()) {
     lose("-" + reply.text);
     return;
@@ -171,7 +180,7 @@ void EventsImpl::on_polled_statistics(const Reply& reply) {
 }
 
 void EventsImpl::on_polled_flags(const Reply& reply) {
-  polls_unanswered_--;
+  polled();
   if (reply.kind != Reply::Kind::array || reply.items.size() < 2) {
     lose("CONFIG GET notify-keyspace-events is refused now");
   } else if (!notifications_suffice(reply.items[1].text)) {

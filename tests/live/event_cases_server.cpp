@@ -61,10 +61,10 @@ constexpr std::string_view kPadding =
     "clients must not do this past the proxy";
 
 constexpr KnownHole kHoles[] = {
-    {"SWAPDB", Why::guarded, "each db's canary is found in the other: L1 is emptied"},
+    {"SWAPDB", Why::guarded, "its counter in INFO, or a canary, shows it: L1 is emptied"},
     {"SWAPDB of two with the same key", Why::guarded,
-     "each db's canary is found in the other: L1 is emptied"},
-    {"EVAL that swaps", Why::guarded, "each db's canary is found in the other: L1 is emptied"},
+     "its counter in INFO, or a canary, shows it: L1 is emptied"},
+    {"EVAL that swaps", Why::guarded, "its counter in INFO, or a canary, shows it: L1 is emptied"},
     {"PFCOUNT, first", Why::exposed, kSameCount},
     {"PFDEBUG TODENSE", Why::exposed, kSameCount},
     {"PFDEBUG GETREG", Why::exposed, kSameCount},

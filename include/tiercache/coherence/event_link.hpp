@@ -85,6 +85,18 @@ class BasicEventLink {
   // Redis refuses the canary (read-only, no permission): go on without for this connection. The
   // shell then watches Redis's own statistics instead.
   void on_canary_refused(Time now, LinkStatus& status, EventLinkActions& actions);
+  // Where no canary is written: the shell asks Redis for its statistics, and has heard all of it.
+  void on_watch_sent(Time now) noexcept {
+    if (up_ && !with_canary_ && canary_ == Canary::idle) {
+      canary_ = Canary::watching;
+      canary_since_ = now;
+    }
+  }
+  void on_watch_answered() noexcept {
+    if (canary_ == Canary::watching) {
+      canary_ = Canary::idle;
+    }
+  }
   // The event of a canary.
   void on_canary_event() {
     canary_events_++;
@@ -118,7 +130,7 @@ class BasicEventLink {
     unsigned stage = 1;
     Time sent_at{};
   };
-  enum class Canary : std::uint8_t { idle, writing, awaited };
+  enum class Canary : std::uint8_t { idle, writing, awaited, watching };
 
   // On the wire a PING's number is fence * pings_per_fence + stage - 1, so stages are told apart.
   std::uint64_t wire(const Fence& fence) const noexcept {
@@ -136,11 +148,12 @@ class BasicEventLink {
   std::uint64_t sent_ = 0;    // number of the newest fence started, over all connections
   std::uint64_t wanted_ = 0;  // the newest fence asked for
   Time last_sent_{};
-  // A canary on its way for so long that nothing says whether events still come.
+  // A canary, or what is watched instead, on its way for so long that nothing says whether events
+  // still come.
   bool canary_overdue(Time now) const noexcept {
     const Duration limit =
         config_.max_staleness > Duration::zero() ? config_.max_staleness : config_.canary_interval;
-    return with_canary_ && canary_ != Canary::idle && now - canary_since_ > limit;
+    return canary_ != Canary::idle && now - canary_since_ > limit;
   }
 
   Canary canary_ = Canary::idle;

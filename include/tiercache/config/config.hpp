@@ -88,7 +88,7 @@ struct Coherence {
   CoherenceMode mode = CoherenceMode::strict;
   milliseconds max_staleness{1000};
   milliseconds heartbeat{20};
-  bool canary = true;
+  bool canary = false;
   milliseconds canary_interval{1000};
   std::string canary_prefix = "tiercache";
   bool manage_notifications = true;

@@ -62,9 +62,7 @@ std::set<std::string> invalidated(const std::vector<Value>& messages) {
       keys.insert("(all)");
     }
     for (const Value& key : message.items[1].items) {
-      if (!key.text.starts_with("tiercache:canary:")) {
-        keys.insert(key.text);
-      }
+      keys.insert(key.text);
     }
   }
   return keys;
@@ -436,8 +434,6 @@ Pair::Found Pair::compare_state(std::size_t at) {
         names.insert(key.text);
       }
     }
-    std::erase_if(names,
-                  [](const std::string& name) { return name.starts_with("tiercache:canary:"); });
     Words words{"DEBUG", "DIGEST-VALUE"};
     words.insert(words.end(), names.begin(), names.end());
     const Value expected = twin_.direct.call(words);

@@ -154,6 +154,34 @@ TEST_CASE("a canary that stays unanswered ends hits after max_staleness, until i
   CHECK(bench.state() == LinkState::live);
 }
 
+TEST_CASE("statistics watched instead of a canary: unanswered they end hits likewise") {
+  Bench bench(without_canary());
+  bench.canary_expected = false;
+  bench.bring_up();
+  bench.link.on_watch_sent(bench.now);
+  const auto heartbeat = [&](Duration at) {
+    bench.at(at);
+    bench.tick();
+    for (const std::uint64_t ping : bench.take()) {
+      bench.pong(ping);
+    }
+  };
+  heartbeat(1s);
+  CHECK(bench.state() == LinkState::live);
+  bench.link.on_watch_sent(bench.now);  // the first is still under way
+  const std::uint64_t generation = bench.generation();
+  heartbeat(1s + 1ms);
+  heartbeat(1s + 30ms);
+  CHECK(bench.state() == LinkState::suspect);
+  CHECK(bench.generation() == generation);
+  bench.link.on_watch_answered();
+  heartbeat(1s + 60ms);
+  CHECK(bench.state() == LinkState::live);
+  bench.link.on_watch_answered();
+  heartbeat(5s);
+  CHECK(bench.state() == LinkState::live);
+}
+
 TEST_CASE("the event of an older canary does not stand for this one") {
   Bench bench;
   bench.bring_up();
