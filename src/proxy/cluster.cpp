@@ -12,7 +12,6 @@
 #include "tiercache/l2/upstream.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace tiercache::proxy {
@@ -24,15 +23,6 @@ constexpr unsigned kMostRedirects = 8;
 // Channels that belong to a slot.
 bool names_shard_channel(std::string_view command) {
   return command == "spublish" || command == "ssubscribe" || command == "sunsubscribe";
-}
-
-// They concern all nodes, and one node's answer would be taken for that of all.
-bool concerns_all(std::string_view command) {
-  constexpr std::array<std::string_view, 13> kThose = {
-      "dbsize",        "flushall",         "flushdb", "function|delete", "function|flush",
-      "function|load", "function|restore", "keys",    "randomkey",       "scan",
-      "script|flush",  "script|load",      "swapdb"};
-  return std::ranges::find(kThose, command) != kThose.end();
 }
 
 // They concern the connection, which others use too.
@@ -83,9 +73,12 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
     }
     slot = its;
   };
-  read_keys(what, request.args);
-  for (const command::KeyRef& key : keys_) {
-    take(request.args[key.index]);
+  // Keys that live in the proxy alone have no slot.
+  if (!worker_.spaces().any_local() || local_keys(what, request.args) == LocalKeys::none) {
+    read_keys(what, request.args);
+    for (const command::KeyRef& key : keys_) {
+      take(request.args[key.index]);
+    }
   }
   const std::string_view name = what.fits ? what.command->name : std::string_view();
   if (names_shard_channel(name)) {
@@ -94,9 +87,11 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
       take(channel);
     }
   }
-  if (concerns_all(name)) {
-    off_node_ =
-        "ERR tiercache: over a Redis Cluster, ask each node for '" + std::string(name) + "'";
+  // Where the session cannot ask them all, one node's answer would be taken for that of all.
+  const std::optional<Merge> all = merge_of_all(name);
+  if (all) {
+    off_node_ = "ERR tiercache: over a Redis Cluster '" + std::string(name) +
+                "' concerns all nodes, and this client is tied to one now";
   }
   Lane* lane = pinned_ ? own_lane_ : &worker_.home();
   if (name == "wait" && !pinned_ && keyed_lane_ != nullptr) {
@@ -111,7 +106,7 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
       lane = keyed_lane_ = &worker_.lane(node);
     }
   }
-  if (pinned_ && lane != own_lane_) {
+  if (pinned_ && (all || lane != own_lane_)) {
     if (!leave_other_node()) {
       return stall(Stall::drain);
     }
@@ -123,6 +118,10 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
   }
   if (pinned_) {
     return std::nullopt;
+  }
+  if (all && !worker_.denied(what.position, request.args)) {
+    off_node_.clear();
+    return ask_all(what, request.args, *all);
   }
   if (crosses && worker_.config().cluster.split && !worker_.denied(what.position, request.args)) {
     if (const auto step = split_request(what, request.args)) {

@@ -1,6 +1,7 @@
-// Session: over a Cluster, a command of several slots. Each part is a request of its own to the
-// node of its slot, with its own effects on that node's L1, and may be redirected by itself. They
-// stand in the queue before the one that answers, so that is answered when all of them have been.
+// Session: over a Cluster, a command of several slots, or that concerns all nodes. Each part is a
+// request of its own to the node of its slot, with its own effects on that node's L1, and may be
+// redirected by itself. They stand in the queue before the one that answers, so that is answered
+// when all of them have been.
 //
 // Not atomic: others may see some of the parts done and others not, and one may fail alone.
 // Limits: one command has a part for each slot at most; the replies together are as long as the
@@ -9,11 +10,13 @@
 
 #include "tiercache/resp/encoder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tiercache::proxy {
 
 using command::Kind;
+using topology::NodeIndex;
 
 // Nothing: it cannot be cut.
 std::optional<Session::Step> Session::split_request(const Classified& what, Args args) {
@@ -30,6 +33,53 @@ std::optional<Session::Step> Session::split_request(const Classified& what, Args
     }
     lanes.push_back(&worker_.lane(node));
   }
+  return send_parts(what, std::move(*cut), lanes);
+}
+
+Session::Step Session::ask_all(const Classified& what, Args args, Merge merge) {
+  std::vector<Lane*> lanes;
+  for (std::size_t i = 0; i < map_->nodes.size(); i++) {
+    if (map_->nodes[i]) {
+      lanes.push_back(&worker_.lane(static_cast<topology::NodeIndex>(i)));
+    }
+  }
+  Split cut;
+  cut.merge = merge;
+  std::vector<std::string_view> words(args.begin(), args.end());
+  std::string cursor;
+  if (merge == Merge::scan) {
+    const auto asked = read_cursor(args[1]);
+    if (!asked) {
+      worker_.count(stats::Counter::commands);
+      return answer_error("ERR invalid cursor");
+    }
+    // The node of a cursor may have gone meanwhile: what it had is on others.
+    const auto its =
+        std::ranges::find_if(lanes, [&](const Lane* lane) { return lane->index >= asked->node; });
+    if (its == lanes.end() && !lanes.empty()) {
+      worker_.count(stats::Counter::commands);
+      answer("*2\r\n$1\r\n0\r\n*0\r\n");
+      return Step::next;
+    }
+    if (its != lanes.end()) {
+      cut.node = (*its)->index;
+      cut.next_node = std::next(its) == lanes.end() ? NodeIndex{0} : (*std::next(its))->index;
+      cursor = std::to_string(cut.node == asked->node ? asked->cursor : 0);
+      words[1] = cursor;
+      lanes = {*its};
+    }
+  }
+  if (lanes.empty()) {
+    worker_.count(stats::Counter::commands);
+    return answer_error("CLUSTERDOWN The cluster is not known yet");
+  }
+  cut.random = static_cast<std::uint64_t>(time_.time_since_epoch().count());
+  cut.parts.assign(lanes.size(), SplitPart{words});
+  return send_parts(what, std::move(cut), lanes);
+}
+
+Session::Step Session::send_parts(const Classified& what, Split cut,
+                                  const std::vector<Lane*>& lanes) {
   // All or nothing is sent: a session that stalls asks again.
   for (Lane* lane : lanes) {
     use(*lane);
@@ -40,7 +90,7 @@ std::optional<Session::Step> Session::split_request(const Classified& what, Args
   off_node_.clear();
   worker_.count(stats::Counter::commands);
   const auto gathered = std::make_shared<Gathered>();
-  gathered->split = std::move(*cut);
+  gathered->split = std::move(cut);
   gathered->missing = gathered->split.parts.size();
   gathered->replies.resize(gathered->missing);
   gathered->op = queue_.next_id() + gathered->missing;
@@ -81,6 +131,10 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
   op.harmless = what.kind == Kind::read || what.kind == Kind::multi_read;
   op.effects.add(lane_->cache, what.kind, args, keys_, spec_.db);
   op.effects.begin(lane_->cache);
+  if (op.effects.wide()) {
+    op.wide = true;
+    coherence_.on_wide_write_sent();
+  }
   if (op.harmless) {
     op.reading = true;
     for (const KeyHash hash : op.effects.reads()) {
@@ -97,6 +151,9 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
 
 void Session::on_part_piece(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
+  if (!op.started && op.effects.wide() && !piece.starts_with('-')) {
+    flush_local(op.effects);
+  }
   start_reply(op);
   Gathered& gathered = *op.more().gathered;
   gathered.bytes += piece.size();

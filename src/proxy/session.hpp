@@ -194,6 +194,8 @@ class Session final : public l2::Consumer {
   std::optional<Step> route_multi(const Classified& what);
   bool leave_other_node();
   std::optional<Step> split_request(const Classified& what, Args args);
+  Step ask_all(const Classified& what, Args args, Merge merge);
+  Step send_parts(const Classified& what, Split cut, const std::vector<Lane*>& lanes);
   void send_part(const Classified& what, const std::shared_ptr<Gathered>& gathered,
                  std::size_t index);
   void on_part_piece(std::uint64_t id, std::string_view piece, bool last);

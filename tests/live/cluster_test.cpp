@@ -19,8 +19,9 @@ namespace tiercache::testing {
 namespace {
 
 struct Proxied {
-  explicit Proxied(ClusterWorld& world, std::vector<std::string> more = {})
-      : proxy(1, settings(world, std::move(more))) {
+  explicit Proxied(ClusterWorld& world, std::vector<std::string> more = {},
+                   const std::string& config = "")
+      : proxy(1, settings(world, std::move(more)), config) {
     proxy.wait_live();
   }
   static std::vector<std::string> settings(ClusterWorld& world, std::vector<std::string> more) {
@@ -209,9 +210,50 @@ TEST_CASE("several keys: on one slot they work, else, without cluster.split, Red
   }
   CHECK(client.call("PING").text == "PONG");
   CHECK(client.call("SELECT", "1").is_error());
-  CHECK(client.call("DBSIZE").is_error());
-  CHECK(client.call("FLUSHALL").is_error());
   CHECK(client.call("ASKING").text == "OK");
+}
+
+TEST_CASE("what concerns all nodes is asked of all") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  CHECK(client.call("RANDOMKEY").is_nil());
+  std::set<std::string> keys;
+  for (int i = 0; i < 500; i++) {
+    keys.insert("all:" + std::to_string(i));
+    client.call("SET", "all:" + std::to_string(i), "v");
+  }
+  CHECK(client.call("DBSIZE").integer == 500);
+  CHECK(client.call("KEYS", "all:*").items.size() == 500);
+  CHECK(keys.contains(client.call("RANDOMKEY").text));
+  std::set<std::string> scanned;
+  std::string cursor = "0";
+  do {
+    const Value page = client.call("SCAN", cursor, "MATCH", "all:*", "COUNT", "50");
+    REQUIRE(page.items.size() == 2);
+    cursor = page.items[0].text;
+    for (const Value& key : page.items[1].items) {
+      scanned.insert(key.text);
+    }
+  } while (cursor != "0");
+  CHECK(scanned == keys);
+  CHECK(client.call("SCAN", "x").text == "ERR invalid cursor");
+  const std::string sha = client.call("SCRIPT", "LOAD", "return redis.call('get', KEYS[1])").text;
+  for (std::size_t master = 0; master < 3; master++) {
+    CHECK(client.call("EVALSHA", sha, "1", key_on(world, master, "all:")).text == "v");
+  }
+  const std::string watched = key_on(world, 1);
+  client.call("WATCH", watched);
+  CHECK(client.call("DBSIZE").is_error());
+  client.call("UNWATCH");
+  for (std::size_t master = 0; master < 3; master++) {
+    REQUIRE(hits(proxied, client, key_on(world, master, "all:")));
+  }
+  CHECK(client.call("FLUSHALL").text == "OK");
+  for (std::size_t master = 0; master < 3; master++) {
+    CHECK(client.call("GET", key_on(world, master, "all:")).is_nil());
+  }
+  CHECK(client.call("DBSIZE").integer == 0);
 }
 
 TEST_CASE("transactions run on the node of their keys") {
@@ -429,6 +471,18 @@ TEST_CASE("a master dies and its replica takes over, while the others serve") {
   }));
   CHECK(client.call("SET", lost, "newer").text == "OK");
   CHECK(client.call("GET", lost).text == "newer");
+}
+
+TEST_CASE("keys that live in the proxy alone have no slot") {
+  ClusterWorld world;
+  Proxied proxied(world, {},
+                  "[[namespace]]\nname = \"ours\"\nmatch = [\"ours:*\"]\ntiers = \"l1\"\n");
+  Client client = proxied.client();
+  CHECK(client.call("MSET", "ours:1", "a", "ours:2", "b", "ours:3", "c").text == "OK");
+  CHECK(client.call("MGET", "ours:1", "ours:2", "ours:3").items.at(2).text == "c");
+  CHECK(client.call("DBSIZE").integer == 0);
+  CHECK(client.call("FLUSHALL").text == "OK");
+  CHECK(client.call("GET", "ours:1").is_nil());
 }
 
 TEST_CASE("no cluster there: an error that says so") {

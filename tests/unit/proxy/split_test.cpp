@@ -79,4 +79,49 @@ TEST_CASE("as many parts as slots, however many keys") {
   CHECK(seen == keys.size());
 }
 
+TEST_CASE("what all nodes say becomes one reply") {
+  Split all;
+  all.merge = *merge_of_all("keys");
+  CHECK(merge(all, std::vector<std::string>{"*1\r\n$1\r\na\r\n", "*0\r\n",
+                                            "*2\r\n$1\r\nb\r\n$1\r\nc\r\n"}) ==
+        "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+  CHECK(merge(all, std::vector<std::string>{"*0\r\n", "-ERR x\r\n"}) == "-ERR x\r\n");
+  all.merge = *merge_of_all("dbsize");
+  CHECK(merge(all, std::vector<std::string>{":7\r\n", ":0\r\n", ":3\r\n"}) == ":10\r\n");
+  all.merge = *merge_of_all("randomkey");
+  for (std::uint64_t random = 0; random < 4; random++) {
+    all.random = random;
+    CHECK(merge(all, std::vector<std::string>{"$-1\r\n", "$1\r\nk\r\n", "$-1\r\n"}) ==
+          "$1\r\nk\r\n");
+  }
+  CHECK(merge(all, std::vector<std::string>{"$-1\r\n", "$-1\r\n"}) == "$-1\r\n");
+  CHECK(!merge_of_all("get"));
+  CHECK(!merge_of_all("ping"));
+}
+
+TEST_CASE("one cursor goes over all nodes, and ends with the last") {
+  Split scan;
+  scan.merge = *merge_of_all("scan");
+  scan.node = 2;
+  scan.next_node = 5;
+  const auto reply = [&](const std::string& cursor) {
+    const std::string size = std::to_string(cursor.size());
+    return merge(scan, std::vector<std::string>{"*2\r\n$" + size + "\r\n" + cursor +
+                                                "\r\n*1\r\n$1\r\nk\r\n"});
+  };
+  CHECK(reply("3") == "*2\r\n$3\r\n386\r\n*1\r\n$1\r\nk\r\n");
+  const auto again = read_cursor("386");
+  REQUIRE(again);
+  CHECK(again->node == 2);
+  CHECK(again->cursor == 3);
+  CHECK(reply("0") == "*2\r\n$1\r\n5\r\n*1\r\n$1\r\nk\r\n");
+  scan.next_node = 0;
+  CHECK(reply("0") == "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n");
+  CHECK(reply("18446744073709551615").starts_with("-ERR"));
+  CHECK(reply("x").starts_with("-ERR"));
+  CHECK(!read_cursor("-1"));
+  CHECK(!read_cursor(""));
+  CHECK(!read_cursor("1x"));
+}
+
 }  // namespace tiercache::proxy
