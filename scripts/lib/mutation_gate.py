@@ -68,7 +68,7 @@ LIVE = {
     "no_hit_past_read": Way(),
     "stall_on_foreign_join": Way(),
     "watch_bypasses": "the relay of a pinned session has no way to L1",
-    "drain_before_move": "a session waits for its whole queue, not only for what its link owes",
+    "drain_before_move": "needs a script or a login pipelined behind a read, where the checker waits for the reply",
     "bar_at_send": Way(short=True),
     "bar_at_reply": Way(short=True),
     "bar_blocking_reply": "a pop meets lists, which L1 would have to hold; the event follows at once",
