@@ -176,7 +176,7 @@ TEST_CASE("the users that docs/operations.md suggests suffice") {
                                                "+select", "+ping",  "+info",   "+command"};
   const std::vector<std::string> streams = {"&__redis__:invalidate", "+client|id",
                                             "+client|tracking", "+subscribe"};
-  const std::vector<std::string> events = {"&__keyspace@*__:*", "+psubscribe"};
+  const std::vector<std::string> events = {"&__keyspace@*__:*", "+psubscribe", "+config|get"};
   for (const char* mode : {"keyspace", "tracking", "ttl"}) {
     const std::string shown = mode;
     CAPTURE(shown);
