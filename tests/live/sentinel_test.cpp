@@ -142,6 +142,16 @@ std::uint16_t fail_over(SentinelWorld& world) {
   return world.named_master();
 }
 
+// Nothing where the connection is closed: a sentinel does that to a server whose role it changes.
+template <class... Words>
+Value ask_server(std::uint16_t port, const Words&... words) {
+  try {
+    return Client(port).call(words...);
+  } catch (const ClientError&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 TEST_CASE("the master is found, served from memory, and shown") {
@@ -322,7 +332,8 @@ TEST_CASE("a master that was cut off and comes back: nothing that it acknowledge
     REQUIRE(client.call("GET", "k").text == "after");
     REQUIRE(client.call("GET", "only").is_nil());
     REQUIRE(Client(proxy.port()).call("GET", "k").text == "after");
-    replica = Client(old_port).call("ROLE").items.at(0).text == "slave";
+    const Value role = ask_server(old_port, "ROLE");
+    replica = !role.items.empty() && role.items[0].text == "slave";
     return replica && ++looks > 20;
   }));
   CHECK(is_master(proxy.port(), master));
@@ -331,7 +342,7 @@ TEST_CASE("a master that was cut off and comes back: nothing that it acknowledge
       world.servers[i]->kill9();
     }
   }
-  REQUIRE(eventually([&] { return Client(old_port).call("GET", "k").text == "after"; }));
+  REQUIRE(eventually([&] { return ask_server(old_port, "GET", "k").text == "after"; }));
   world.servers[world.index_of(master)]->kill9();
   REQUIRE(eventually([&] { return is_master(proxy.port(), old_port); }));
   REQUIRE(eventually([&] { return client.call("GET", "k").text == "after"; }));
