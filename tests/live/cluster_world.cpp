@@ -51,10 +51,10 @@ ClusterWorld::ClusterWorld(std::size_t masters, std::size_t replicas) : owners_(
 
 void ClusterWorld::launch() {
   const std::uint16_t bus = free_port();
-  servers_.push_back(std::make_unique<RedisServer>(
-      std::vector<std::string>{"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus),
-                               "--cluster-node-timeout", "4000", "--cluster-require-full-coverage",
-                               "no", "--repl-diskless-sync-delay", "0", "--hz", "50"}));
+  servers_.push_back(std::make_unique<RedisServer>(std::vector<std::string>{
+      "--cluster-enabled", "yes", "--cluster-port", std::to_string(bus), "--cluster-node-timeout",
+      "4000", "--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no",
+      "--repl-diskless-sync-delay", "0", "--hz", "50"}));
   bus_ports_.push_back(bus);
   controls_.push_back(nullptr);
 }
