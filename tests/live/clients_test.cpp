@@ -1,4 +1,5 @@
 // CLIENT through the program, with several threads, beside a redis-server asked the same.
+#include "client_list.hpp"
 #include "redis_server.hpp"
 #include "tiercache_process.hpp"
 
@@ -30,47 +31,6 @@ struct World {
     return Client(proxy.port(), kPatience);
   }
 };
-
-std::vector<std::pair<std::string, std::string>> fields(const std::string& line) {
-  std::vector<std::pair<std::string, std::string>> all;
-  std::size_t at = 0;
-  while (at < line.size()) {
-    const std::size_t end = std::min(line.find_first_of(" \n", at), line.size());
-    const std::string word = line.substr(at, end - at);
-    if (!word.empty()) {
-      const std::size_t equal = word.find('=');
-      all.emplace_back(word.substr(0, equal), word.substr(equal + 1));
-    }
-    at = end + 1;
-  }
-  return all;
-}
-
-std::string names(const std::string& line) {
-  std::string all;
-  for (const auto& field : fields(line)) {
-    all += field.first + " ";
-  }
-  return all;
-}
-
-std::string field(const std::string& line, const std::string& name) {
-  for (const auto& [key, value] : fields(line)) {
-    if (key == name) {
-      return value;
-    }
-  }
-  return "(none)";
-}
-
-std::string id_of(Client& client) {
-  return std::to_string(client.call("CLIENT", "ID").integer);
-}
-
-// What CLIENT LIST says of one; empty if it has gone.
-std::string line_of(Client& asker, const std::string& id) {
-  return asker.call("CLIENT", "LIST", "ID", id).text;
-}
 
 std::size_t lines(const std::string& text) {
   return static_cast<std::size_t>(std::ranges::count(text, '\n'));
