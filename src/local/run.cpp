@@ -1,5 +1,7 @@
 #include "run.hpp"
 
+#include "tiercache/base/words.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -135,7 +137,7 @@ void Run::set_end(const Named& key, const l1::Entry& entry, std::int64_t end) {
 }
 
 bool Run::read_end(const SetOptions& options, std::int64_t& end) {
-  const auto value = whole_number(options.time);
+  const auto value = parse_integer(options.time);
   if (!value) {
     not_a_number();
     return false;
@@ -198,7 +200,7 @@ void Run::expire() {
   if (options.clash_gt_lt) {
     return error("ERR GT and LT options at the same time are not compatible");
   }
-  const auto value = whole_number(ask_.args[2]);
+  const auto value = parse_integer(ask_.args[2]);
   if (!value) {
     return not_a_number();
   }
@@ -269,7 +271,7 @@ void Run::increment() {
   const bool down = ask_.command.starts_with('d');
   std::int64_t by = 1;
   if (ask_.args.size() > 2) {
-    const auto given = whole_number(ask_.args[2]);
+    const auto given = parse_integer(ask_.args[2]);
     if (!given) {
       return not_a_number();
     }
@@ -282,7 +284,7 @@ void Run::increment() {
   const Named& key = keys_[0];
   const l1::Entry* entry = look(key);
   const auto before =
-      entry == nullptr ? std::optional<std::int64_t>(0) : whole_number(entry->reply().body());
+      entry == nullptr ? std::optional<std::int64_t>(0) : parse_integer(entry->reply().body());
   if (!before) {
     return not_a_number();
   }

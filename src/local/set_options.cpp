@@ -1,28 +1,8 @@
 #include "set_options.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include "tiercache/base/words.hpp"
 
 namespace tiercache::local {
-
-std::optional<std::int64_t> whole_number(std::string_view text) noexcept {
-  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
-  if (digits.empty() || (digits[0] == '0' && text.size() > 1)) {
-    return std::nullopt;
-  }
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return value;
-}
-
-bool is_word(std::string_view text, std::string_view word) noexcept {
-  return std::ranges::equal(text, word, [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
-}
 
 std::optional<SetOptions> read_set_options(command::Args args, std::size_t from,
                                            SetOptions::For whom) {

@@ -11,11 +11,6 @@
 
 namespace tiercache::local {
 
-// As Redis reads an integer: no sign but '-', no spaces, no leading zeros.
-std::optional<std::int64_t> whole_number(std::string_view text) noexcept;
-// `word` is in lower case.
-bool is_word(std::string_view text, std::string_view word) noexcept;
-
 struct SetOptions {
   enum class For : std::uint8_t { set, getex };
   enum class Unit : std::uint8_t { none, ex, px, exat, pxat };

@@ -4,9 +4,9 @@
 #include "hello.hpp"
 #include "inquiry.hpp"
 #include "session.hpp"
-#include "words.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 #include "tiercache/proxy/gather.hpp"
 
 #include <algorithm>

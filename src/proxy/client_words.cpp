@@ -1,6 +1,6 @@
 #include "client_words.hpp"
 
-#include "words.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 #include <limits>

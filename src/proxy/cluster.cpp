@@ -6,9 +6,9 @@
 // up when nothing is under way, and behind a request that was sent elsewhere nothing more is sent
 // until all is answered.
 #include "session.hpp"
-#include "words.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 #include "tiercache/l2/upstream.hpp"
 
 #include <algorithm>

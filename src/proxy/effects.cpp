@@ -1,8 +1,7 @@
 #include "effects.hpp"
 
-#include "words.hpp"
-
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 
 namespace tiercache::proxy {
 

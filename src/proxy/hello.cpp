@@ -1,6 +1,6 @@
 #include "hello.hpp"
 
-#include "words.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 

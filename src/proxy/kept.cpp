@@ -1,6 +1,6 @@
 #include "kept.hpp"
 
-#include "words.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
 // Session: commands that speak of the client's own connection, which ends here.
 #include "hello.hpp"
 #include "session.hpp"
-#include "words.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <climits>
 #include <utility>

@@ -3,9 +3,9 @@
 #include "hello.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
-#include "words.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,8 +1,7 @@
 #include "pinned_flow.hpp"
 
-#include "words.hpp"
-
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 #include <charconv>

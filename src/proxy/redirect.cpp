@@ -3,8 +3,8 @@
 // Redis says about redirection is told in the proxy's ids again.
 #include "client_words.hpp"
 #include "session.hpp"
-#include "words.hpp"
 
+#include "tiercache/base/words.hpp"
 #include "tiercache/proxy/gather.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // Session: answers, in the order of the requests.
 #include "refusal.hpp"
 #include "session.hpp"
-#include "words.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 #include "tiercache/resp/encoder.hpp"
 
 #include <algorithm>

@@ -3,7 +3,8 @@
 // What Redis answers is timed one by one, from its dispatch to the end of its answer; what memory
 // answers at once costs no look at the clock of its own: the hits of a wake-up are timed together.
 #include "session.hpp"
-#include "words.hpp"
+
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -3,7 +3,8 @@
 #include "refusal.hpp"
 #include "session.hpp"
 #include "stamps.hpp"
-#include "words.hpp"
+
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 #include <random>

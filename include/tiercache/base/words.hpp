@@ -1,4 +1,5 @@
-// Small readings of request words that several files of this room need. Pure.
+// Words and numbers of a request, for rooms that run or watch commands themselves. (How the server
+// takes option words for commands that it runs: src/command/words.hpp.)
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-namespace tiercache::proxy {
+namespace tiercache {
 
 inline char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -33,4 +34,4 @@ inline std::optional<std::int64_t> parse_integer(std::string_view text) noexcept
   return value;
 }
 
-}  // namespace tiercache::proxy
+}  // namespace tiercache
