@@ -50,6 +50,7 @@ class Way:
 LIVE = {
     "flight_identity": Way(short=True),
     "epoch_join": Way(short=True),
+    "bound_join": "needs a reply that is held up for longer than max_staleness (the nemesis does that)",
     "drop_uncommitted": Way(seconds=120),
     "fence_other_links": Way(),
     "same_source": "needs two servers behind one address",

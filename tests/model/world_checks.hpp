@@ -34,6 +34,9 @@ void World<R>::finish(unsigned client, Op& op) {
     if (op.value[k] < op.floor[k]) {
       fail("REALTIME");
     }
+    if (op.value[k] < op.least[k]) {
+      fail("JOINED-TOO-STALE");
+    }
     c.seen[k] = std::max(c.seen[k], op.value[k]);
     // With coherence = "session" nothing is promised to others about a script's own keys.
     if (op.letter != 'L' || !script_->session_scripts) {

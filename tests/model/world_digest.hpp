@@ -92,6 +92,7 @@ void World<R>::digest(Sink&& sink) const {
            std::uint64_t{op.reads} << 14 | std::uint64_t{op.value[0]} << 16 |
            std::uint64_t{op.value[1]} << 24 | std::uint64_t{op.floor[0]} << 32 |
            std::uint64_t{op.floor[1]} << 40 | std::uint64_t{op.hold != 0} << 48);
+      sink(std::uint64_t{op.least[0]} | std::uint64_t{op.least[1]} << 8);
       sink(relative(op.hold));
     }
     sink(std::uint64_t{mail_[i].size()});

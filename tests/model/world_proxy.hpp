@@ -233,6 +233,11 @@ void World<R>::read_one(unsigned client, Op& op, unsigned index, std::uint16_t c
       c.order.on_owed();
       op.reads = static_cast<std::uint8_t>(1U << index);
       c.foreign_wait = outcome.foreign && R.stall_on_foreign_join;
+      if (script_->every_hit_fenced) {
+        op.least[index] = op.current[index];
+      } else if (script_->short_staleness && time_ >= 2) {
+        op.least[index] = ended_[time_ - 2U][index];
+      }
       return;
     case Outcome::send: {
       c.order.on_read_sent(ask.key.hash, ask.place.seq);

@@ -13,6 +13,9 @@ struct Rules {
   bool flight_identity = true;
   // A reader joins a flight only if nothing happened to the key since that was sent.
   bool epoch_join = true;
+  // ... and only if its reply cannot be older than max_staleness: a flight whose reply is held up
+  // is not joined for ever. With max_staleness = 0 nobody joins.
+  bool bound_join = true;
   // A reply that was delivered but not committed drops the entry and refuses older flights.
   bool drop_uncommitted = true;
   // Replies of two links have no order: after one, older entries and flights of the key on other

@@ -229,7 +229,8 @@ class BasicShard {
   bool unchanged(const Flight& flight, const Stripe& at) const noexcept {
     return flight.epoch == at.epoch && at.writes_pending == 0;
   }
-  bool may_join(const Flight& flight, const ReadAsk& ask, const View& view) const noexcept;
+  bool may_join(const Flight& flight, const ReadAsk& ask, const View& view,
+                Time now) const noexcept;
   bool may_commit(KeyHash hash, const Flight& flight, const Fill& fill,
                   const View& view) const noexcept;
   // How long an entry may live at most.

@@ -17,8 +17,14 @@ BasicShard<R>::BasicShard(const ShardConfig& config)
 }
 
 template <Rules R>
-bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask,
-                             const View& view) const noexcept {
+bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask, const View& view,
+                             Time now) const noexcept {
+  // Its reply may be as old as its send, unless the stream vouches for the time since.
+  const Duration bound = std::min(config_.max_staleness, ask.max_staleness);
+  const bool vouched = view.proof == Proof::stream && now - view.acked_at <= bound;
+  if (R.bound_join && (bound == Duration::zero() || (now - flight.sent_at > bound && !vouched))) {
+    return false;
+  }
   if (!flight.joinable || flight.fenced || flight.place.user != ask.place.user ||
       (R.check_generation && flight.generation != view.generation)) {
     return false;
@@ -86,7 +92,7 @@ ReadOutcome BasicShard<R>::on_read(const ReadAsk& ask, const View& view, Time no
       // The newest first: with Look::own only the latest may be new enough.
       for (std::size_t i = found->second.size(); i-- > 0;) {
         Flight& flight = found->second[i];
-        if (may_join(flight, ask, view)) {
+        if (may_join(flight, ask, view, now)) {
           flight.waiters.push_back(ask.waiter);
           outcome.kind = ReadOutcome::Kind::joined;
           outcome.flight = flight.id;

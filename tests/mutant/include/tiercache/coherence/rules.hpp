@@ -28,6 +28,7 @@ inline bool rule_is_on(std::string_view name) {
 struct Rules {
   TIERCACHE_RULE(flight_identity);
   TIERCACHE_RULE(epoch_join);
+  TIERCACHE_RULE(bound_join);
   TIERCACHE_RULE(drop_uncommitted);
   TIERCACHE_RULE(fence_other_links);
   TIERCACHE_RULE(same_source);
