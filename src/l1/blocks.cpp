@@ -44,21 +44,41 @@ void free_sized(void* block, std::size_t) noexcept {
 void* allocate(std::size_t size) {
   void* block = std::malloc(size);
   TC_CHECK(block != nullptr);
-  TC_CHECK(reinterpret_cast<std::uintptr_t>(block) >> 48 == 0);
+  const auto address = reinterpret_cast<std::uintptr_t>(block);
+  TC_CHECK(address >> 48 == 0 && address % 16 == 0);
   return block;
+}
+
+// Beyond this many references of one block, further pins get a copy.
+constexpr unsigned kMostReferences = 60000;
+constexpr unsigned kMostNarrowReferences = 15;
+
+// Units of kDeadlineUnit; never: all ones, in as many bits as there are.
+std::uint64_t units_of(Time deadline) noexcept {
+  return deadline == kNever
+             ? ~std::uint64_t{0}
+             : static_cast<std::uint64_t>(deadline.time_since_epoch() / kDeadlineUnit);
 }
 
 }  // namespace
 
+bool Blocks::fits_narrow(const Reply& reply, const Meta& meta) noexcept {
+  return reply.body().size() <= Entry::kNarrowReply &&
+         (meta.expire_at == kNever || units_of(meta.expire_at) < Entry::kDeadlineMask);
+}
+
 bool Blocks::possible(const Key& key, const Variant& variant, const Reply& reply) noexcept {
-  constexpr std::size_t kMax = std::numeric_limits<std::uint32_t>::max() - 2 * sizeof(Entry);
+  constexpr std::size_t kMax =
+      std::numeric_limits<std::uint32_t>::max() - 2 * (sizeof(Entry) + sizeof(Entry::Wide));
   return key.bytes.size() <= 0xffff && key.db <= 0xffff && reply.body().size() < kMax / 2 &&
          variant.args.size() < kMax / 2;
 }
 
-std::size_t Blocks::size(const Key& key, const Variant& variant, const Reply& reply) noexcept {
-  const std::size_t args = variant.args.empty() ? 0 : Entry::kArgsPrefix + variant.args.size();
-  return sizeof(Entry) + key.bytes.size() + args + reply.body().size();
+std::size_t Blocks::size(const Key& key, const Variant& variant, const Reply& reply,
+                         const Meta& meta) noexcept {
+  const bool narrow = Name::narrow(key, variant) && fits_narrow(reply, meta);
+  return sizeof(Entry) + (narrow ? 0 : sizeof(Entry::Wide)) + key.bytes.size() +
+         variant.args.size() + reply.body().size();
 }
 
 std::size_t Blocks::expected(std::size_t size) noexcept {
@@ -69,35 +89,53 @@ std::size_t Blocks::expected(std::size_t size) noexcept {
 #endif
 }
 
-void Blocks::set_meta(Entry& entry, const Meta& meta) noexcept {
-  constexpr std::uint64_t kKept =
-      (std::uint64_t{3} << Entry::kRespShift) | Entry::kHasArgs | Entry::kBundled;
-  entry.expire_at_ = meta.expire_at;
-  entry.generation_low_ = static_cast<std::uint32_t>(meta.generation);
-  entry.seq_flags_ = (meta.seq << Entry::kSeqShift) | (entry.seq_flags_ & kKept) |
-                     (meta.fenced ? Entry::kFenced : 0) | (meta.negative ? Entry::kNegative : 0) |
-                     (static_cast<std::uint64_t>(meta.ttl) << Entry::kTtlShift);
+void Blocks::set_reply(Entry& entry, const Reply& reply, const Meta& meta) noexcept {
+  const std::uint64_t units = units_of(meta.expire_at);
+  entry.older_ = (entry.older_ << Entry::kGenerationBits >> Entry::kGenerationBits) |
+                 meta.generation << Entry::kGenerationShift;
+  entry.expiry_ = (entry.expiry_ & (Entry::kPolicyMask | Entry::kBundled)) |
+                  (units & Entry::kDeadlineMask) | (meta.fenced ? Entry::kFenced : 0) |
+                  (meta.negative ? Entry::kNegative : 0);
+  entry.set_seq(meta.seq);
+  std::uint32_t size = 0;
+  if (entry.is_wide()) {
+    Entry::Wide& wide = entry.wide();
+    wide.reply_size = static_cast<std::uint32_t>(reply.body().size());
+    wide.command =
+        static_cast<std::uint16_t>((wide.command & ((1U << Entry::kFarShift) - 1)) |
+                                   (units >> Entry::kDeadlineBits & 3) << Entry::kFarShift);
+  } else {
+    size = static_cast<std::uint32_t>(reply.body().size()) << Entry::kReplyShift;
+  }
+  // Nobody else has a reference.
+  entry.shape_.store((entry.shape() & Entry::kNameMask) | size |
+                         static_cast<std::uint32_t>(meta.ttl) << Entry::kTtlShift |
+                         (reply.bulk() ? Entry::kBulk : 0) | Entry::kReference,
+                     std::memory_order_relaxed);
+  std::copy(reply.body().begin(), reply.body().end(), entry.payload() + entry.reply_offset());
 }
 
 Entry* Blocks::make(const Key& key, const Variant& variant, const Reply& reply, const Meta& meta) {
-  Entry* entry = new (allocate(size(key, variant, reply))) Entry;
-  entry->prev_db_ = std::uint64_t{key.db} << Entry::kPointerBits;
-  entry->next_command_ =
-      std::uint64_t{variant.command} << Entry::kCommandShift | (reply.bulk() ? Entry::kBulk : 0);
-  entry->home_hash_ = static_cast<std::uint32_t>(key.hash);
-  entry->key_size_ = static_cast<std::uint16_t>(key.bytes.size());
-  entry->reply_size_ = static_cast<std::uint32_t>(reply.body().size());
-  entry->seq_flags_ = (std::uint64_t{variant.resp} << Entry::kRespShift) |
-                      (variant.args.empty() ? 0 : Entry::kHasArgs);
-  set_meta(*entry, meta);
-  char* out = entry->payload();
-  out = std::copy(key.bytes.begin(), key.bytes.end(), out);
-  if (!variant.args.empty()) {
-    const auto args_size = static_cast<std::uint32_t>(variant.args.size());
-    std::memcpy(out, &args_size, sizeof args_size);
-    out = std::copy(variant.args.begin(), variant.args.end(), out + sizeof args_size);
+  Entry* entry = new (allocate(size(key, variant, reply, meta))) Entry;
+  const std::uint64_t hash = static_cast<std::uint32_t>(key.hash);
+  entry->newer_ = hash << Entry::kLinkBits;
+  entry->older_ = hash >> Entry::kHomeLowBits << Entry::kLinkBits;
+  const bool is_wide = !Name::narrow(key, variant) || !fits_narrow(reply, meta);
+  const auto key_size = is_wide ? Entry::kWide : static_cast<std::uint32_t>(key.bytes.size());
+  const auto command = is_wide ? 0 : std::uint32_t{variant.command};
+  entry->shape_.store(key_size << Entry::kKeyShift | command << Entry::kCommandShift,
+                      std::memory_order_relaxed);
+  if (is_wide) {
+    Entry::Wide& wide = *new (entry + 1) Entry::Wide;
+    wide.args_size = static_cast<std::uint32_t>(variant.args.size());
+    wide.key_size = static_cast<std::uint16_t>(key.bytes.size());
+    wide.db = static_cast<std::uint16_t>(key.db);
+    wide.command = static_cast<std::uint16_t>(variant.command | std::uint32_t{variant.resp}
+                                                                    << Entry::kRespShift);
   }
-  std::copy(reply.body().begin(), reply.body().end(), out);
+  char* const args = std::copy(key.bytes.begin(), key.bytes.end(), entry->payload());
+  std::copy(variant.args.begin(), variant.args.end(), args);
+  set_reply(*entry, reply, meta);
   return entry;
 }
 
@@ -108,24 +146,44 @@ Entry* Blocks::copy(const Entry& entry) {
 }
 
 bool Blocks::overwrite(Entry& entry, const Reply& reply, const Meta& meta) noexcept {
-  const std::size_t size = sizeof(Entry) + entry.reply_offset() + reply.body().size();
+  const std::size_t size = entry.block_size() - entry.reply_size() + reply.body().size();
   // Acquire: the last reader's pin is gone before its bytes are.
-  if (entry.references_.load(std::memory_order_acquire) != 1 ||
-      !fits(&entry, entry.block_size(), size)) {
+  if (references(entry, std::memory_order_acquire) != 1 ||
+      !(entry.is_wide() || fits_narrow(reply, meta)) || !fits(&entry, entry.block_size(), size)) {
     return false;
   }
-  entry.reply_size_ = static_cast<std::uint32_t>(reply.body().size());
-  entry.next_command_ = (entry.next_command_ & ~Entry::kBulk) | (reply.bulk() ? Entry::kBulk : 0);
-  set_meta(entry, meta);
-  std::copy(reply.body().begin(), reply.body().end(), entry.payload() + entry.reply_offset());
+  set_reply(entry, reply, meta);
+  return true;
+}
+
+unsigned Blocks::references(const Entry& entry, std::memory_order order) noexcept {
+  return entry.is_wide() ? entry.wide().references.load(order)
+                         : entry.shape_.load(order) >> Entry::kReferencesShift;
+}
+
+bool Blocks::reference(Entry& entry) noexcept {
+  const unsigned most = entry.is_wide() ? kMostReferences : kMostNarrowReferences;
+  if (references(entry, std::memory_order_relaxed) >= most) {
+    return false;
+  }
+  if (entry.is_wide()) {
+    entry.wide().references.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    entry.shape_.fetch_add(Entry::kReference, std::memory_order_relaxed);
+  }
   return true;
 }
 
 void Blocks::release(Entry* entry) noexcept {
   // A sole reference cannot become two meanwhile: only its holder could make the second.
-  if (entry->references_.load(std::memory_order_acquire) != 1 &&
-      entry->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
-    return;
+  if (references(*entry, std::memory_order_acquire) != 1) {
+    const unsigned before =
+        entry->is_wide() ? entry->wide().references.fetch_sub(1, std::memory_order_acq_rel)
+                         : entry->shape_.fetch_sub(Entry::kReference, std::memory_order_acq_rel) >>
+                               Entry::kReferencesShift;
+    if (before != 1) {
+      return;
+    }
   }
   free_sized(entry, entry->block_size());
 }

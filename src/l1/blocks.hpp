@@ -4,6 +4,7 @@
 
 #include "tiercache/l1/entry.hpp"
 
+#include <atomic>
 #include <cstddef>
 
 namespace tiercache::l1 {
@@ -13,7 +14,8 @@ class Blocks {
   // May an entry like this exist at all (Entry's limits)?
   static bool possible(const Key& key, const Variant& variant, const Reply& reply) noexcept;
   // REQUIRES: possible.
-  static std::size_t size(const Key& key, const Variant& variant, const Reply& reply) noexcept;
+  static std::size_t size(const Key& key, const Variant& variant, const Reply& reply,
+                          const Meta& meta) noexcept;
 
   // What the allocator will give for it, about.
   static std::size_t expected(std::size_t size) noexcept;
@@ -22,13 +24,19 @@ class Blocks {
   // Puts another reply of the same key and variant into the block, if it has just the right size
   // and nobody holds a pin.
   static bool overwrite(Entry& entry, const Reply& reply, const Meta& meta) noexcept;
+  // One more reference, of which Entry says who may make it. False if there are too many.
+  static bool reference(Entry& entry) noexcept;
   // Gives a reference back; the last one frees the block.
   static void release(Entry* entry) noexcept;
 
   static std::size_t allocated(const Entry& entry) noexcept;
 
  private:
-  static void set_meta(Entry& entry, const Meta& meta) noexcept;
+  // Whether they need no wide entry, whatever its name needs.
+  static bool fits_narrow(const Reply& reply, const Meta& meta) noexcept;
+  static unsigned references(const Entry& entry, std::memory_order order) noexcept;
+  // REQUIRES: nobody else has a reference, the block is large enough.
+  static void set_reply(Entry& entry, const Reply& reply, const Meta& meta) noexcept;
 };
 
 }  // namespace tiercache::l1

@@ -54,6 +54,7 @@ Index::Sought Index::seek(const Key& key, const Variant& variant, Use use) const
   const auto hash = static_cast<std::uint32_t>(key.hash);
   const Slot tag = tag_of(key.hash);
   const Table& table = table_of(hash);
+  const Name name(key, variant);
   bool seen = false;
   for (std::size_t i = table.home(hash);; ++i) {
     const Chunk* chunk = table.chunk(i);
@@ -68,11 +69,11 @@ Index::Sought Index::seek(const Key& key, const Variant& variant, Use use) const
       seen = true;
       if (!is_bundle(slot)) [[likely]] {
         Entry* entry = entry_of(slot);
-        if (entry->matches(key.db, key.bytes) && entry->matches(variant)) {
+        if (name.is_of(*entry)) {
           return {entry, true};
         }
       } else if (bundle_of(slot)->home_hash == hash) {
-        return {find_in(bundle_of(slot), key, variant, use), true};
+        return {find_in(bundle_of(slot), name, variant, use), true};
       }
     }
     if (chunk->passed == 0) {
@@ -81,7 +82,7 @@ Index::Sought Index::seek(const Key& key, const Variant& variant, Use use) const
   }
 }
 
-Entry* Index::find_in(Bundle* bundle, const Key& key, const Variant& variant, Use use) noexcept {
+Entry* Index::find_in(Bundle* bundle, const Name& name, const Variant& variant, Use use) noexcept {
   const std::uint64_t tag = variant_tag(variant);
   Slot* items = bundle->items();
   for (std::uint32_t i = 0; i < bundle->count; ++i) {
@@ -90,7 +91,7 @@ Entry* Index::find_in(Bundle* bundle, const Key& key, const Variant& variant, Us
       continue;
     }
     Entry* entry = entry_of(item);
-    if (!entry->matches(key.db, key.bytes) || !entry->matches(variant)) {
+    if (!name.is_of(*entry)) {
       continue;
     }
     if (use == Use::touch) {
@@ -175,7 +176,7 @@ Index::Position Index::locate(KeyHash hash) const noexcept {
 
 Index::Position Index::locate(const Entry* entry) const noexcept {
   const std::uint32_t hash = entry->home_hash();
-  const bool bundled = (entry->seq_flags_ & Entry::kBundled) != 0;
+  const bool bundled = (entry->expiry_ & Entry::kBundled) != 0;
   const auto pointer = static_cast<Slot>(reinterpret_cast<std::uintptr_t>(entry));
   const Table& table = table_of(hash);
   Position at{&table, table.home(hash), 0, nullptr};
@@ -286,7 +287,7 @@ void Index::add_to_bundle(Slot& slot, Entry* entry) {
     *bundle = {static_cast<std::uint32_t>(home_hash_of(slot)), 1, capacity, 0};
     if (full == nullptr) {
       Entry* first = entry_of(slot);
-      first->seq_flags_ |= Entry::kBundled;
+      first->expiry_ |= Entry::kBundled;
       bundle->items()[0] = variant_tag(first->variant()) | reinterpret_cast<std::uintptr_t>(first);
     } else {
       bundle->count = full->count;
@@ -298,7 +299,7 @@ void Index::add_to_bundle(Slot& slot, Entry* entry) {
   Slot* items = bundle->items();
   std::copy_backward(items, items + bundle->count, items + bundle->count + 1);
   items[0] = variant_tag(entry->variant()) | reinterpret_cast<std::uintptr_t>(entry);
-  entry->seq_flags_ |= Entry::kBundled;
+  entry->expiry_ |= Entry::kBundled;
   ++bundle->count;
 }
 
@@ -309,7 +310,7 @@ void Index::remove_from_bundle(Slot& slot, std::uint32_t i) noexcept {
   --bundle->count;
   if (bundle->count == 1) {
     Entry* last = entry_of(items[0]);
-    last->seq_flags_ &= ~Entry::kBundled;
+    last->expiry_ &= ~Entry::kBundled;
     slot = (slot & kTagMask) | reinterpret_cast<std::uintptr_t>(last);
     free_bundle(bundle);
   }

@@ -11,9 +11,6 @@ namespace tiercache::l1 {
 
 namespace {
 
-// Beyond this many pins of one block, further pins get a copy.
-constexpr std::uint16_t kMaxReferences = 60000;
-
 constexpr std::uint16_t kCommandEnd = 4096;
 
 // What one put looks at to find the dead, and what it looks at besides before it evicts a living
@@ -103,9 +100,11 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
   adopt_generation(generation);
   const Index::Sought sought = index_.seek(key, variant, Index::Use::touch);
   Entry* entry = sought.entry;
-  const std::size_t size = Blocks::size(key, variant, reply);
-  if (now >= meta.expire_at || meta.generation != generation ||
-      !Blocks::possible(key, variant, reply) || size > limits_.max_bytes) {
+  const std::size_t size = Blocks::size(key, variant, reply, meta);
+  // A generation that is over here already is that of a caller who was on its way meanwhile.
+  if (now >= kept_deadline(meta.expire_at) || meta.generation != generation ||
+      generation != generation_ || !Blocks::possible(key, variant, reply) ||
+      size > limits_.max_bytes) {
     if (entry != nullptr) {
       drop(entry);
       free_if_empty();
@@ -114,9 +113,9 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
   }
   const std::size_t old_size = entry == nullptr ? 0 : entry->block_size();
   if (entry != nullptr && Blocks::overwrite(*entry, reply, meta)) {
-    policy_.resized(entry, old_size, size);
+    policy_.resized(entry, old_size, entry->block_size());
     policy_.hit(entry);
-    index_.note_deadline(key.hash, meta.expire_at);
+    index_.note_deadline(key.hash, entry->expire_at());
   } else {
     if (entry != nullptr) {
       drop(entry);
@@ -214,19 +213,18 @@ std::size_t Store::sweep(Time now, std::uint64_t generation, unsigned look_at) {
 }
 
 Pin Store::pin(Entry* entry) {
-  if (entry->references_.load(std::memory_order_relaxed) >= kMaxReferences) {
-    Entry* copy = Blocks::copy(*entry);
-    return Pin(copy, copy->reply());
+  if (!Blocks::reference(*entry)) {
+    entry = Blocks::copy(*entry);
   }
-  entry->references_.fetch_add(1, std::memory_order_relaxed);
   return Pin(entry, entry->reply());
 }
 
 void Store::change_generation(std::uint64_t generation) noexcept {
-  if (generation >> 32 != generation_ >> 32) {
-    clear();
-  } else if (generation < generation_) {
+  if (generation < generation_) {
     return;  // a caller that was on its way when it changed
+  }
+  if (generation >> Entry::kGenerationBits != generation_ >> Entry::kGenerationBits) {
+    clear();
   } else {
     index_.all_due();
   }

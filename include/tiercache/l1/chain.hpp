@@ -128,12 +128,12 @@ class HitNotes {
   // REQUIRES: not full.
   void add(Entry* entry) noexcept {
     notes_[count_++] = entry;
-    entry->next_command_ |= Entry::kPolicyPending;
+    entry->expiry_ |= Entry::kPolicyPending;
     __builtin_prefetch(entry->prev(), 1);
     __builtin_prefetch(entry->next(), 1);
   }
   void forget(const Entry* entry) noexcept {
-    if ((entry->next_command_ & Entry::kPolicyPending) != 0) {
+    if ((entry->expiry_ & Entry::kPolicyPending) != 0) {
       for (unsigned i = 0; i < count_; ++i) {
         notes_[i] = notes_[i] == entry ? nullptr : notes_[i];
       }
@@ -144,7 +144,7 @@ class HitNotes {
   void settle(F&& f) noexcept {
     for (unsigned i = 0; i < count_; ++i) {
       if (Entry* entry = notes_[i]) {
-        entry->next_command_ &= ~Entry::kPolicyPending;
+        entry->expiry_ &= ~Entry::kPolicyPending;
         f(entry);
       }
     }

@@ -271,7 +271,7 @@ class Index {
   Position locate(const Entry* entry) const noexcept;
   // The slot with the bundle that the entry is in, or null.
   static Slot* bundle_with(Chunk& chunk, const Entry* entry) noexcept;
-  static Entry* find_in(Bundle* bundle, const Key& key, const Variant& variant, Use use) noexcept;
+  static Entry* find_in(Bundle* bundle, const Name& name, const Variant& variant, Use use) noexcept;
   void place(Table& table, std::uint32_t hash, Slot slot);
   // Frees the slot; one from a chunk behind may come to stand there.
   void vacate(const Position& position) noexcept;

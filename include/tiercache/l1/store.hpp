@@ -8,9 +8,10 @@
 // where it says otherwise. An Entry* is valid until the next call that is not const.
 //
 // Generations: an entry is dead once the generation it carries is not the one asked for. It stores
-// only the low 32 bits; the high bits are the same for all residents, because a call with other
+// only the low 8 bits; the high bits are the same for all residents, because a call with other
 // high bits first frees everything (all of it dead). So a wrapped-around number cannot revive an
-// entry. Consequence: generations of one store must differ in their low bits in the short run.
+// entry. Generations only grow: a call with an earlier one than the latest seen finds nothing and
+// keeps nothing.
 //
 // Expiry: exact at every look. Besides, each put frees some of what has expired or is of an older
 // generation, and nothing that lives is evicted while the index knows of something dead.
@@ -105,9 +106,9 @@ class Store {
   // Stores a reply, in place of the same variant if there is one, which counts as a use, and evicts
   // until the limits hold, but not what it has just stored. Beyond max_variants under one hash the
   // least recently used of these goes. Null, and the same variant is gone, if the entry cannot be
-  // kept: alone too large, over a limit of Entry's, expired already, or meta.generation !=
-  // generation. REQUIRES: meta.seq
-  // <= kMaxSeq, variant.command < 4096, variant.resp <= 3; the views do not point into this store.
+  // kept: alone too large, over a limit of Entry's, expired already (at kept_deadline), or
+  // meta.generation != generation. REQUIRES: meta.seq <= kMaxSeq, variant.command < 4096,
+  // variant.resp <= 3; the views do not point into this store.
   Entry* put(const Key& key, const Variant& variant, std::string_view reply, const Meta& meta,
              Time now, std::uint64_t generation);
 
@@ -179,7 +180,8 @@ class Store {
     return now < entry.expire_at() && generation_of(entry) == generation;
   }
   std::uint64_t generation_of(const Entry& entry) const noexcept {
-    return (generation_ & ~std::uint64_t{0xffffffff}) | entry.generation_low();
+    return (generation_ >> Entry::kGenerationBits << Entry::kGenerationBits) |
+           entry.generation_low();
   }
 
   // REQUIRES: the entry is in this store.
@@ -224,7 +226,7 @@ class Store {
   mutable Policy policy_;  // notes hits, and has to settle them before it can be read
   Limits limits_;
   std::size_t entry_bytes_ = 0;
-  std::uint64_t generation_ = 0;  // the latest seen; its high half is that of every resident
+  std::uint64_t generation_ = 0;  // the latest seen; its high bits are those of every resident
   std::uint64_t evictions_ = 0;
   std::uint64_t expired_ = 0;
 };

@@ -69,6 +69,8 @@ Order order_of(const Store& store) {
 }
 
 constexpr std::size_t kPlenty = 1U << 26;
+// Some deadlines are kept exactly, others are rounded down.
+constexpr Duration kStep = kDeadlineUnit / 5;
 
 enum class Hashing { spread, few, one, low_bits_equal, low_bits_highest };
 
@@ -106,7 +108,7 @@ class Walk {
   void step() {
     switch (below(20)) {
       case 0:
-        now_ += Duration(below(30));
+        now_ += below(30) * kStep;
         break;
       case 1:
         if (below(20) == 0) {
@@ -173,7 +175,7 @@ class Walk {
     record.resp = static_cast<std::uint8_t>(variant % 2 == 0 ? 0 : 3);
     record.args = variant == 0 ? "" : std::string(variant, 'a');
     record.reply = std::string(below(below(8) == 0 ? 400 : 40), static_cast<char>('a' + below(26)));
-    record.meta = {below(2) == 0 ? kNever : now_ + Duration(below(100)),
+    record.meta = {below(2) == 0 ? kNever : now_ + below(100) * kStep,
                    below(30) == 0 ? generation_ + 1 : generation_,
                    below(2) == 0 ? kMaxSeq - below(5) : below(1000),
                    below(2) == 0,
@@ -190,13 +192,15 @@ class Walk {
   }
 
   void put() {
-    const Record record = random_record();
+    Record record = random_record();
+    const Meta given = record.meta;
+    record.meta.expire_at = kept_deadline(given.expire_at);
     const auto old = lookup(record);
     if (old != order_.end()) {
       order_.erase(old);
     }
     const Entry* entry =
-        store_.put(key(record), record.variant(), record.reply, record.meta, now_, generation_);
+        store_.put(key(record), record.variant(), record.reply, given, now_, generation_);
     const bool refused = dead(record);
     if (refused) {
       REQUIRE(entry == nullptr);
@@ -215,9 +219,10 @@ class Walk {
       }
     } else {
       // Only a byte limit refuses a living entry: at once, or after all others had to go.
-      const std::size_t args = record.args.empty() ? 0 : 4 + record.args.size();
+      const bool narrow = record.db == 0 && record.resp == 0 && record.args.empty();
       const bool hopeless =
-          48 + record.key.size() + args + record.reply.size() > setup_.limits.max_bytes;
+          (narrow ? 32 : 48) + record.key.size() + record.args.size() + record.reply.size() >
+          setup_.limits.max_bytes;
       REQUIRE((hopeless || store_.entries() == 0));
     }
     may_evict_ = true;

@@ -58,6 +58,93 @@ TEST_CASE("an entry gives back what was put") {
   CHECK(entry->negative());
 }
 
+TEST_CASE("what fits the packed header and what does not is given back alike") {
+  struct Case {
+    std::size_t key = 10;
+    std::size_t reply = 20;
+    std::size_t args = 0;
+    std::uint32_t db = 0;
+    std::uint16_t command = 1;
+    std::uint8_t resp = 0;
+    Time expire_at = at(77);
+  };
+  const Time last_near{kDeadlineUnit * ((std::int64_t{1} << 46) - 2)};
+  const Time last{kDeadlineUnit * (Duration::max() / kDeadlineUnit)};
+  std::vector<Case> cases{{}};
+  for (const std::size_t size : {0U, 1U, 125U, 126U, 127U, 128U, 65535U}) {
+    cases.push_back({.key = size});
+  }
+  for (const std::size_t size : {0U, 1U, 1022U, 1023U, 1024U, 1025U, 100000U}) {
+    cases.push_back({.reply = size});
+  }
+  for (const std::size_t size : {1U, 300U}) {
+    cases.push_back({.args = size});
+  }
+  for (const std::uint32_t db : {1U, 255U, 65535U}) {
+    cases.push_back({.db = db});
+  }
+  for (const std::uint16_t command : std::initializer_list<std::uint16_t>{0, 255, 256, 4095}) {
+    cases.push_back({.command = command});
+  }
+  for (const std::uint8_t resp : std::initializer_list<std::uint8_t>{2, 3}) {
+    cases.push_back({.resp = resp});
+  }
+  for (const Time time :
+       {last_near, last_near + kDeadlineUnit, last_near + 2 * kDeadlineUnit, last, kNever}) {
+    cases.push_back({.expire_at = time});
+    cases.push_back({.args = 2, .expire_at = time});
+  }
+
+  const auto check = [](Store& store, const Case& as, char letter) {
+    const std::string name(as.key, 'k');
+    const std::string args(as.args, 'a');
+    const std::string reply(as.reply, letter);
+    const Key key{~KeyHash{0} << 7, as.db, name};
+    const Variant variant{as.command, as.resp, args};
+    const Meta meta{as.expire_at, 0, kMaxSeq - 1, true, Ttl::missing, true};
+    CAPTURE(as.key);
+    CAPTURE(as.reply);
+    CAPTURE(as.args);
+    CAPTURE(as.db);
+    CAPTURE(as.command);
+    CAPTURE(as.resp);
+    CAPTURE(as.expire_at.time_since_epoch().count());
+    REQUIRE(store.put(key, variant, reply, meta, at(1), 0) != nullptr);
+    Entry* entry = store.find(key, variant, at(1), 0);
+    REQUIRE(entry != nullptr);
+    CHECK(entry->key() == name);
+    CHECK(entry->db() == as.db);
+    CHECK(entry->variant() == variant);
+    CHECK(entry->reply() == reply);
+    CHECK(entry->expire_at() == as.expire_at);
+    CHECK(entry->home_hash() == static_cast<std::uint32_t>(key.hash));
+    CHECK(entry->seq() == kMaxSeq - 1);
+    CHECK(entry->fenced());
+    CHECK(entry->ttl() == Ttl::missing);
+    CHECK(entry->negative());
+    entry->set_fence(5);
+    entry->clear_fence();
+    CHECK(entry->seq() == 5);
+    CHECK_FALSE(entry->fenced());
+    CHECK(entry->expire_at() == as.expire_at);
+    const Pin pin = store.pin(entry);
+    CHECK(pin.reply() == reply);
+    CHECK(pin.holds(entry));
+  };
+  for (const Case& as : cases) {
+    Store store(kRoomy);
+    check(store, as, 'x');
+    check(store, as, 'y');  // over the first
+    CHECK(store.entries() == 1);
+  }
+  // Another reply and deadline in place of what one entry had.
+  Store store(kRoomy);
+  for (const Case& as : cases) {
+    check(store, {.reply = as.reply, .expire_at = as.expire_at}, 'z');
+    CHECK(store.entries() == 1);
+  }
+}
+
 TEST_CASE("variants, dbs and keys with the same hash are different entries") {
   Store store(kRoomy);
   const Meta meta;
@@ -95,15 +182,43 @@ TEST_CASE("an entry dies at its deadline, not after it") {
   CHECK(store.evictions() == 0);
 }
 
-TEST_CASE("a wrapped-around generation does not revive an entry") {
+TEST_CASE("a deadline between two units is kept as the earlier") {
   Store store(kRoomy);
-  const std::uint64_t first = 7;
-  const std::uint64_t wrapped = first + (std::uint64_t{1} << 32);
-  put(store, "k", "v", kNever, at(0), first);
-  CHECK(has(store, "k", at(0), first));
-  CHECK_FALSE(has(store, "k", at(0), wrapped));
-  CHECK(store.find(key_of("k"), kGet, at(0), wrapped) == nullptr);
-  CHECK(store.find(key_of("k"), kGet, at(0), first) == nullptr);
+  const Time asked = at(10) + kDeadlineUnit - Duration(1);
+  put(store, "k", "v", asked);
+  CHECK(has(store, "k", at(10) - Duration(1)));
+  CHECK_FALSE(has(store, "k", at(10)));
+  CHECK(kept_deadline(asked) == at(10));
+  CHECK(kept_deadline(asked + Duration(1)) == at(10) + kDeadlineUnit);
+  CHECK(kept_deadline(kNever) == kNever);
+  // What would be dead at once is not kept.
+  CHECK(put(store, "k", "v", asked, at(10)) == nullptr);
+}
+
+TEST_CASE("a wrapped-around generation does not revive an entry") {
+  for (const unsigned bits : {8U, 16U, 32U, 40U}) {
+    CAPTURE(bits);
+    Store store(kRoomy);
+    const std::uint64_t first = 7;
+    const std::uint64_t wrapped = first + (std::uint64_t{1} << bits);
+    put(store, "k", "v", kNever, at(0), first);
+    CHECK(has(store, "k", at(0), first));
+    CHECK_FALSE(has(store, "k", at(0), wrapped));
+    CHECK(store.find(key_of("k"), kGet, at(0), wrapped) == nullptr);
+    CHECK(store.find(key_of("k"), kGet, at(0), first) == nullptr);
+  }
+}
+
+TEST_CASE("what a caller brings of a generation that is over never lives") {
+  Store store(kRoomy);
+  const std::uint64_t late = 0x1ff;
+  put(store, "now", "v", kNever, at(0), late + 1);
+  CHECK(put(store, "late", "v", kNever, at(0), late) == nullptr);
+  CHECK_FALSE(has(store, "late", at(0), late));
+  CHECK(has(store, "now", at(0), late + 1));
+  for (std::uint64_t generation = late + 1; generation < late + 600; ++generation) {
+    REQUIRE(store.find(key_of("late"), kGet, at(0), generation) == nullptr);
+  }
 }
 
 TEST_CASE("what cannot be kept is refused and takes the old reply along") {
@@ -258,15 +373,23 @@ TEST_CASE("a pinned reply outlives overwriting, eviction and the store") {
 }
 
 TEST_CASE("any number of pins on one entry is safe") {
-  Store store(kRoomy);
-  Entry* entry = put(store, "a", "reply");
-  std::vector<Pin> pins;
-  for (int i = 0; i < 140000; ++i) {
-    pins.push_back(store.pin(entry));
-  }
-  store.clear();
-  for (const Pin& pin : pins) {
-    REQUIRE(pin.reply() == "reply");
+  // Of either header: each has a count of its own.
+  for (const std::size_t size : {5U, 1500U}) {
+    Store store(kRoomy);
+    const std::string reply(size, 'r');
+    Entry* entry = put(store, "a", reply);
+    std::vector<Pin> pins;
+    std::size_t shared = 0;
+    for (int i = 0; i < 70000; ++i) {
+      pins.push_back(store.pin(entry));
+      shared += pins.back().holds(entry) ? 1 : 0;
+    }
+    CHECK(shared == (size < 1000 ? 14 : 59999));
+    CHECK(put(store, "a", std::string(size, 'x'))->reply() == std::string(size, 'x'));
+    store.clear();
+    for (const Pin& pin : pins) {
+      REQUIRE(pin.reply() == reply);
+    }
   }
 }
 
