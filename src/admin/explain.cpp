@@ -70,7 +70,7 @@ std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
   if (policy.max_staleness.count() < 0) {
     policy.max_staleness = config.coherence.max_staleness;
   }
-  return {
+  std::vector<Fact> facts{
       {"namespace", policy.name},
       {"match", joined(policy.match)},
       {"tiers", std::string(name_of(policy.tiers))},
@@ -82,6 +82,18 @@ std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
       {"max_staleness_ms",
        std::int64_t{std::min(policy.max_staleness, config.coherence.max_staleness).count()}},
   };
+  if (policy.tiers == config::Tiers::l1_l2_l3) {
+    const std::vector<Fact> source{
+        {"source", policy.source},
+        {"key", policy.key},
+        {"query", policy.query},
+        {"l2_ttl_ms", std::int64_t{policy.l2_ttl.count()}},
+        {"source_error",
+         std::string(policy.source_error == config::SourceError::error ? "error" : "absent")},
+    };
+    facts.insert(facts.end(), source.begin(), source.end());
+  }
+  return facts;
 }
 
 // Why L1 answers no read of the key now; empty: it may.

@@ -1,6 +1,7 @@
 #include "facts.hpp"
 
 #include "tiercache/config/schema.hpp"
+#include "tiercache/proxy/loads.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -203,6 +204,11 @@ std::vector<Fact> namespace_facts(const proxy::Hub& hub) {
   for (auto& [name, line] : proxy::namespace_lines(hub)) {
     facts.push_back({"namespace_" + name, std::move(line)});
   }
+  if (hub.loads) {
+    for (auto& [name, line] : hub.loads->source_lines()) {
+      facts.push_back({"source_" + name, std::move(line)});
+    }
+  }
   return facts;
 }
 
@@ -284,6 +290,13 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) 
   append_line(text, "l1_invalidations", at.of(Counter::l1_invalidations));
   append_line(text, "l2_requests", at.of(Counter::l2_requests));
   append_line(text, "l2_errors", at.of(Counter::l2_errors));
+  if (parts.hub.loads) {
+    const proxy::Loads& loads = *parts.hub.loads;
+    append_line(text, "l3_loads", number(loads.sum(proxy::LoadCounter::loads)));
+    append_line(text, "l3_joined", number(loads.sum(proxy::LoadCounter::joined)));
+    append_line(text, "l3_absent", number(loads.sum(proxy::LoadCounter::absent)));
+    append_line(text, "l3_failed", number(loads.sum(proxy::LoadCounter::failed)));
+  }
   append_line(text, "upstream_address", address(parts));
   append_line(text, "upstream_status", down ? "down" : "up");
   append_line(text, "event_link_state", coherence::name(at.view.state));

@@ -185,7 +185,8 @@ constexpr auto listed(std::string_view name, std::span<const std::string_view> c
   return made;
 }
 
-constexpr Key secret(Key made) {
+template <class Made>
+constexpr Made secret(Made made) {
   made.secrecy = Secrecy::secret;
   return made;
 }

@@ -25,6 +25,12 @@ bool are_addresses(const std::vector<std::string>& words) {
   });
 }
 
+// Loads do not follow slots.
+bool loads(const Config& config) {
+  return std::ranges::any_of(config.namespaces,
+                             [](const Namespace& one) { return one.tiers == Tiers::l1_l2_l3; });
+}
+
 constexpr Rule kRules[] = {
     {"listen.port", "leaves nothing to listen on with", "listen.unix_socket",
      [](const Config& c) {
@@ -49,6 +55,10 @@ constexpr Rule kRules[] = {
     {"upstream.sentinels", "has an element that is no host:port", "",
      [](const Config& c) {
        return are_addresses(c.upstream.sentinels);
+     }},
+    {"upstream.nodes", "cannot be set together with a namespace of tiers l1+l2+l3", "",
+     [](const Config& c) {
+       return c.upstream.nodes.empty() || !loads(c);
      }},
     {"upstream.reconnect_min_ms", "must not exceed", "upstream.reconnect_max_ms",
      [](const Config& c) {

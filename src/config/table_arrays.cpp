@@ -2,6 +2,8 @@
 #include "key_makers.hpp"
 #include "text.hpp"
 
+#include "tiercache/config/key_pattern.hpp"
+
 #include <algorithm>
 #include <string>
 
@@ -11,7 +13,8 @@ namespace {
 constexpr auto kStart = Reload::at_start;
 constexpr std::size_t kLeastLocalMemory = 64 * kKib;
 
-constexpr std::string_view kTiers[] = {"l1+l2", "l2", "l1"};
+constexpr std::string_view kTiers[] = {"l1+l2", "l2", "l1", "l1+l2+l3"};
+constexpr std::string_view kSourceErrors[] = {"error", "absent"};
 
 using N = Namespace;
 
@@ -20,9 +23,10 @@ constexpr ElementKey kNamespaceKeys[] = {
                    "What it is called in statistics and errors: letters, digits, - and _"),
     key<&N::match>("namespace.match", Kind::patterns, 0, 64, kStart,
                    "The keys it is for, as globs; a key belongs to the first namespace that fits"),
-    choice<&N::tiers>("namespace.tiers", kTiers, kStart,
-                      "Where its data lives: l1+l2 = kept in L1 too, l2 = always asked of Redis, "
-                      "l1 = in the proxy alone"),
+    choice<&N::tiers>(
+        "namespace.tiers", kTiers, kStart,
+        "Where its data lives: l1+l2 = kept in L1 too, l2 = always asked of Redis, "
+        "l1 = in the proxy alone, l1+l2+l3 = loaded from a source if Redis has it not"),
     listed<&N::commands>("namespace.commands", kL1Commands, kStart,
                          "The reads that are answered from L1, as l1.commands; empty = those"),
     duration<&N::ttl>(
@@ -40,6 +44,42 @@ constexpr ElementKey kNamespaceKeys[] = {
         "As coherence.max_staleness_ms where it is less than that; -1 = that"),
     size<&N::max_memory>("namespace.max_memory", 0, kTib, kStart,
                          "With tiers l1: memory for its keys, bookkeeping included; 0 = 64mb"),
+    text<&N::source>("namespace.source", 0, 64, kStart,
+                     "With tiers l1+l2+l3: the name of the source that GET loads from"),
+    text<&N::key>("namespace.key", 0, 256, kStart,
+                  "How keys are made, such as account:{id:int}; their parts are the query's "
+                  "parameters"),
+    text<&N::query>(
+        "namespace.query", 0, 4096, kStart,
+        "What the source is asked; it yields one column, with parameters by name (:id)"),
+    integer<&N::batch>("namespace.batch", 1, 10'000, kStart,
+                       "PostgreSQL: so many keys go in one query, whose parameter is then an array "
+                       "(= ANY(:id)) and which yields two columns, the key's part and the value"),
+    duration<&N::l2_ttl>("namespace.l2_ttl_ms", 0, 365 * kDayMs, kStart,
+                         "The TTL in Redis of what was loaded; 0 = none"),
+    choice<&N::source_error>("namespace.source_error", kSourceErrors, kStart,
+                             "What a failed load answers: error, or absent = nil"),
+};
+
+using S = Source;
+
+constexpr ElementKey kSourceKeys[] = {
+    text<&S::name>("source.name", 1, 64, kStart,
+                   "What namespaces call it: letters, digits, - and _"),
+    text<&S::path>("source.path", 0, 4095, kStart,
+                   "An SQLite database, which is opened for reading only; or dsn"),
+    secret(
+        text<&S::dsn>("source.dsn", 0, 4095, kStart,
+                      "A PostgreSQL database as libpq names it: host=... dbname=... user=..., or "
+                      "a URI; or path")),
+    integer<&S::concurrency>("source.concurrency", 1, 256, kStart, "Queries at a time"),
+    integer<&S::queue>("source.queue", 0, 1'048'576, kStart,
+                       "Loads that wait for their turn; beyond it loads fail at once"),
+    duration<&S::timeout>("source.timeout_ms", 1, kDayMs, kStart,
+                          "How long a load may take, waiting included; then it fails"),
+    integer<&S::batch_window_us>("source.batch_window_us", 0, 100'000, kStart,
+                                 "How long a load waits for others to go with, where its "
+                                 "namespace has a batch"),
 };
 
 bool is_name(std::string_view text) {
@@ -51,6 +91,16 @@ bool is_name(std::string_view text) {
 
 // Of one that lives in the proxy alone, or not: the first key that means nothing there.
 std::string_view meaningless(const Namespace& one) {
+  if (one.tiers != Tiers::l1_l2_l3) {
+    const std::string_view key = !one.source.empty()  ? "source"
+                                 : !one.key.empty()   ? "key"
+                                 : !one.query.empty() ? "query"
+                                 : one.batch != 1     ? "batch"
+                                                      : "";
+    if (!key.empty()) {
+      return key;
+    }
+  }
   if (one.tiers != Tiers::l1) {
     return one.max_memory != 0 ? "max_memory" : "";
   }
@@ -60,6 +110,44 @@ std::string_view meaningless(const Namespace& one) {
          : one.max_staleness.count() >= 0                            ? "max_staleness_ms"
          : one.max_memory != 0 && one.max_memory < kLeastLocalMemory ? "max_memory below 64kb"
                                                                      : "";
+}
+
+std::string wrong_with_loading(const Config& config, const Namespace& one) {
+  const auto source = std::ranges::find(config.sources, one.source, &Source::name);
+  if (source == config.sources.end()) {
+    return concat({"namespace '", one.name, "': there is no source '", one.source, "'"});
+  }
+  const auto pattern = KeyPattern::parse(one.key);
+  if (!pattern) {
+    return concat({"namespace '", one.name, "': namespace.key: ", pattern.error().detail});
+  }
+  if (one.batch > 1 && (source->dsn.empty() || pattern.value().names().size() != 1)) {
+    return concat(
+        {"namespace '", one.name, "': namespace.batch needs PostgreSQL and a key of one part"});
+  }
+  if (one.query.empty()) {
+    return concat({"namespace '", one.name, "': namespace.query is missing"});
+  }
+  return {};
+}
+
+std::string wrong_with_source(const Config& config, std::size_t index) {
+  const Source& one = config.sources[index];
+  if (one.name.empty()) {
+    return "source.name is missing";
+  }
+  if (!is_name(one.name)) {
+    return "source.name may hold letters, digits, - and _ only";
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    if (config.sources[i].name == one.name) {
+      return concat({"there is a source '", one.name, "' already"});
+    }
+  }
+  if (one.path.empty() == one.dsn.empty()) {
+    return concat({"source '", one.name, "': it needs source.path or source.dsn, and not both"});
+  }
+  return {};
 }
 
 std::string wrong_with_namespace(const Config& config, std::size_t index) {
@@ -81,10 +169,20 @@ std::string wrong_with_namespace(const Config& config, std::size_t index) {
   if (const std::string_view key = meaningless(one); !key.empty()) {
     return concat({"namespace '", one.name, "': namespace.", key, " means nothing with its tiers"});
   }
+  if (one.tiers == Tiers::l1_l2_l3) {
+    return wrong_with_loading(config, one);
+  }
   return {};
 }
 
 constexpr TableArray kTableArrays[] = {
+    {"source", "Databases that namespaces of tiers l1+l2+l3 load from", 16, kSourceKeys,
+     [](const Config& config) { return config.sources.size(); },
+     [](const Config& config, std::size_t index) -> const void* { return &config.sources[index]; },
+     [](Config& config) -> void* { return &config.sources.emplace_back(); },
+     [](Config& config) { config.sources.clear(); },
+     [](const Config& one, const Config& other) { return one.sources == other.sources; },
+     [](Config& to, const Config& from) { to.sources = from.sources; }, &wrong_with_source},
     {"namespace", "Keys that are treated alike, and how", 256, kNamespaceKeys,
      [](const Config& config) { return config.namespaces.size(); },
      [](const Config& config, std::size_t index) -> const void* {

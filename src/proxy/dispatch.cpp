@@ -115,14 +115,22 @@ Session::Step Session::shared(const Request& request, const Classified& what) {
         return ttl_read(request, what, space);
       }
       if (worker_.hub().keeps(key)) {
-        return cacheable_read(request, what, space);
+        return cacheable_read(request, what, space, Keep::yes);
       }
-    } else if (worker_.spaces().local(space) != Spaces::kNotLocal) {
+    }
+    if (loads(what, space)) {
+      return cacheable_read(request, what, space, Keep::no);
+    }
+    if (worker_.spaces().local(space) != Spaces::kNotLocal) {
       return answer_local(local_keys(what, request.args), what, request.args);
     }
-  } else if (what.kind == Kind::multi_read &&
-             may_keep(worker_.hub(), worker_.spaces(), what.position, request.args.subspan(1))) {
-    return multi_read(request, what);
+  } else if (what.kind == Kind::multi_read) {
+    if (may_keep(worker_.hub(), worker_.spaces(), what.position, request.args.subspan(1))) {
+      return multi_read(request, what, Keep::yes);
+    }
+    if (loads_any(what, request.args)) {
+      return multi_read(request, what, Keep::no);
+    }
   }
   return relay(request, what);
 }
@@ -229,6 +237,9 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
     return answer_away();
   }
   read_keys(what, request.args);
+  if (worker_.hub().loads && waits_for_store(what, request.args)) {
+    return stall(Stall::asked);
+  }
   count_keys(request.args);
   const bool read = what.kind == Kind::read || what.kind == Kind::cacheable_read ||
                     what.kind == Kind::multi_read || what.kind == Kind::ttl_read;

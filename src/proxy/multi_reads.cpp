@@ -21,10 +21,13 @@ constexpr std::size_t kMaxLookedUp = 1024;
 
 }  // namespace
 
-Session::Step Session::multi_read(const Request& request, const Classified& what) {
+Session::Step Session::multi_read(const Request& request, const Classified& what, Keep keep) {
   coherence::Cache& cache = lane_->cache;
   const coherence::View view = cache.status().view();
   if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
+    keep = Keep::no;
+  }
+  if (keep == Keep::no && !loads_any(what, request.args)) {
     return relay(request, what);
   }
   const bool mget = what.command->name == "mget";
@@ -35,8 +38,9 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
   }
   boost::container::small_vector<coherence::Part, 16> parts;
   const bool everything = may_all();
-  bool all = everything ||
-             std::ranges::all_of(keys, [&](std::string_view key) { return stamped(what, key); });
+  bool all = keep == Keep::yes &&
+             (everything ||
+              std::ranges::all_of(keys, [&](std::string_view key) { return stamped(what, key); }));
   for (const std::string_view key : keys) {
     const KeyHash hash = cache.hash(spec_.db, key);
     all = all && coherence_.reach(hash, view).look == coherence::Look::all;
@@ -81,14 +85,14 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
                                 return user_->may_pttl(key);
                               }));
   // Counted once it is really sent.
-  const Step step = fills ? send_multi(request) : relay(request, what);
+  const Step step = fills ? send_multi(request, what, keep) : relay(request, what);
   if (step == Step::next) {
     worker_.count(stats::Counter::l1_misses);
   }
   return step;
 }
 
-Session::Step Session::send_multi(const Request& request) {
+Session::Step Session::send_multi(const Request& request, const Classified& what, Keep keep) {
   if (const Step step = link_step(); step == Step::again) {
     return step;
   }
@@ -107,7 +111,6 @@ Session::Step Session::send_multi(const Request& request) {
                              [](const auto& a, const auto& b) { return a.first == b.first; }),
                  distinct.end());
   if (distinct.size() > kMaxFilledKeys) {
-    Classified what = classify(request.args);
     return relay(request, what);
   }
   const std::uint64_t id = push(OpKind::multi);
@@ -131,6 +134,10 @@ Session::Step Session::send_multi(const Request& request) {
     link_->send(scratch_, *this, id << 1 | kPttl);
   }
   op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
+  if (loads_any(what, request.args)) [[unlikely]] {
+    op.more().loading = std::make_unique<Loading>(
+        Loading{{}, {keys.begin(), keys.end()}, now(), keep == Keep::yes, {}, 0});
+  }
   if (!may_all()) {
     for (const std::string_view key : keys) {
       want_stamp(op, command_ids().mget, key);
@@ -146,11 +153,16 @@ void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last
   if (!multi.given_up) {
     op.gather.append(piece);
     const bool array = op.gather.starts_with('*');
-    if (array && op.gather.size() <= worker_.config().l1.max_value) {
+    const std::size_t most = op.more().loading ? worker_.config().limits.client_output / 2
+                                               : worker_.config().l1.max_value;
+    if (array && op.gather.size() <= most) {
       if (!last) {
         return;
       }
       fill_multi(op);
+      if (op.more().loading && load_elements(id)) {
+        return;
+      }
     } else {
       give_up_multi(op);
     }
@@ -187,6 +199,9 @@ void Session::fill_multi(Op& op) {
     fill.cacheable = fill.cacheable && fill.reply.size() <= worker_.spaces().max_value(part.space);
     const Time at = now();
     worker_.spaces().limit(fill, part.space, part.hash, at, op.lane->cache.status().view().proof);
+    if (const Loading* loading = op.more().loading.get()) {
+      fill.cacheable = fill.cacheable && loading->kept;
+    }
     count_fill(part.space, op.lane->cache.reply(part.hash, part.flight, fill, at, nobody));
   }
 }

@@ -153,6 +153,12 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
   if (queues_client(what) && flow_->subscribing()) {
     return stall(Stall::drain);  // it is ours only if the client does not subscribe
   }
+  if (worker_.hub().loads) {
+    read_keys(what, request.args);
+    if (waits_for_store(what, request.args)) {
+      return stall(Stall::asked);
+    }
+  }
   worker_.count(stats::Counter::commands);
   pinned_send(request, what);
   return Step::next;

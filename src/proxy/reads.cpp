@@ -7,6 +7,7 @@
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/proxy/loads.hpp"
 #include "tiercache/resp/reply_header.hpp"
 
 #include <memory>
@@ -35,10 +36,12 @@ void Session::count_fill(namespaces::Index space, bool filled) {
 }
 
 Session::Step Session::cacheable_read(const Request& request, const Classified& what,
-                                      namespaces::Index space) {
+                                      namespaces::Index space, Keep keep) {
   coherence::Cache& cache = lane_->cache;
   const coherence::View view = cache.status().view();
-  if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
+  const bool live =
+      keep == Keep::yes && worker_.config().l1.enabled && view.state == coherence::LinkState::live;
+  if (!live && !loads(what, space)) {
     return relay(request, what);
   }
   OwnName own{{}, variant_args_};
@@ -66,7 +69,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   ask.waiter = ticket(queue_.next_id());
 
   const bool all = may_all();
-  const bool may_hit = all || stamped(what, key);
+  const bool may_hit = live && (all || stamped(what, key));
   const bool may_fill = all || user_->may_pttl(key);
   if (!may_hit && !may_fill) {
     return relay(request, what);
@@ -149,6 +152,10 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   op.space = space;
   op.hash = ask.key.hash;
   op.flight = outcome.flight;
+  if (loads(what, space)) [[unlikely]] {
+    op.more().loading = std::make_unique<Loading>(
+        Loading{shape_of(request.args), {std::string(key)}, now(), live, {}, 0});
+  }
   coherence_.on_read_sent(op.hash, outcome.flight_seq);
   scratch_.clear();
   resp::append_request(scratch_, {"PTTL", key});
@@ -273,12 +280,25 @@ void Session::end_flight(std::uint64_t id) {
       link_of(*op.lane)->next_place().source;  // the link it came by: none is left while it owes
   const Time at = now();
   worker_.spaces().limit(fill, op.space, op.hash, at, op.lane->cache.status().view().proof);
+  bool loading = false;
+  if (op.extra && op.extra->loading) [[unlikely]] {
+    const Loading& wanted = *op.extra->loading;
+    fill.cacheable = fill.cacheable && wanted.kept;
+    loading = (heard.nil || heard.missing) &&
+              !worker_.hub().loads->is_absent(
+                  {op.lane, spec_.db, wanted.keys[0], op.hash, op.space, {}}, at);
+  }
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
-  count_fill(op.space, op.lane->cache.reply(op.hash, op.flight, fill, at, waiters));
+  const bool filled = op.lane->cache.reply(op.hash, op.flight, fill, at, waiters);
   if (op.alone) {
     waiters.push_back(ticket(id));
   }
+  if (loading) {
+    load(id, std::move(waiters), heard.nil ? std::string() : bytes);
+    return;
+  }
+  count_fill(op.space, filled);
   tell_waiters(waiters, fill.reply, heard.nil ? News::nil : News::bytes, true);
 }
 

@@ -8,6 +8,7 @@
 
 #include "effects.hpp"
 #include "exec_patch.hpp"
+#include "load_shape.hpp"
 #include "split.hpp"
 #include "stamps.hpp"
 
@@ -62,6 +63,16 @@ struct MultiFill {
   bool given_up = false;  // the flights are over, the reply streams
 };
 
+// A read of keys that a source has if Redis has not.
+struct Loading {
+  LoadShape shape;
+  std::vector<std::string> keys;
+  Time asked;                         // before it was sent
+  bool kept = true;                   // L1 may keep what Redis has
+  std::vector<std::string> elements;  // multi: what was loaded, by position
+  std::size_t missing = 0;            // multi: loads under way
+};
+
 // What the parts of one command have in common.
 struct Gathered {
   Split split;  // its arguments are gone
@@ -83,6 +94,7 @@ struct OpExtra {
   bool asks = false;                    // trial: Redis may refuse; its error is the answer
   std::vector<Stamps::Subject> stamps;  // what Redis allows by answering
   Time asked{};                         // stamps: when it was asked, or earlier
+  std::unique_ptr<Loading> loading;     // flight, multi: keys are loaded if Redis has them not
   MultiFill multi;                      // multi
   std::vector<std::uint32_t> selects;   // EXEC: SELECTs that ran within
   std::vector<LocalInExec> locals;      // EXEC: what the proxy answers

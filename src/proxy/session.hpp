@@ -34,6 +34,8 @@
 
 namespace tiercache::proxy {
 
+struct LoadAnswer;
+
 class Session final : public l2::Consumer {
  public:
   Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t client_id);
@@ -67,6 +69,8 @@ class Session final : public l2::Consumer {
   // Redis's id of the connection on which this client waits in a blocking command; 0: it does not.
   std::uint64_t blocked_upstream() const noexcept;
   void end_pause();
+  // A write may be dispatched again: what was being stored is in Redis.
+  void on_stored();
   // Another client's invalidations are to come here: from now on the session keeps a connection of
   // its own, and `answer` gets Redis's id of it once it stands; 0 if it breaks first.
   using OnUpstreamId = std::function<void(std::uint64_t)>;
@@ -211,7 +215,9 @@ class Session final : public l2::Consumer {
   void count_keys(Args args);
 
   // reads.cpp
-  Step cacheable_read(const Request& request, const Classified& what, namespaces::Index space);
+  enum class Keep : std::uint8_t { yes, no };  // what L1 may do with the reply
+  Step cacheable_read(const Request& request, const Classified& what, namespaces::Index space,
+                      Keep keep);
   Step ttl_read(const Request& request, const Classified& what, namespaces::Index space);
   void on_flight_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_pttl_piece(std::uint64_t id, std::string_view piece, bool last);
@@ -220,11 +226,19 @@ class Session final : public l2::Consumer {
                     News news, bool last);
   void on_flight_lost(std::uint64_t id, std::string_view why);
   void done_reading(Op& op);
+
+  // loading.cpp: keys that a source has
+  bool loads(const Classified& what, namespaces::Index space) const;
+  bool loads_any(const Classified& what, Args args) const;
+  bool waits_for_store(const Classified& what, Args args);
+  void load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string nothing);
+  bool load_elements(std::uint64_t id);
+  void on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer);
   coherence::Waiter ticket(std::uint64_t op) const noexcept;
 
   // multi_reads.cpp
-  Step multi_read(const Request& request, const Classified& what);
-  Step send_multi(const Request& request);
+  Step multi_read(const Request& request, const Classified& what, Keep keep);
+  Step send_multi(const Request& request, const Classified& what, Keep keep);
   void on_multi_piece(std::uint64_t id, std::string_view piece, bool last);
   void fill_multi(Op& op);
   void give_up_multi(Op& op);

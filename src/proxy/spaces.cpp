@@ -2,6 +2,7 @@
 
 #include "kept.hpp"
 
+#include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/worker.hpp"
 
 #include <algorithm>
@@ -39,9 +40,10 @@ void Spaces::configure(const config::Config& config, const command::Table& table
     }
     const config::Namespace& own = set_.at(static_cast<Index>(i));
     space.kept_commands =
-        own.tiers != Tiers::l1_l2
+        own.tiers == Tiers::l2 || own.tiers == Tiers::l1
             ? std::vector<std::uint8_t>(table.commands().size(), 0)
             : kept_commands(own.commands.empty() ? config.l1.commands : own.commands, table);
+    space.loads = own.tiers == Tiers::l1_l2_l3;
     if (own.max_value > 0) {
       space.max_value = own.max_value;
     }
@@ -64,6 +66,9 @@ void Spaces::limit(coherence::Fill& fill, Index index, KeyHash hash, Time now,
   }
   if (own.negative_ttl.count() >= 0) {
     fill.negative_ttl = own.negative_ttl;
+  }
+  if (spaces_[index].loads) {
+    fill.negative_ttl = Duration::zero();  // that Redis has it not says little
   }
   if (proof == coherence::Proof::age && own.max_staleness.count() >= 0) {
     const Duration bound = own.max_staleness;
@@ -131,7 +136,7 @@ std::vector<std::pair<std::string, std::string>> namespace_lines(const Hub& hub)
       const SpaceSums part = worker->spaces().sums(index);
       std::ranges::transform(sums, part, sums.begin(), std::plus<>());
     }
-    lines.emplace_back(name, to_text(sums));
+    lines.emplace_back(name, to_text(sums) + (hub.loads ? hub.loads->line(index) : ""));
   }
   return lines;
 }

@@ -11,6 +11,7 @@
 #include "tiercache/config/schema.hpp"
 #include "tiercache/observe/auditor.hpp"
 #include "tiercache/proxy/listener.hpp"
+#include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/user_watch.hpp"
 
 #include <csignal>
@@ -140,6 +141,7 @@ Server::Impl::~Impl() {
   for (const auto& thread : threads_) {
     thread->stop();
   }
+  hub_.loads.reset();
   extensions_.reset();
 }
 
@@ -190,6 +192,7 @@ void Server::Impl::make_events(const std::string& password) {
                                                    login, config.coherence.acl_ttl);
   hub_.kept_prefixes = kept_prefixes(config);
   hub_.keyspace = proxy::make_keyspace(config, random());
+  hub_.loads = proxy::make_loads(config, hub_);
   hub_.on_db_used = [this](std::uint32_t db) {
     events_->use_db(db);
   };

@@ -97,6 +97,9 @@ class BasicCache {
   void write_end(KeyHash hash);
   void blocking_write_reply(KeyHash hash);
   void pass_read(KeyHash hash);
+  std::uint32_t changes(KeyHash hash) {
+    return at(hash, [&](BasicShard<R>& shard) { return shard.changes(hash); });
+  }
   // FLUSHALL, FLUSHDB, SWAPDB through the proxy: before the send, and at the reply.
   void flush_begin() noexcept;
   void flush_end() noexcept;

@@ -154,6 +154,12 @@ class BasicShard {
   // A read that went past L1 is about to be delivered.
   void on_pass_read(KeyHash hash);
 
+  // Another number than before, soon or at once, if the key has changed: an event, or a write
+  // through the proxy. Nothing here depends on it.
+  std::uint32_t changes(KeyHash hash) const noexcept {
+    return stripe(hash).changes;
+  }
+
   l1::Store& store() noexcept {
     return store_;
   }
@@ -195,6 +201,7 @@ class BasicShard {
   struct Stripe {
     std::uint64_t epoch = 0;
     std::uint32_t writes_pending = 0;
+    std::uint32_t changes = 0;
   };
   struct Flight {
     FlightId id = 0;

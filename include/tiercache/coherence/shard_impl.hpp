@@ -278,6 +278,7 @@ void BasicShard<R>::on_flight_lost(KeyHash hash, FlightId id, std::vector<Waiter
 
 template <Rules R>
 void BasicShard<R>::on_event(KeyHash hash) {
+  stripe(hash).changes++;
   if (R.apply_events) {
     advance(hash);
   }
@@ -285,6 +286,7 @@ void BasicShard<R>::on_event(KeyHash hash) {
 
 template <Rules R>
 void BasicShard<R>::on_write_begin(KeyHash hash) {
+  stripe(hash).changes++;
   if (R.bar_at_send) {
     stripe(hash).writes_pending++;
     advance(hash);
@@ -293,6 +295,7 @@ void BasicShard<R>::on_write_begin(KeyHash hash) {
 
 template <Rules R>
 void BasicShard<R>::on_write_end(KeyHash hash) {
+  stripe(hash).changes++;
   if (R.bar_at_send) {
     Stripe& at = stripe(hash);
     TC_CHECK(at.writes_pending > 0);
@@ -305,6 +308,7 @@ void BasicShard<R>::on_write_end(KeyHash hash) {
 
 template <Rules R>
 void BasicShard<R>::on_blocking_write_reply(KeyHash hash) {
+  stripe(hash).changes++;
   if (R.bar_blocking_reply) {
     advance(hash);
   }

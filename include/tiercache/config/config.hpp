@@ -24,7 +24,8 @@ inline constexpr std::size_t kGib = 1024 * kMib;
 enum class Eviction { lru, s3fifo, tinylfu };
 enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
-enum class Tiers { l1_l2, l2, l1 };
+enum class Tiers { l1_l2, l2, l1, l1_l2_l3 };
+enum class SourceError { error, absent };
 enum class Auth { upstream, proxy };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
@@ -153,8 +154,28 @@ struct Namespace {
   std::size_t max_value = 0;       // 0: L1's
   milliseconds max_staleness{-1};  // -1: that of coherence, which it cannot exceed
   std::size_t max_memory = 0;      // of Tiers::l1; 0: kLocalMemory
+  // Of Tiers::l1_l2_l3.
+  std::string source;  // a Source's name
+  std::string key;     // a KeyPattern
+  std::string query;
+  std::uint32_t batch = 1;       // more: the query takes an array
+  milliseconds l2_ttl{300'000};  // 0: none
+  SourceError source_error = SourceError::error;
 
   bool operator==(const Namespace&) const = default;
+};
+
+// [[source]]: a database that namespaces load from.
+struct Source {
+  std::string name;
+  std::string path;  // SQLite
+  std::string dsn;   // PostgreSQL
+  std::uint32_t concurrency = 4;
+  std::uint32_t queue = 1024;
+  milliseconds timeout{1000};
+  std::uint32_t batch_window_us = 300;
+
+  bool operator==(const Source&) const = default;
 };
 
 struct Config {
@@ -171,6 +192,7 @@ struct Config {
   Warm warm;
   Slowlog slowlog;
   Log log;
+  std::vector<Source> sources;
   std::vector<Namespace> namespaces;
 
   bool operator==(const Config&) const = default;

@@ -73,6 +73,10 @@ class Spaces {
   std::uint16_t local(namespaces::Index index) const noexcept {
     return spaces_[index].local;
   }
+  // Whether GET of a key that Redis has not asks a source.
+  bool loads(namespaces::Index index) const noexcept {
+    return spaces_[index].loads;
+  }
   // What the command at that position of the table does to such keys.
   local::Verb verb(std::uint16_t position) const noexcept {
     return verbs_[position];
@@ -97,6 +101,7 @@ class Spaces {
     std::size_t max_value = 0;
     Duration max_staleness = Duration::max();
     std::uint16_t local = kNotLocal;
+    bool loads = false;
   };
   using Counts = std::array<std::atomic<std::uint64_t>, kSpaceCounters>;
 

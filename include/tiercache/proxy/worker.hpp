@@ -43,6 +43,7 @@
 
 namespace tiercache::proxy {
 
+class Loads;
 class Session;
 class Stamps;
 class Worker;
@@ -81,6 +82,8 @@ struct Hub {
   std::vector<std::string> kept_prefixes;
   // The keys that live in the proxy alone; null: no namespace does. Constant likewise.
   std::shared_ptr<local::Keyspace> keyspace;
+  // Null: no namespace has a source. Constant likewise, and goes before the workers.
+  std::shared_ptr<Loads> loads;
 
   // A Cluster's server has sent a client's request elsewhere, or one does not serve. Constant
   // likewise; called on any worker's thread. `where`: who may know more.

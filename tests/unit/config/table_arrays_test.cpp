@@ -82,7 +82,8 @@ TEST_CASE("mistakes are reported at their place") {
         "f.toml:2:9: namespace.match: expected an array of at most 64 patterns, got an array: \"\" "
         "is not 1 to 256 bytes without control characters");
   CHECK(message_for("[[namespace]]\ntiers = \"l3\"\n") ==
-        "f.toml:2:9: namespace.tiers: expected \"l1+l2\", \"l2\" or \"l1\", got \"l3\"");
+        "f.toml:2:9: namespace.tiers: expected \"l1+l2\", \"l2\", \"l1\" or \"l1+l2+l3\", got "
+        "\"l3\"");
   CHECK(message_for("[namespace]\nname = \"a\"\n") ==
         "f.toml:1:2: each 'namespace' must be a section of its own: [[namespace]]");
   CHECK(message_for("[[namespaces]]\nname = \"a\"\n") ==
@@ -104,6 +105,30 @@ TEST_CASE("mistakes are reported at their place") {
         std::string::npos);
   CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nmax_memory = 65536\n")
             .find("namespace.max_memory means nothing") != std::string::npos);
+  const std::string source = "[[source]]\nname = \"db\"\npath = \"/x\"\n";
+  const std::string loading =
+      "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\ntiers = \"l1+l2+l3\"\n";
+  const std::string whole = loading + "source = \"db\"\nquery = \"select 1\"\nkey = ";
+  CHECK(parse(source + whole + "\"a:{id:int}\"\n", "f.toml"));
+  CHECK(message_for(whole + "\"a:{id:int}\"\n").ends_with("there is no source 'db'"));
+  CHECK(message_for("[upstream]\nnodes = [\"a:1\"]\n" + source + whole + "\"a:{id:int}\"\n")
+            .ends_with("cannot be set together with a namespace of tiers l1+l2+l3"));
+  CHECK(message_for(source + whole + "\"a:\"\n").find("namespace.key: there is no part") !=
+        std::string::npos);
+  CHECK(message_for(source + loading + "source = \"db\"\nkey = \"{a}\"\n")
+            .ends_with("namespace.query is missing"));
+  CHECK(message_for(source + source).ends_with("there is a source 'db' already"));
+  CHECK(message_for("[[source]]\nname = \"db\"\n")
+            .ends_with("source 'db': it needs source.path or source.dsn, and not both"));
+  CHECK(message_for(source + "dsn = \"dbname=a\"\n").ends_with("and not both"));
+  const std::string server = "[[source]]\nname = \"db\"\ndsn = \"dbname=a\"\n";
+  CHECK(parse(server + whole + "\"a:{id:int}\"\nbatch = 100\n", "f.toml"));
+  CHECK(message_for(server + whole + "\"a:{id:int}:{x}\"\nbatch = 100\n")
+            .ends_with("namespace.batch needs PostgreSQL and a key of one part"));
+  CHECK(message_for(source + whole + "\"a:{id:int}\"\nbatch = 100\n")
+            .ends_with("namespace.batch needs PostgreSQL and a key of one part"));
+  CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nsource = \"db\"\n")
+            .ends_with("namespace.source means nothing with its tiers"));
   const std::string twice = message_for(
       "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\n[[namespace]]\nname = \"a\"\nmatch = "
       "[\"b\"]\n");

@@ -199,6 +199,16 @@ class FakeLinks final : public l2::Links {
   FakeLink& at(const l2::LinkSpec& spec = {}) {
     return *links_.at(spec);
   }
+  // The shared ones that live.
+  std::vector<Ref> living() const {
+    std::vector<Ref> all;
+    for (const auto& [spec, link] : links_) {
+      if (link->state() != l2::Link::State::dead) {
+        all.push_back(link);
+      }
+    }
+    return all;
+  }
 
   bool away = false;
   std::vector<Ref> owned;

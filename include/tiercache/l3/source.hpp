@@ -1,0 +1,95 @@
+// Where values come from that Redis does not have: a database that is asked with the parts of a key
+// as bound parameters, of several keys at once where the query can. A pool of threads asks; whoever
+// wants a value hands in a Load and is called back.
+//
+// Owner: the server room. submit() and totals() on any thread; `done` is called once, on a thread
+// of the pool or, by the destructor, on the one that destroys the source.
+//
+// Limits: `concurrency` queries at a time, `queue` loads that wait (submit() then refuses),
+// `timeout` for each from its submission, waiting included: the query is interrupted then, and one
+// that has waited so long is not begun, so an answer comes after twice that at the latest. A value
+// is kMaxValue at most.
+#pragma once
+
+#include "tiercache/base/time.hpp"
+#include "tiercache/config/key_pattern.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tiercache::l3 {
+
+inline constexpr std::size_t kMaxValue = std::size_t{64} << 20U;
+
+struct SourceConfig {
+  std::string name;
+  std::string path;  // of an SQLite file, which is opened for reading only
+  std::string dsn;   // of PostgreSQL: what libpq connects to
+  unsigned concurrency = 4;
+  unsigned queue = 1024;
+  std::chrono::milliseconds timeout{1000};
+  std::chrono::microseconds window{0};  // so long a load waits for others to go with
+};
+
+// One of those that a source is asked. It yields one column; of its rows the first counts. With
+// `batch` it takes so many keys at once: its one parameter is an array, and it yields a row for
+// each key that there is, of the part and the value.
+struct Query {
+  std::string text;                     // parameters by name, ":id"
+  std::vector<std::string> parameters;  // the names of a load's values
+  std::vector<bool> integers{};         // which of these are numbers
+  std::size_t batch = 1;                // more: PostgreSQL only
+};
+
+struct Loaded {
+  enum class Kind : std::uint8_t {
+    value,
+    absent,  // no row, or NULL
+    failed,  // `bytes` says why, in one line
+  };
+  Kind kind = Kind::failed;
+  std::string bytes;
+};
+
+struct Load {
+  std::size_t query = 0;  // its index
+  std::vector<config::KeyPattern::Value> values;
+  std::function<void(Loaded)> done;
+};
+
+struct SourceTotals {
+  std::uint64_t loads = 0;    // that were asked for
+  std::uint64_t queries = 0;  // by so many queries
+  std::uint64_t failed = 0;
+  std::uint64_t timeouts = 0;  // of the failed
+  std::uint64_t refused = 0;   // the queue was full
+  std::uint64_t busy_us = 0;   // time that queries took, together
+  std::size_t waiting = 0;
+  std::size_t running = 0;
+  std::size_t most_running = 0;
+};
+
+class Source {
+ public:
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  virtual ~Source() = default;
+
+  virtual const std::string& name() const noexcept = 0;
+  // False, and `done` will not be called: too many wait already.
+  virtual bool submit(Load load) = 0;
+  virtual SourceTotals totals() const = 0;
+};
+
+// They open nothing yet: a database that is not there is an error of each load.
+std::unique_ptr<Source> make_sqlite(SourceConfig config, std::vector<Query> queries);
+std::unique_ptr<Source> make_postgres(SourceConfig config, std::vector<Query> queries);
+// By what the configuration has: a path or a dsn.
+std::unique_ptr<Source> make_source(SourceConfig config, std::vector<Query> queries);
+
+}  // namespace tiercache::l3

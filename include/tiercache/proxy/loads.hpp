@@ -1,0 +1,189 @@
+// Values that Redis does not have, loaded from sources (namespaces of tiers l1+l2+l3): whoever was
+// told so by Redis waits here, one load a key is under way, its value goes into Redis and to all
+// who wait. L1 is filled by the ordinary read that finds the value in Redis.
+//
+// What must not happen is that an older value stays in Redis after it was invalidated. So
+//   * before the source is asked, a fence: what Redis did to the key earlier has been heard by
+//   then;
+//   * a change of the key that is seen after that (an event, a client's write) ends the load for
+//     everybody who comes later, and its value is not stored;
+//   * it is stored with SET NX, and until Redis has answered, clients' writes of the key wait. So
+//     none of them can be between the check and the SET.
+// What is not seen cannot be told: a DEL of a missing key that does not pass through this proxy.
+//
+// Absence is remembered here for the namespace's negative_ttl_ms, as long as no change is seen; not
+// in L1, which would not hear of a script that deletes a missing key that it does not name.
+//
+// Thread-safe; one for the process. Costs a mutex for each read that Redis answers with nil, and
+// one look at an atomic for each write. Limits: those of the sources; kAbsent bytes of absent keys,
+// then the least recently used go; kEnded bytes of values remembered after their loads' ends, then
+// the oldest go.
+#pragma once
+
+#include "tiercache/base/hash.hpp"
+#include "tiercache/base/mutex.hpp"
+#include "tiercache/base/time.hpp"
+#include "tiercache/coherence/cache.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/config/key_pattern.hpp"
+#include "tiercache/l1/store.hpp"
+#include "tiercache/l3/source.hpp"
+#include "tiercache/namespaces/set.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace tiercache::proxy {
+
+struct Hub;
+struct Lane;
+class Worker;
+
+enum class LoadCounter : std::uint8_t {
+  loads,       // begun: the source is asked
+  joined,      // reads that waited for a load of another
+  absent,      // the source has no such key
+  failed,      // answered with an error, or nil if so configured
+  unfit,       // keys that the namespace's key pattern does not fit
+  stored,      // put into Redis
+  not_stored,  // the key changed meanwhile, or Redis did not take it
+};
+inline constexpr std::size_t kLoadCounters = static_cast<std::size_t>(LoadCounter::not_stored) + 1;
+
+// What a load has brought.
+struct LoadAnswer {
+  l3::Loaded::Kind kind = l3::Loaded::Kind::absent;
+  // The value or the error as a reply; null: absent.
+  std::shared_ptr<const std::string> bytes;
+};
+
+class Loads : public std::enable_shared_from_this<Loads> {
+ public:
+  static constexpr std::size_t kAbsent = std::size_t{8} << 20U;
+  static constexpr std::size_t kEnded = std::size_t{16} << 20U;
+
+  // How a source is made; tests have their own.
+  using MakeSource =
+      std::function<std::unique_ptr<l3::Source>(l3::SourceConfig, std::vector<l3::Query>)>;
+
+  Loads(const config::Config& config, Hub& hub, const MakeSource& make = &l3::make_source);
+  ~Loads();
+
+  // A read that Redis has answered with nil.
+  struct Wanted {
+    const Lane* lane = nullptr;  // where Redis was asked
+    std::uint32_t db = 0;
+    std::string key;
+    KeyHash hash = 0;
+    namespaces::Index space = 0;
+    Time asked;  // before it was sent to Redis
+  };
+  using Take = std::function<void(const LoadAnswer&)>;
+  // Whether it is known that the source has no such key.
+  bool is_absent(const Wanted& wanted, Time now);
+  // For so many reads. `take` is called once, from within or later, on any thread; it must not call
+  // back. On that worker's thread.
+  void want(Worker& worker, Wanted wanted, std::size_t reads, Take take);
+
+  // Whether any load is under way, so that writes have to be announced.
+  bool active() const noexcept {
+    return active_.load(std::memory_order_seq_cst) > 0;
+  }
+  // A client's write is about to be sent that may change any key. Told before must_wait().
+  void on_wide_write() noexcept {
+    wide_.fetch_add(1, std::memory_order_seq_cst);
+  }
+  // A client's write is about to be sent, and Cache has been told. True: it must wait until `go` is
+  // called, on any thread, and then be announced again. `wide`: it may change any key.
+  bool must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go);
+
+  // "loads=1,joined=2,...".
+  std::string line(namespaces::Index space) const;
+  std::uint64_t sum(LoadCounter counter) const;
+  // Of each source by name: "loads=1,failed=0,...".
+  std::vector<std::pair<std::string, std::string>> source_lines() const;
+
+ private:
+  struct Space {
+    l3::Source* source = nullptr;  // null: of a namespace without one
+    std::size_t query = 0;
+    std::optional<config::KeyPattern> pattern;
+    std::string name;
+    std::string source_name;
+    std::chrono::milliseconds l2_ttl{0};
+    Duration negative_ttl{0};
+    bool nil_on_error = false;
+    std::array<std::atomic<std::uint64_t>, kLoadCounters> counts{};
+  };
+  // What was known of changes at one moment.
+  struct Seen {
+    std::uint64_t generation = 0;
+    std::uint64_t wide = 0;
+    std::uint32_t changes = 0;
+
+    bool operator==(const Seen&) const = default;
+  };
+  struct Load {
+    enum class State : std::uint8_t {
+      fencing,  // the source is not asked yet
+      loading,
+      loaded,   // to be stored
+      storing,  // Redis is asked
+      ended,
+    };
+    State state = State::fencing;
+    Wanted wanted;
+    Worker* worker = nullptr;
+    Seen seen;
+    std::vector<Take> takers;
+    std::shared_ptr<const std::string> frame;  // from loaded on
+    Time ended;
+  };
+  using LoadPtr = std::shared_ptr<Load>;
+
+  static std::string name_of(const Wanted& wanted);
+  static Seen see(const Wanted& wanted, std::uint64_t wide);
+  Seen see(const Wanted& wanted) const {
+    return see(wanted, wide_.load(std::memory_order_seq_cst));
+  }
+  bool joinable(const Load& load, const Wanted& wanted) TC_REQUIRES(mutex_);
+  void count(namespaces::Index space, LoadCounter what, std::uint64_t n = 1) noexcept;
+  void ask(const LoadPtr& load);
+  void on_loaded(const LoadPtr& load, l3::Loaded loaded);
+  void store(const LoadPtr& load);
+  void on_stored(const LoadPtr& load, std::string_view reply);
+  void forget(const LoadPtr& load) TC_REQUIRES(mutex_);
+  void drop(const LoadPtr& load) TC_REQUIRES(mutex_);
+  void remember_absent(const Load& load) TC_REQUIRES(mutex_);
+  std::string error_frame(const Space& space, const std::string& why) const;
+
+  Hub& hub_;
+  std::vector<std::unique_ptr<Space>> spaces_;  // by index
+  std::atomic<std::uint64_t> active_{0};
+  std::atomic<std::uint64_t> wide_{0};  // writes that may have changed any key
+  mutable Mutex mutex_;
+  std::unordered_map<std::string, LoadPtr> loads_ TC_GUARDED_BY(mutex_);
+  std::deque<LoadPtr> ended_ TC_GUARDED_BY(mutex_);
+  std::size_t ended_bytes_ TC_GUARDED_BY(mutex_) = 0;
+  std::unordered_map<KeyHash, unsigned> storing_ TC_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> held_ TC_GUARDED_BY(mutex_);  // writes that wait
+  l1::Store absent_ TC_GUARDED_BY(mutex_);
+  // The last, so that it goes first: its threads call back.
+  std::vector<std::unique_ptr<l3::Source>> sources_;
+};
+
+// Null: no namespace has a source.
+std::shared_ptr<Loads> make_loads(const config::Config& config, Hub& hub);
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,181 @@
+#include "pool.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <pthread.h>
+
+namespace tiercache::l3 {
+
+namespace {
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+Pool::Pool(SourceConfig config, const std::vector<Query>& queries, const Connect& connect)
+    : config_(std::move(config)) {
+  {
+    MutexLock lock(mutex_);
+    queues_.resize(queries.size());
+    for (std::size_t i = 0; i < queries.size(); i++) {
+      queues_[i].batch = queries[i].batch;
+    }
+  }
+  for (unsigned i = 0; i < config_.concurrency; i++) {
+    threads_.emplace_back([this, connection = std::shared_ptr<Connection>(connect())] {
+      ::pthread_setname_np(::pthread_self(), "tiercache-l3");
+      work(*connection);
+    });
+  }
+}
+
+// What runs is waited for, and what waits is told.
+Pool::~Pool() {
+  std::vector<Queue> rest;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    rest.swap(queues_);
+  }
+  ready_.notify_all();
+  full_.notify_all();
+  for (std::thread& thread : threads_) {
+    thread.join();
+  }
+  for (const Queue& queue : rest) {
+    for (const Waiting& waiting : queue.waiting) {
+      waiting.load.done({Loaded::Kind::failed, "the proxy is stopping"});
+    }
+  }
+}
+
+bool Pool::submit(Load load) {
+  bool full = false;
+  {
+    MutexLock lock(mutex_);
+    if (stopping_ || waiting_ >= config_.queue) {
+      totals_.refused++;
+      return false;
+    }
+    Queue& queue = queues_[load.query];
+    queue.waiting.push_back({std::move(load), now() + config_.timeout});
+    waiting_++;
+    full = queue.gathering && queue.waiting.size() >= queue.batch;
+  }
+  if (full) {
+    full_.notify_all();
+  } else {
+    ready_.notify_one();
+  }
+  return true;
+}
+
+SourceTotals Pool::totals() const {
+  MutexLock lock(mutex_);
+  SourceTotals totals = totals_;
+  totals.waiting = waiting_;
+  return totals;
+}
+
+Pool::Queue* Pool::oldest() {
+  Queue* oldest = nullptr;
+  for (Queue& queue : queues_) {
+    if (!queue.waiting.empty() && !queue.gathering &&
+        (oldest == nullptr || queue.waiting.front().deadline < oldest->waiting.front().deadline)) {
+      oldest = &queue;
+    }
+  }
+  return oldest;
+}
+
+// Empty: it is over.
+std::vector<Pool::Waiting> Pool::take() {
+  std::vector<Waiting> batch;
+  bool more = false;
+  {
+    MutexLock lock(mutex_);
+    Queue* queue = nullptr;
+    while (!stopping_ && (queue = oldest()) == nullptr) {
+      ready_.wait(mutex_);
+    }
+    if (stopping_) {
+      return batch;
+    }
+    const Time until = now() + config_.window;
+    queue->gathering = true;
+    while (!stopping_ && queue->waiting.size() < queue->batch &&
+           full_.wait_until(mutex_, until) != std::cv_status::timeout) {
+    }
+    queue->gathering = false;
+    if (stopping_) {
+      return batch;
+    }
+    while (!queue->waiting.empty() && batch.size() < queue->batch) {
+      batch.push_back(std::move(queue->waiting.front()));
+      queue->waiting.pop_front();
+    }
+    waiting_ -= batch.size();
+    totals_.running++;
+    totals_.most_running = std::max(totals_.most_running, totals_.running);
+    more = waiting_ > 0;
+  }
+  if (more) {
+    ready_.notify_one();
+  }
+  return batch;
+}
+
+void Pool::run(Connection& connection, std::vector<Waiting> batch) {
+  std::vector<Loaded> results(batch.size(),
+                              {Loaded::Kind::failed, std::string(Connection::kTimeout)});
+  const Time begun = now();
+  // The oldest come first, so those that are too late do.
+  const auto first =
+      std::ranges::find_if(batch, [&](const Waiting& waiting) { return begun < waiting.deadline; });
+  const auto late = static_cast<std::size_t>(first - batch.begin());
+  if (first != batch.end()) {
+    std::vector<const Load*> loads;
+    for (auto one = first; one != batch.end(); ++one) {
+      loads.push_back(&one->load);
+    }
+    connection.run(loads, first->deadline, std::span(results).subspan(late));
+  }
+  const Duration took = now() - begun;
+  {
+    MutexLock lock(mutex_);
+    totals_.running--;
+    totals_.loads += batch.size() - late;
+    totals_.queries += first == batch.end() ? 0 : 1;
+    totals_.busy_us += static_cast<std::uint64_t>(took / std::chrono::microseconds(1));
+    for (const Loaded& loaded : results) {
+      if (loaded.kind == Loaded::Kind::failed) {
+        totals_.failed++;
+        totals_.timeouts += loaded.bytes == Connection::kTimeout ? 1 : 0;
+      }
+    }
+  }
+  for (std::size_t i = 0; i < batch.size(); i++) {
+    batch[i].load.done(std::move(results[i]));
+  }
+}
+
+void Pool::work(Connection& connection) {
+  for (;;) {
+    std::vector<Waiting> batch = take();
+    if (batch.empty()) {
+      return;
+    }
+    run(connection, std::move(batch));
+  }
+}
+
+std::unique_ptr<Source> make_source(SourceConfig config, std::vector<Query> queries) {
+  return config.dsn.empty() ? make_sqlite(std::move(config), std::move(queries))
+                            : make_postgres(std::move(config), std::move(queries));
+}
+
+}  // namespace tiercache::l3

@@ -1,0 +1,192 @@
+// SQLite: a file that is read. The one place that knows its library.
+#include "pool.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include <sqlite3.h>
+
+namespace tiercache::l3 {
+
+namespace {
+
+// So many instructions of SQLite's between two looks at the clock.
+constexpr int kInstructions = 1000;
+
+struct CloseDatabase {
+  void operator()(sqlite3* database) const {
+    sqlite3_close_v2(database);
+  }
+};
+struct EndStatement {
+  void operator()(sqlite3_stmt* statement) const {
+    sqlite3_finalize(statement);
+  }
+};
+using Database = std::unique_ptr<sqlite3, CloseDatabase>;
+using Statement = std::unique_ptr<sqlite3_stmt, EndStatement>;
+
+Loaded failed(std::string why) {
+  return {Loaded::Kind::failed, std::move(why)};
+}
+
+class Sqlite final : public Connection {
+ public:
+  Sqlite(std::string path, const std::vector<Query>& queries)
+      : path_(std::move(path)), queries_(queries), statements_(queries.size()) {
+  }
+
+  void run(std::span<const Load* const> loads, Time deadline, std::span<Loaded> results) override {
+    results[0] = ask(*loads[0], deadline);
+  }
+
+ private:
+  Loaded ask(const Load& load, Time deadline) {
+    deadline_ = deadline;
+    if (std::string why = open(); !why.empty()) {
+      return failed(std::move(why));
+    }
+    const auto left = deadline - Time(std::chrono::steady_clock::now());
+    sqlite3_busy_timeout(database_.get(), static_cast<int>(std::max<std::int64_t>(
+                                              0, left / std::chrono::milliseconds(1))));
+    if (std::string why = prepare(load.query); !why.empty()) {
+      return failed(std::move(why));
+    }
+    sqlite3_stmt* statement = statements_[load.query].get();
+    Loaded loaded = bind(statement, load, queries_[load.query]) ? step(statement) : broken();
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return loaded;
+  }
+
+  std::string open() {
+    if (again_) {
+      std::vector<Statement>(queries_.size()).swap(statements_);
+      database_.reset();
+      again_ = false;
+    }
+    if (database_) {
+      return {};
+    }
+    sqlite3* opened = nullptr;
+    const int result = sqlite3_open_v2(path_.c_str(), &opened,
+                                       SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+    Database database(opened);
+    if (result != SQLITE_OK) {
+      return std::string(opened == nullptr ? "no memory" : sqlite3_errmsg(opened)) + ": " + path_;
+    }
+    sqlite3_progress_handler(database.get(), kInstructions, &Sqlite::is_late, this);
+    database_ = std::move(database);
+    return {};
+  }
+
+  static int is_late(void* self) {
+    return Time(std::chrono::steady_clock::now()) >= static_cast<Sqlite*>(self)->deadline_ ? 1 : 0;
+  }
+
+  std::string prepare(std::size_t index) {
+    if (statements_[index]) {
+      return {};
+    }
+    const Query& query = queries_[index];
+    sqlite3_stmt* made = nullptr;
+    const char* rest = nullptr;
+    if (sqlite3_prepare_v3(database_.get(), query.text.data(), static_cast<int>(query.text.size()),
+                           SQLITE_PREPARE_PERSISTENT, &made, &rest) != SQLITE_OK) {
+      return broken().bytes;
+    }
+    Statement statement(made);
+    if (made == nullptr || sqlite3_column_count(made) != 1) {
+      return "the query does not yield exactly one column";
+    }
+    for (int i = 1; i <= sqlite3_bind_parameter_count(made); i++) {
+      const char* name = sqlite3_bind_parameter_name(made, i);
+      if (name == nullptr || position(query, name + 1) == query.parameters.size()) {
+        return std::string("the query has a parameter that the key does not: ") +
+               (name == nullptr ? "?" : name);
+      }
+    }
+    statements_[index] = std::move(statement);
+    return {};
+  }
+
+  static std::size_t position(const Query& query, std::string_view name) {
+    std::size_t at = 0;
+    while (at < query.parameters.size() && query.parameters[at] != name) {
+      at++;
+    }
+    return at;
+  }
+
+  static bool bind(sqlite3_stmt* statement, const Load& load, const Query& query) {
+    for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
+      const auto& value =
+          load.values[position(query, sqlite3_bind_parameter_name(statement, i) + 1)];
+      int result = SQLITE_OK;
+      if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        result = sqlite3_bind_int64(statement, i, *number);
+      } else {
+        const std::string& text = std::get<std::string>(value);
+        result =
+            sqlite3_bind_text64(statement, i, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+      }
+      if (result != SQLITE_OK) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  Loaded step(sqlite3_stmt* statement) {
+    switch (sqlite3_step(statement)) {
+      case SQLITE_DONE:
+        return {Loaded::Kind::absent, {}};
+      case SQLITE_ROW:
+        break;
+      case SQLITE_INTERRUPT:
+        return failed(std::string(kTimeout));
+      default:
+        return broken();
+    }
+    const int type = sqlite3_column_type(statement, 0);
+    if (type == SQLITE_NULL) {
+      return {Loaded::Kind::absent, {}};
+    }
+    // Numbers become their text.
+    const void* bytes =
+        type == SQLITE_BLOB ? sqlite3_column_blob(statement, 0) : sqlite3_column_text(statement, 0);
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, 0));
+    if (size > kMaxValue) {
+      return failed("the value is larger than 64mb");
+    }
+    return {Loaded::Kind::value,
+            size == 0 ? std::string() : std::string(static_cast<const char*>(bytes), size)};
+  }
+
+  // The next load opens the file again: it may have been replaced.
+  Loaded broken() {
+    const bool late = is_late(this) != 0;
+    Loaded loaded = failed(late ? std::string(kTimeout) : sqlite3_errmsg(database_.get()));
+    again_ = true;
+    return loaded;
+  }
+
+  const std::string path_;
+  const std::vector<Query> queries_;
+  Database database_;
+  std::vector<Statement> statements_;  // goes before the database
+  Time deadline_{};
+  bool again_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> make_sqlite(SourceConfig config, std::vector<Query> queries) {
+  return std::make_unique<Pool>(config, queries, [path = config.path, queries] {
+    return std::make_unique<Sqlite>(path, queries);
+  });
+}
+
+}  // namespace tiercache::l3

@@ -1,0 +1,27 @@
+// What reads of a string say, made from a value that was loaded. Pure.
+#pragma once
+
+#include "tiercache/command/command.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tiercache::proxy {
+
+// Whether a source is asked where this read finds the key missing in Redis.
+bool loads_value(std::string_view command);
+
+struct LoadShape {
+  enum class Kind : std::uint8_t { value, length, exists, range };
+  Kind kind = Kind::value;
+  std::int64_t first = 0;  // range: as the client has them
+  std::int64_t last = 0;
+};
+// REQUIRES: loads_value() of its name, and a request that Redis has not refused.
+LoadShape shape_of(command::Args args);
+
+// The reply, from that of GET.
+std::string shaped(std::string_view value, const LoadShape& shape);
+
+}  // namespace tiercache::proxy

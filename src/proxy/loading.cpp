@@ -1,0 +1,171 @@
+// Session: keys that a source has if Redis has not (namespaces of tiers l1+l2+l3). A read that
+// finds its key missing in Redis goes on to Loads with all who wait for it; their answers come from
+// there. Of MGET's keys those that are missing go there, and the reply waits for all of them.
+#include "session.hpp"
+#include "split_bulks.hpp"
+
+#include "tiercache/proxy/loads.hpp"
+#include "tiercache/resp/reply_header.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace tiercache::proxy {
+
+namespace {
+
+// Each on its session's thread. `bytes` null: nil.
+void tell(Hub& hub, const std::vector<coherence::Waiter>& waiters,
+          const std::shared_ptr<const std::string>& bytes) {
+  std::unordered_map<std::uint32_t, std::vector<Ticket>> by_worker;
+  for (const coherence::Waiter waiter : waiters) {
+    const Ticket ticket = Ticket::unpack(waiter);
+    by_worker[ticket.worker].push_back(ticket);
+  }
+  for (auto& [index, tickets] : by_worker) {
+    Worker& worker = *hub.workers.at(index);
+    worker.post([&worker, tickets = std::move(tickets), bytes] {
+      for (const Ticket& ticket : tickets) {
+        if (Session* session = worker.find(ticket.session)) {
+          session->on_flight(session->op_of(ticket.op), bytes ? *bytes : std::string_view(),
+                             bytes ? Session::News::bytes : Session::News::nil, true);
+        }
+      }
+    });
+  }
+}
+
+}  // namespace
+
+bool Session::loads(const Classified& what, namespaces::Index space) const {
+  return worker_.spaces().loads(space) && loads_value(what.command->name);
+}
+
+bool Session::loads_any(const Classified& what, Args args) const {
+  return worker_.hub().loads && what.command->name == "mget" &&
+         std::ranges::any_of(args.subspan(1), [&](std::string_view key) {
+           return worker_.spaces().loads(worker_.spaces().find(key));
+         });
+}
+
+// `nothing`: what Redis has said of the missing key; empty: nil.
+void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string nothing) {
+  const Op& op = queue_.at(id);
+  Loading& loading = *op.extra->loading;
+  Loads::Wanted wanted{op.lane, spec_.db, std::move(loading.keys[0]),
+                       op.hash, op.space, loading.asked};
+  const std::size_t reads = waiters.size();
+  worker_.hub().loads->want(
+      worker_, std::move(wanted), reads,
+      [&hub = worker_.hub(), waiters = std::move(waiters), shape = loading.shape,
+       nothing = std::move(nothing)](const LoadAnswer& answer) {
+        std::shared_ptr<const std::string> bytes = answer.bytes;
+        if (answer.kind == l3::Loaded::Kind::value && shape.kind != LoadShape::Kind::value) {
+          bytes = std::make_shared<const std::string>(shaped(*answer.bytes, shape));
+        } else if (!bytes && !nothing.empty()) {
+          bytes = std::make_shared<const std::string>(nothing);
+        }
+        tell(hub, waiters, bytes);
+      });
+}
+
+// False: nothing is to be loaded, the reply is as Redis gave it.
+bool Session::load_elements(std::uint64_t id) {
+  Op& op = queue_.at(id);
+  Loading& loading = *op.extra->loading;
+  const auto elements = split_bulks(op.gather, loading.keys.size());
+  std::vector<std::pair<std::size_t, Loads::Wanted>> missing;
+  for (std::size_t i = 0; i < elements.size(); i++) {
+    const std::string& key = loading.keys[i];
+    Loads::Wanted wanted{
+        op.lane,      spec_.db, key, op.lane->cache.hash(spec_.db, key), worker_.spaces().find(key),
+        loading.asked};
+    if (resp::read_reply_header(elements[i]).number < 0 && worker_.spaces().loads(wanted.space) &&
+        !worker_.hub().loads->is_absent(wanted, now())) {
+      missing.emplace_back(i, std::move(wanted));
+    }
+  }
+  loading.missing = missing.size();
+  loading.elements.resize(elements.size());
+  for (auto& [position, wanted] : missing) {
+    worker_.hub().loads->want(worker_, std::move(wanted), 1,
+                              [&worker = worker_, me = Ticket::unpack(ticket(id)),
+                               i = position](const LoadAnswer& answer) {
+                                worker.post([&worker, me, i, answer] {
+                                  if (Session* session = worker.find(me.session)) {
+                                    session->on_element(session->op_of(me.op), i, answer);
+                                  }
+                                });
+                              });
+  }
+  return !missing.empty();
+}
+
+// With the last of them the reply is whole. One that fails is the reply.
+void Session::on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer) {
+  if (!queue_.contains(id)) {
+    return;
+  }
+  Op& op = queue_.at(id);
+  Loading& loading = *op.extra->loading;
+  if (answer.bytes) {
+    loading.elements[position] = *answer.bytes;
+  }
+  if (--loading.missing > 0) {
+    return;
+  }
+  const auto error = std::ranges::find_if(
+      loading.elements, [](const std::string& element) { return element.starts_with('-'); });
+  if (error != loading.elements.end()) {
+    deliver(op, *error);
+  } else {
+    const auto elements = split_bulks(op.gather, loading.keys.size());
+    std::string reply;
+    resp::append_array_header(reply, elements.size());
+    for (std::size_t i = 0; i < elements.size(); i++) {
+      reply += loading.elements[i].empty() ? elements[i] : std::string_view(loading.elements[i]);
+    }
+    deliver(op, reply);
+  }
+  op.started = true;
+  op.gather.clear();
+  finish(op);
+}
+
+// A client's write is told before it is sent, so that no older value is stored behind it; where one
+// is being stored, it waits until Redis has it. REQUIRES: keys_ are those of the request.
+bool Session::waits_for_store(const Classified& what, Args args) {
+  Loads& loads = *worker_.hub().loads;
+  Effects effects;
+  if (!pinned_ || !flow_->in_multi()) {
+    effects.add(lane_->cache, what.kind, args, keys_, pinned_ ? flow_->db() : spec_.db);
+  } else if (what.fits && what.command->name == "exec") {
+    effects.add(transaction_);
+  }
+  if (effects.wide()) {
+    loads.on_wide_write();
+  }
+  if (!loads.active() || (effects.writes().empty() && !effects.wide())) {
+    return false;
+  }
+  effects.apply_blind(lane_->cache);
+  return loads.must_wait(effects.writes(), effects.wide(), [home = &worker_, me = id_] {
+    home->post([home, me] {
+      if (Session* session = home->find(me)) {
+        session->on_stored();
+      }
+    });
+  });
+}
+
+void Session::on_stored() {
+  if (stall_ == Stall::asked) {
+    stall_ = Stall::none;
+    worker_.touch(*this);
+  }
+}
+
+}  // namespace tiercache::proxy
