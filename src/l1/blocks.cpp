@@ -62,11 +62,6 @@ std::uint64_t units_of(Time deadline) noexcept {
 
 }  // namespace
 
-bool Blocks::fits_narrow(const Reply& reply, const Meta& meta) noexcept {
-  return reply.body().size() <= Entry::kNarrowReply &&
-         (meta.expire_at == kNever || units_of(meta.expire_at) < Entry::kDeadlineMask);
-}
-
 bool Blocks::possible(const Key& key, const Variant& variant, const Reply& reply) noexcept {
   constexpr std::size_t kMax =
       std::numeric_limits<std::uint32_t>::max() - 2 * (sizeof(Entry) + sizeof(Entry::Wide));
@@ -74,11 +69,12 @@ bool Blocks::possible(const Key& key, const Variant& variant, const Reply& reply
          variant.args.size() < kMax / 2;
 }
 
-std::size_t Blocks::size(const Key& key, const Variant& variant, const Reply& reply,
-                         const Meta& meta) noexcept {
-  const bool narrow = Name::narrow(key, variant) && fits_narrow(reply, meta);
-  return sizeof(Entry) + (narrow ? 0 : sizeof(Entry::Wide)) + key.bytes.size() +
-         variant.args.size() + reply.body().size();
+Blocks::Layout Blocks::layout(const Key& key, const Variant& variant, const Reply& reply,
+                              const Meta& meta) noexcept {
+  const bool narrow = Name::narrow(key, variant) && reply.body().size() <= Entry::kNarrowReply &&
+                      (meta.expire_at == kNever || units_of(meta.expire_at) < Entry::kDeadlineMask);
+  const std::size_t header = sizeof(Entry) + (narrow ? 0 : sizeof(Entry::Wide));
+  return {header + key.bytes.size() + variant.args.size() + reply.body().size(), !narrow};
 }
 
 std::size_t Blocks::expected(std::size_t size) noexcept {
@@ -112,20 +108,21 @@ void Blocks::set_reply(Entry& entry, const Reply& reply, const Meta& meta) noexc
                          static_cast<std::uint32_t>(meta.ttl) << Entry::kTtlShift |
                          (reply.bulk() ? Entry::kBulk : 0) | Entry::kReference,
                      std::memory_order_relaxed);
-  std::copy(reply.body().begin(), reply.body().end(), entry.payload() + entry.reply_offset());
+  std::copy(reply.body().begin(), reply.body().end(),
+            const_cast<char*>(entry.reply().body().data()));
 }
 
-Entry* Blocks::make(const Key& key, const Variant& variant, const Reply& reply, const Meta& meta) {
-  Entry* entry = new (allocate(size(key, variant, reply, meta))) Entry;
+Entry* Blocks::make(const Key& key, const Variant& variant, const Reply& reply, const Meta& meta,
+                    const Layout& as) {
+  Entry* entry = new (allocate(as.size)) Entry;
   const std::uint64_t hash = static_cast<std::uint32_t>(key.hash);
   entry->newer_ = hash << Entry::kLinkBits;
   entry->older_ = hash >> Entry::kHomeLowBits << Entry::kLinkBits;
-  const bool is_wide = !Name::narrow(key, variant) || !fits_narrow(reply, meta);
-  const auto key_size = is_wide ? Entry::kWide : static_cast<std::uint32_t>(key.bytes.size());
-  const auto command = is_wide ? 0 : std::uint32_t{variant.command};
+  const auto key_size = as.wide ? Entry::kWide : static_cast<std::uint32_t>(key.bytes.size());
+  const auto command = as.wide ? 0 : std::uint32_t{variant.command};
   entry->shape_.store(key_size << Entry::kKeyShift | command << Entry::kCommandShift,
                       std::memory_order_relaxed);
-  if (is_wide) {
+  if (as.wide) {
     Entry::Wide& wide = *new (entry + 1) Entry::Wide;
     wide.args_size = static_cast<std::uint32_t>(variant.args.size());
     wide.key_size = static_cast<std::uint16_t>(key.bytes.size());
@@ -133,7 +130,8 @@ Entry* Blocks::make(const Key& key, const Variant& variant, const Reply& reply, 
     wide.command = static_cast<std::uint16_t>(variant.command | std::uint32_t{variant.resp}
                                                                     << Entry::kRespShift);
   }
-  char* const args = std::copy(key.bytes.begin(), key.bytes.end(), entry->payload());
+  char* const args =
+      std::copy(key.bytes.begin(), key.bytes.end(), const_cast<char*>(entry->key().data()));
   std::copy(variant.args.begin(), variant.args.end(), args);
   set_reply(*entry, reply, meta);
   return entry;
@@ -142,14 +140,18 @@ Entry* Blocks::make(const Key& key, const Variant& variant, const Reply& reply, 
 Entry* Blocks::copy(const Entry& entry) {
   const Meta meta{entry.expire_at(), entry.generation_low(), entry.seq(), entry.fenced(),
                   entry.ttl(),       entry.negative()};
-  return make({entry.home_hash(), entry.db(), entry.key()}, entry.variant(), entry.reply(), meta);
+  const Key key{entry.home_hash(), entry.db(), entry.key()};
+  return make(key, entry.variant(), entry.reply(), meta,
+              layout(key, entry.variant(), entry.reply(), meta));
 }
 
-bool Blocks::overwrite(Entry& entry, const Reply& reply, const Meta& meta) noexcept {
-  const std::size_t size = entry.block_size() - entry.reply_size() + reply.body().size();
+bool Blocks::overwrite(Entry& entry, const Reply& reply, const Meta& meta,
+                       const Layout& as) noexcept {
+  const std::size_t old_size = entry.block_size();
+  const std::size_t size = old_size - entry.reply().body().size() + reply.body().size();
   // Acquire: the last reader's pin is gone before its bytes are.
-  if (references(entry, std::memory_order_acquire) != 1 ||
-      !(entry.is_wide() || fits_narrow(reply, meta)) || !fits(&entry, entry.block_size(), size)) {
+  if (references(entry, std::memory_order_acquire) != 1 || (as.wide && !entry.is_wide()) ||
+      !fits(&entry, old_size, size)) {
     return false;
   }
   set_reply(entry, reply, meta);

@@ -29,14 +29,13 @@ void Ghosts::add(std::uint32_t hash, std::size_t length) {
   Line& line = lines_[at.line];
   // Its own slot if it has one, else one that is free, else the oldest.
   unsigned best = 0;
-  unsigned best_worth = 0;
-  for (unsigned i = 0; i < kSlots; ++i) {
-    const unsigned worth = line.prints[i] == at.print ? 0x20000U
-                           : line.prints[i] == 0      ? 0x10000U
-                                                      : age(line.times[i]);
-    if (worth >= best_worth) {
-      best = i;
-      best_worth = worth;
+  unsigned found = line.with(at.print);
+  found = found != 0 ? found : line.with(0);
+  if (found != 0) {
+    best = static_cast<unsigned>(std::bit_width(found)) - 1;
+  } else {
+    for (unsigned i = 1; i < kSlots; ++i) {
+      best = age(line.times[i]) >= age(line.times[best]) ? i : best;
     }
   }
   if (member(line, best)) {
@@ -67,17 +66,17 @@ bool Ghosts::take(std::uint32_t hash) noexcept {
   }
   const Place at = place(hash);
   Line& line = lines_[at.line];
-  for (unsigned i = 0; i < kSlots; ++i) {
-    if (line.prints[i] == at.print) {
-      const bool taken = member(line, i);
-      if (taken) {
-        forget(line.times[i]);
-      }
-      line.prints[i] = 0;
-      return taken;
-    }
+  const unsigned found = line.with(at.print);
+  if (found == 0) {
+    return false;
   }
-  return false;
+  const auto i = static_cast<unsigned>(std::countr_zero(found));
+  const bool taken = member(line, i);
+  if (taken) {
+    forget(line.times[i]);
+  }
+  line.prints[i] = 0;
+  return taken;
 }
 
 void Ghosts::forget(std::uint16_t time) noexcept {
@@ -86,10 +85,6 @@ void Ghosts::forget(std::uint16_t time) noexcept {
     --left(time);
     --members_;
   }
-}
-
-std::size_t Ghosts::bytes() const noexcept {
-  return lines_.capacity() * sizeof(Line) + left_.capacity() * sizeof(std::uint32_t);
 }
 
 void Ghosts::clear() noexcept {

@@ -30,19 +30,13 @@ std::size_t grown(std::size_t homes) noexcept {
   return std::max(homes + 1, homes + homes / 8);
 }
 
-// About a millisecond; a tick's number must fit 32 bits for longer than an entry may live.
-constexpr unsigned kTickShift = 20;
-// When so many have passed, they are counted anew from here.
-constexpr std::int64_t kTicksBeforeRestart = std::int64_t{1} << 31;
-
 }  // namespace
 
 Deadlines::Tick Index::tick_of(Time deadline) const noexcept {
   if (deadline == kNever) {
     return Deadlines::kNone;
   }
-  const std::int64_t left = (deadline - ticks_from_).count();
-  const std::int64_t ticks = (left >> kTickShift) + 1;
+  const std::int64_t ticks = ticks_until(deadline) + 1;
   return static_cast<Deadlines::Tick>(std::clamp<std::int64_t>(ticks, 0, Deadlines::kNone - 1));
 }
 
@@ -59,7 +53,7 @@ Deadlines::Tick Index::earliest_of(Slot slot) const noexcept {
 }
 
 Index::Table* Index::due(Time now) noexcept {
-  std::int64_t ticks = (now - ticks_from_).count() >> kTickShift;
+  std::int64_t ticks = ticks_until(now);
   if (ticks >= kTicksBeforeRestart) [[unlikely]] {
     ticks_from_ = now;
     ticks = 0;

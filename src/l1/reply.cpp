@@ -3,7 +3,6 @@
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <system_error>
 
 namespace tiercache::l1 {
 
@@ -33,19 +32,22 @@ Reply Reply::of(std::string_view frame) noexcept {
     return whole;
   }
   std::size_t size = 0;
-  const char* last = frame.data() + frame.size();
-  const auto [end, error] = std::from_chars(frame.data() + 1, last, size);
-  if (error != std::errc() || size > frame.size()) {
-    return whole;
+  std::size_t head = 1;
+  for (; head < frame.size() && frame[head] >= '0' && frame[head] <= '9'; ++head) {
+    size = size * 10 + static_cast<std::size_t>(frame[head] - '0');
+    if (size > frame.size()) {
+      return whole;
+    }
   }
   // "$05" means the same but is written otherwise, and is not ours to change.
-  std::array<char, kLongestHead> head;
-  const auto head_size = static_cast<std::size_t>(write_head(head.data(), size) - head.data());
-  if (frame.size() != head_size + size + kLineEnd.size() ||
-      !frame.starts_with(std::string_view(head.data(), head_size)) || !frame.ends_with(kLineEnd)) {
+  const bool plain = head > 1 && (frame[1] != '0' || head == 2);
+  head += kLineEnd.size();
+  if (!plain || frame.size() != head + size + kLineEnd.size() ||
+      frame.substr(head - kLineEnd.size(), kLineEnd.size()) != kLineEnd ||
+      !frame.ends_with(kLineEnd)) {
     return whole;
   }
-  return {frame.substr(head_size, size), Framing::bulk};
+  return {frame.substr(head, size), Framing::bulk};
 }
 
 std::size_t Reply::size() const noexcept {

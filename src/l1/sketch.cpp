@@ -96,10 +96,6 @@ void Sketch::prefetch(std::uint32_t hash) const noexcept {
   }
 }
 
-std::size_t Sketch::bytes() const noexcept {
-  return lines_.capacity() * sizeof(Line) + odd_.capacity();
-}
-
 void Sketch::clear() noexcept {
   *this = Sketch();
 }

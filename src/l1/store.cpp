@@ -98,13 +98,18 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
   const Reply reply = Reply::of(frame);
   TC_CHECK(meta.seq <= kMaxSeq && variant.command < kCommandEnd && variant.resp <= 3);
   adopt_generation(generation);
+  // Who would have to go: what that takes is loaded while the key is looked for.
+  if (const Entry* next = policy_.any()) {
+    index_.prefetch_slot(next->home_hash());
+    __builtin_prefetch(next->prev(), 1);
+  }
   const Index::Sought sought = index_.seek(key, variant, Index::Use::touch);
   Entry* entry = sought.entry;
-  const std::size_t size = Blocks::size(key, variant, reply, meta);
+  const Blocks::Layout as = Blocks::layout(key, variant, reply, meta);
   // A generation that is over here already is that of a caller who was on its way meanwhile.
   if (now >= kept_deadline(meta.expire_at) || meta.generation != generation ||
       generation != generation_ || !Blocks::possible(key, variant, reply) ||
-      size > limits_.max_bytes) {
+      as.size > limits_.max_bytes) {
     if (entry != nullptr) {
       drop(entry);
       free_if_empty();
@@ -112,7 +117,7 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
     return nullptr;
   }
   const std::size_t old_size = entry == nullptr ? 0 : entry->block_size();
-  if (entry != nullptr && Blocks::overwrite(*entry, reply, meta)) {
+  if (entry != nullptr && Blocks::overwrite(*entry, reply, meta, as)) {
     policy_.resized(entry, old_size, entry->block_size());
     policy_.hit(entry);
     index_.note_deadline(key.hash, entry->expire_at());
@@ -120,12 +125,14 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
     if (entry != nullptr) {
       drop(entry);
     }
-    sweep(now, generation, kLookAtPut);
+    if (index_.is_due(now)) {
+      sweep(now, generation, kLookAtPut);
+    }
     // First, so that the block that goes may be the one that comes.
-    if (!make_room({Blocks::expected(size), 1}, nullptr, now, generation)) {
+    if (!make_room({Blocks::expected(as.size), 1}, nullptr, now, generation)) {
       return nullptr;
     }
-    entry = Blocks::make(key, variant, reply, meta);
+    entry = Blocks::make(key, variant, reply, meta, as);
     entry_bytes_ += Blocks::allocated(*entry);
     policy_.insert(entry);
     if (index_.add(key.hash, entry, sought.hash_seen) > std::max(1U, limits_.max_variants)) {
@@ -145,7 +152,7 @@ Entry* Store::put(const Key& key, const Variant& variant, std::string_view frame
 
 bool Store::make_room(Need need, const Entry* kept, Time now, std::uint64_t generation) {
   while (over_limits(need)) {
-    if (sweep(now, generation, kLookToSpare) != 0) {
+    if (index_.is_due(now) && sweep(now, generation, kLookToSpare) != 0) {
       continue;
     }
     Entry* victim = policy_.victim(kept, too_many(need) ? Measure::entries : Measure::bytes);

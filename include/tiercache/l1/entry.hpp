@@ -76,14 +76,16 @@ class Entry {
   Entry& operator=(const Entry&) = delete;
 
   std::string_view key() const noexcept {
-    return {payload(), key_size()};
+    const Sizes sizes = this->sizes();
+    return {bytes() + sizes.header, sizes.key};
   }
   std::string_view args() const noexcept {
-    return is_wide() ? std::string_view(payload() + wide().key_size, wide().args_size)
-                     : std::string_view();
+    const Sizes sizes = this->sizes();
+    return {bytes() + sizes.header + sizes.key, sizes.args};
   }
   Reply reply() const noexcept {
-    return {{payload() + reply_offset(), reply_size()},
+    const Sizes sizes = this->sizes();
+    return {{bytes() + sizes.header + sizes.key + sizes.args, sizes.reply},
             (shape() & kBulk) != 0 ? Reply::Framing::bulk : Reply::Framing::as_is};
   }
   std::uint32_t db() const noexcept {
@@ -139,8 +141,7 @@ class Entry {
                                                                 << kHomeLowBits);
   }
   bool matches(std::uint32_t db_number, std::string_view key_bytes) const noexcept {
-    return key_size() == key_bytes.size() && db() == db_number &&
-           std::memcmp(payload(), key_bytes.data(), key_bytes.size()) == 0;
+    return key() == key_bytes && db() == db_number;
   }
   bool matches(const Variant& wanted) const noexcept {
     return command() == wanted.command && resp() == wanted.resp && args() == wanted.args;
@@ -216,8 +217,11 @@ class Entry {
   bool is_wide() const noexcept {
     return (shape() >> kKeyShift & kWide) == kWide;
   }
+  const char* bytes() const noexcept {
+    return reinterpret_cast<const char*>(this);
+  }
   const char* behind_header() const noexcept {
-    return reinterpret_cast<const char*>(this + 1);
+    return bytes() + sizeof(Entry);
   }
   // REQUIRES: is_wide().
   const Wide& wide() const noexcept {
@@ -226,23 +230,25 @@ class Entry {
   Wide& wide() noexcept {
     return const_cast<Wide&>(std::as_const(*this).wide());
   }
-  const char* payload() const noexcept {
-    return behind_header() + (is_wide() ? sizeof(Wide) : 0);
-  }
-  char* payload() noexcept {
-    return const_cast<char*>(std::as_const(*this).payload());
-  }
-  std::size_t key_size() const noexcept {
-    return is_wide() ? wide().key_size : shape() >> kKeyShift & kWide;
-  }
-  std::size_t reply_size() const noexcept {
-    return is_wide() ? wide().reply_size : shape() >> kReplyShift & kNarrowReply;
-  }
-  std::size_t reply_offset() const noexcept {
-    return key_size() + (is_wide() ? wide().args_size : 0);
+  // The parts of the block, in their order.
+  struct Sizes {
+    std::size_t header;
+    std::size_t key;
+    std::size_t args;
+    std::size_t reply;
+  };
+  // Reads the shape once: the compiler must not merge reads of what is atomic.
+  Sizes sizes() const noexcept {
+    const std::uint32_t shape = this->shape();
+    const std::uint32_t key = shape >> kKeyShift & kWide;
+    if (key != kWide) [[likely]] {
+      return {sizeof(Entry), key, 0, shape >> kReplyShift & kNarrowReply};
+    }
+    return {sizeof(Entry) + sizeof(Wide), wide().key_size, wide().args_size, wide().reply_size};
   }
   std::size_t block_size() const noexcept {
-    return sizeof(Entry) + (is_wide() ? sizeof(Wide) : 0) + reply_offset() + reply_size();
+    const Sizes sizes = this->sizes();
+    return sizes.header + sizes.key + sizes.args + sizes.reply;
   }
   Time far_deadline() const noexcept {
     std::uint64_t units = expiry_ & kDeadlineMask;

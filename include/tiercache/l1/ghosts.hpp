@@ -21,7 +21,9 @@ class Ghosts {
   void add(std::uint32_t hash, std::size_t length);
   // Whether it is a member; it is none afterwards.
   bool take(std::uint32_t hash) noexcept;
-  std::size_t bytes() const noexcept;
+  std::size_t bytes() const noexcept {
+    return lines_.capacity() * sizeof(Line) + left_.capacity() * sizeof(std::uint32_t);
+  }
   void clear() noexcept;
 
  private:
@@ -32,6 +34,15 @@ class Ghosts {
   struct Line {
     std::uint16_t prints[kSlots];  // 0: free
     std::uint16_t times[kSlots];
+
+    // Bit i: slot i has that print.
+    unsigned with(std::uint16_t print) const noexcept {
+      unsigned found = 0;
+      for (unsigned i = 0; i < kSlots; ++i) {
+        found |= static_cast<unsigned>(prints[i] == print) << i;
+      }
+      return found;
+    }
   };
   static_assert(sizeof(Line) == 64);
 

@@ -102,6 +102,12 @@ class Index {
   // is due at most a millisecond after its deadline, and until then it costs nobody a look.
   template <class F>
   std::optional<unsigned> visit_due(Time now, F&& keep);
+  // False: it would visit none.
+  bool is_due(Time now) const noexcept {
+    const std::int64_t ticks = ticks_until(now);
+    return ticks >= std::min(table_.deadlines.earliest(), old_.deadlines.earliest()) ||
+           ticks >= kTicksBeforeRestart;
+  }
   // An entry under that hash has got an earlier deadline. REQUIRES: there.
   void note_deadline(KeyHash hash, Time deadline) noexcept {
     Table& table = table_of(static_cast<std::uint32_t>(hash));
@@ -258,6 +264,13 @@ class Index {
   }
   Table& table_of(std::uint32_t hash) noexcept {
     return const_cast<Table&>(std::as_const(*this).table_of(hash));
+  }
+  // About a millisecond; a tick's number must fit 32 bits for longer than an entry may live.
+  static constexpr unsigned kTickShift = 20;
+  // When so many have passed, they are counted anew from here.
+  static constexpr std::int64_t kTicksBeforeRestart = std::int64_t{1} << 31;
+  std::int64_t ticks_until(Time now) const noexcept {
+    return (now - ticks_from_).count() >> kTickShift;
   }
   // The first tick at which an entry with that deadline is dead for sure.
   Deadlines::Tick tick_of(Time deadline) const noexcept;

@@ -28,7 +28,9 @@ class Sketch {
   // 0 to 15.
   unsigned estimate(std::uint32_t hash) noexcept;
   void prefetch(std::uint32_t hash) const noexcept;
-  std::size_t bytes() const noexcept;
+  std::size_t bytes() const noexcept {
+    return lines_.capacity() * sizeof(Line) + odd_.capacity();
+  }
   void clear() noexcept;
 
  private:
