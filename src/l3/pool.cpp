@@ -53,13 +53,14 @@ Pool::~Pool() {
   }
 }
 
-bool Pool::submit(Load load) {
+Source::Taken Pool::submit(Load load) {
   bool full = false;
   {
     MutexLock lock(mutex_);
-    if (stopping_ || waiting_ >= config_.queue) {
+    const bool away = breaker_.refuses(now());
+    if (away || stopping_ || waiting_ >= config_.queue) {
       totals_.refused++;
-      return false;
+      return away ? Taken::away : Taken::full;
     }
     Queue& queue = queues_[load.query];
     queue.waiting.push_back({std::move(load), now() + config_.timeout});
@@ -71,13 +72,15 @@ bool Pool::submit(Load load) {
   } else {
     ready_.notify_one();
   }
-  return true;
+  return Taken::yes;
 }
 
 SourceTotals Pool::totals() const {
   MutexLock lock(mutex_);
   SourceTotals totals = totals_;
   totals.waiting = waiting_;
+  totals.opened = breaker_.opened();
+  totals.left_alone = breaker_.state() != Breaker::State::closed;
   return totals;
 }
 
@@ -130,14 +133,22 @@ std::vector<Pool::Waiting> Pool::take() {
 }
 
 void Pool::run(Connection& connection, std::vector<Waiting> batch) {
-  std::vector<Loaded> results(batch.size(),
-                              {Loaded::Kind::failed, std::string(Connection::kTimeout)});
   const Time begun = now();
   // The oldest come first, so those that are too late do.
   const auto first =
       std::ranges::find_if(batch, [&](const Waiting& waiting) { return begun < waiting.deadline; });
   const auto late = static_cast<std::size_t>(first - batch.begin());
-  if (first != batch.end()) {
+  bool ask = first != batch.end();
+  if (ask) {
+    MutexLock lock(mutex_);
+    ask = breaker_.admit(begun);
+  }
+  std::vector<Loaded> results;
+  for (std::size_t i = 0; i < batch.size(); i++) {
+    results.push_back(
+        {Loaded::Kind::failed, std::string(i < late ? Connection::kTimeout : kAway), true});
+  }
+  if (ask) {
     std::vector<const Load*> loads;
     for (auto one = first; one != batch.end(); ++one) {
       loads.push_back(&one->load);
@@ -148,8 +159,13 @@ void Pool::run(Connection& connection, std::vector<Waiting> batch) {
   {
     MutexLock lock(mutex_);
     totals_.running--;
-    totals_.loads += batch.size() - late;
-    totals_.queries += first == batch.end() ? 0 : 1;
+    totals_.loads += ask ? batch.size() - late : 0;
+    totals_.queries += ask ? 1 : 0;
+    if (ask && results.back().away) {
+      breaker_.on_failed(now());
+    } else if (ask) {
+      breaker_.on_answered();
+    }
     totals_.busy_us += static_cast<std::uint64_t>(took / std::chrono::microseconds(1));
     for (const Loaded& loaded : results) {
       if (loaded.kind == Loaded::Kind::failed) {

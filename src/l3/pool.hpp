@@ -5,6 +5,8 @@
 // queries the one whose load has waited longest is next.
 #pragma once
 
+#include "breaker.hpp"
+
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/base/time.hpp"
 #include "tiercache/l3/source.hpp"
@@ -47,7 +49,7 @@ class Pool final : public Source {
   const std::string& name() const noexcept override {
     return config_.name;
   }
-  bool submit(Load load) override;
+  Taken submit(Load load) override;
   SourceTotals totals() const override;
 
  private:
@@ -73,6 +75,7 @@ class Pool final : public Source {
   std::vector<Queue> queues_ TC_GUARDED_BY(mutex_);  // by query
   std::size_t waiting_ TC_GUARDED_BY(mutex_) = 0;    // in all of them
   SourceTotals totals_ TC_GUARDED_BY(mutex_);
+  Breaker breaker_ TC_GUARDED_BY(mutex_);
   bool stopping_ TC_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

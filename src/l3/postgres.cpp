@@ -86,7 +86,8 @@ class Postgres final : public Connection {
       return;
     }
     if (problem.kind != Problem::Kind::none) {
-      std::ranges::fill(results, failed(problem.why));
+      const bool away = problem.kind == Problem::Kind::lost || problem.why == kTimeout;
+      std::ranges::fill(results, Loaded{Loaded::Kind::failed, problem.why, away});
     }
   }
 

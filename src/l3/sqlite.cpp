@@ -28,8 +28,8 @@ struct EndStatement {
 using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 using Statement = std::unique_ptr<sqlite3_stmt, EndStatement>;
 
-Loaded failed(std::string why) {
-  return {Loaded::Kind::failed, std::move(why)};
+Loaded failed(std::string why, bool away = false) {
+  return {Loaded::Kind::failed, std::move(why), away};
 }
 
 class Sqlite final : public Connection {
@@ -46,7 +46,7 @@ class Sqlite final : public Connection {
   Loaded ask(const Load& load, Time deadline) {
     deadline_ = deadline;
     if (std::string why = open(); !why.empty()) {
-      return failed(std::move(why));
+      return failed(std::move(why), true);
     }
     const auto left = deadline - Time(std::chrono::steady_clock::now());
     sqlite3_busy_timeout(database_.get(), static_cast<int>(std::max<std::int64_t>(
@@ -146,7 +146,7 @@ class Sqlite final : public Connection {
       case SQLITE_ROW:
         break;
       case SQLITE_INTERRUPT:
-        return failed(std::string(kTimeout));
+        return failed(std::string(kTimeout), true);
       default:
         return broken();
     }
@@ -168,7 +168,7 @@ class Sqlite final : public Connection {
   // The next load opens the file again: it may have been replaced.
   Loaded broken() {
     const bool late = is_late(this) != 0;
-    Loaded loaded = failed(late ? std::string(kTimeout) : sqlite3_errmsg(database_.get()));
+    Loaded loaded = failed(late ? std::string(kTimeout) : sqlite3_errmsg(database_.get()), late);
     again_ = true;
     return loaded;
   }

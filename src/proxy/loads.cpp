@@ -190,8 +190,11 @@ void Loads::ask(const LoadPtr& load) {
   work.done = [this, load](l3::Loaded loaded) {
     on_loaded(load, std::move(loaded));
   };
-  if (!space.source->submit(std::move(work))) {
-    on_loaded(load, {l3::Loaded::Kind::failed, "too many loads are waiting"});
+  const l3::Source::Taken taken = space.source->submit(std::move(work));
+  if (taken != l3::Source::Taken::yes) {
+    const bool away = taken == l3::Source::Taken::away;
+    on_loaded(load, {l3::Loaded::Kind::failed,
+                     std::string(away ? l3::kAway : "too many loads are waiting"), away});
   }
 }
 
@@ -364,11 +367,17 @@ std::vector<std::pair<std::string, std::string>> Loads::source_lines() const {
   for (const auto& source : sources_) {
     const l3::SourceTotals totals = source->totals();
     const std::pair<std::string_view, std::uint64_t> facts[] = {
-        {"loads", totals.loads},     {"queries", totals.queries},
-        {"failed", totals.failed},   {"timeouts", totals.timeouts},
-        {"refused", totals.refused}, {"waiting", totals.waiting},
-        {"running", totals.running}, {"most_running", totals.most_running},
-        {"busy_us", totals.busy_us}};
+        {"loads", totals.loads},
+        {"queries", totals.queries},
+        {"failed", totals.failed},
+        {"timeouts", totals.timeouts},
+        {"refused", totals.refused},
+        {"waiting", totals.waiting},
+        {"running", totals.running},
+        {"most_running", totals.most_running},
+        {"busy_us", totals.busy_us},
+        {"left_alone", totals.left_alone ? 1 : 0},
+        {"left_alone_times", totals.opened}};
     std::string text;
     for (const auto& [name, value] : facts) {
       text.append(text.empty() ? "" : ",").append(name).append("=");

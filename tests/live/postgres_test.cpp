@@ -157,6 +157,20 @@ TEST_CASE("PostgreSQL: a server that goes and comes back") {
   CHECK(world.get("one:3") == "doc 3");
 }
 
+TEST_CASE("PostgreSQL: a server that does not answer is left alone for a while") {
+  World world("concurrency = 1\ntimeout_ms = 60000\n");
+  world.database.crash();
+  const std::string alone =
+      "ERR tiercache: source 'db' of namespace 'one': it does not answer, and is left alone for a "
+      "while";
+  CHECK(eventually([&] { return world.get("one:1") == alone; }));
+  CHECK(world.counted("left_alone_times") >= 1);
+  CHECK(world.counted("queries") >= 5);
+  world.database.start();
+  CHECK(eventually([&] { return world.get("one:1") == "doc 1"; }));
+  CHECK(world.counted("left_alone") == 0);
+}
+
 TEST_CASE("PostgreSQL: a load that takes too long ends, there and here") {
   World world("concurrency = 1\ntimeout_ms = 300\n");
   CHECK(world.get("asleep:1") ==

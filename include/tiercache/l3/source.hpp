@@ -9,6 +9,8 @@
 // `timeout` for each from its submission, waiting included: the query is interrupted then, and one
 // that has waited so long is not begun, so an answer comes after twice that at the latest. A value
 // is kMaxValue at most.
+// A source that has not answered several times in a row is left alone for a while
+// (src/l3/breaker.hpp).
 #pragma once
 
 #include "tiercache/base/time.hpp"
@@ -19,11 +21,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tiercache::l3 {
 
 inline constexpr std::size_t kMaxValue = std::size_t{64} << 20U;
+inline constexpr std::string_view kAway = "it does not answer, and is left alone for a while";
 
 struct SourceConfig {
   std::string name;
@@ -53,6 +57,7 @@ struct Loaded {
   };
   Kind kind = Kind::failed;
   std::string bytes;
+  bool away = false;  // failed: the source has not answered
 };
 
 struct Load {
@@ -68,6 +73,8 @@ struct SourceTotals {
   std::uint64_t timeouts = 0;  // of the failed
   std::uint64_t refused = 0;   // the queue was full
   std::uint64_t busy_us = 0;   // time that queries took, together
+  std::uint64_t opened = 0;    // how often it has begun to be left alone
+  bool left_alone = false;     // it is now
   std::size_t waiting = 0;
   std::size_t running = 0;
   std::size_t most_running = 0;
@@ -81,8 +88,13 @@ class Source {
   virtual ~Source() = default;
 
   virtual const std::string& name() const noexcept = 0;
-  // False, and `done` will not be called: too many wait already.
-  virtual bool submit(Load load) = 0;
+  enum class Taken : std::uint8_t {
+    yes,
+    full,  // too many wait already
+    away,  // the source does not answer, and is left alone for a while
+  };
+  // If it is not taken `done` will not be called.
+  virtual Taken submit(Load load) = 0;
   virtual SourceTotals totals() const = 0;
 };
 

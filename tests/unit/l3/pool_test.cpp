@@ -1,8 +1,10 @@
 // Which loads go together, and how many queries there are.
 #include "pool.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include <doctest/doctest.h>
 
@@ -46,12 +48,12 @@ struct Bench {
     };
   }
   void submit(Pool& pool, std::size_t query, std::int64_t key) {
-    CHECK(pool.submit({query, {key}, [this, key](const Loaded& loaded) {
-                         const std::lock_guard lock(mutex);
-                         CHECK(loaded.bytes == std::to_string(key));
-                         answered++;
-                         changed.notify_all();
-                       }}));
+    CHECK(Source::Taken::yes == pool.submit({query, {key}, [this, key](const Loaded& loaded) {
+                                               const std::lock_guard lock(mutex);
+                                               CHECK(loaded.bytes == std::to_string(key));
+                                               answered++;
+                                               changed.notify_all();
+                                             }}));
   }
   template <class Done>
   void wait(Done done) {
@@ -147,9 +149,59 @@ TEST_CASE("one that waits for others is told when the source goes") {
   std::size_t told = 0;
   {
     Pool pool(limits(2, std::chrono::hours(1)), kQueries, bench.connect());
-    CHECK(pool.submit({1, {std::int64_t{1}}, [&](const Loaded& loaded) {
-                         told += loaded.kind == Loaded::Kind::failed ? 1 : 0;
-                       }}));
+    const Source::Taken taken = pool.submit({1, {std::int64_t{1}}, [&](const Loaded& loaded) {
+                                               told += loaded.kind == Loaded::Kind::failed ? 1 : 0;
+                                             }});
+    CHECK(taken == Source::Taken::yes);
   }
   CHECK(told == 1);
+}
+
+TEST_CASE("a source that does not answer is left alone, and tried again") {
+  // Fails until it is told otherwise.
+  struct Failing final : Connection {
+    explicit Failing(std::atomic<bool>& works) : works_(works) {
+    }
+    void run(std::span<const Load* const> /*loads*/, Time /*deadline*/,
+             std::span<Loaded> results) override {
+      results[0] = works_ ? Loaded{Loaded::Kind::value, "it"}
+                          : Loaded{Loaded::Kind::failed, "no route", true};
+    }
+    std::atomic<bool>& works_;
+  };
+  std::atomic<bool> works{false};
+  Pool pool(limits(1, std::chrono::microseconds(0)), kQueries,
+            [&] { return std::make_unique<Failing>(works); });
+  std::mutex mutex;
+  std::condition_variable changed;
+  // How it was taken, or what it brought.
+  const auto load = [&]() -> std::string {
+    std::optional<std::string> brought;
+    const Source::Taken taken = pool.submit({0, {std::int64_t{1}}, [&](const Loaded& loaded) {
+                                               const std::lock_guard lock(mutex);
+                                               brought = loaded.bytes;
+                                               changed.notify_all();
+                                             }});
+    if (taken != Source::Taken::yes) {
+      return taken == Source::Taken::away ? "away" : "full";
+    }
+    std::unique_lock lock(mutex);
+    CHECK(changed.wait_for(lock, std::chrono::seconds(60), [&] { return brought.has_value(); }));
+    return brought.value_or("");
+  };
+  for (unsigned i = 0; i < Breaker::kFailures; i++) {
+    CHECK(load() == "no route");
+  }
+  CHECK(load() == "away");
+  CHECK(pool.totals().left_alone);
+  CHECK(pool.totals().queries == Breaker::kFailures);
+  works = true;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::string brought;
+  while (brought != "it" && std::chrono::steady_clock::now() < deadline) {
+    brought = load();
+  }
+  CHECK(brought == "it");
+  CHECK_FALSE(pool.totals().left_alone);
+  CHECK(pool.totals().opened == 1);
 }

@@ -77,7 +77,7 @@ struct Answers {
 
 Loaded load(World& world, std::size_t query, std::vector<KeyPattern::Value> values) {
   Answers answers;
-  REQUIRE(world.source->submit({query, std::move(values), answers.take()}));
+  REQUIRE(world.source->submit({query, std::move(values), answers.take()}) == Source::Taken::yes);
   const auto all = answers.wait(1);
   return all.empty() ? Loaded{} : all[0];
 }
@@ -142,7 +142,7 @@ TEST_CASE("a query that takes too long is interrupted, and what waited as long i
   World world(config);
   Answers answers;
   for (int i = 0; i < 3; i++) {
-    REQUIRE(world.source->submit({5, {std::int64_t{1}}, answers.take()}));
+    REQUIRE(world.source->submit({5, {std::int64_t{1}}, answers.take()}) == Source::Taken::yes);
   }
   for (const Loaded& loaded : answers.wait(3)) {
     CHECK(loaded.kind == Loaded::Kind::failed);
@@ -161,7 +161,8 @@ TEST_CASE("so many run at a time, so many wait, and no more are taken") {
   Answers answers;
   std::size_t taken = 0;
   for (int i = 0; i < 50; i++) {
-    taken += world.source->submit({5, {std::int64_t{1}}, answers.take()}) ? 1 : 0;
+    taken +=
+        world.source->submit({5, {std::int64_t{1}}, answers.take()}) == Source::Taken::yes ? 1 : 0;
   }
   CHECK(taken >= 3);
   CHECK(taken <= 5);
@@ -179,7 +180,7 @@ TEST_CASE("what waits when the source goes is told") {
   World world(config);
   Answers answers;
   for (int i = 0; i < 4; i++) {
-    REQUIRE(world.source->submit({5, {std::int64_t{1}}, answers.take()}));
+    REQUIRE(world.source->submit({5, {std::int64_t{1}}, answers.take()}) == Source::Taken::yes);
   }
   world.source.reset();
   CHECK(answers.wait(4).size() == 4);

@@ -38,9 +38,9 @@ class FakeSource final : public l3::Source {
   const std::string& name() const noexcept override {
     return name_;
   }
-  bool submit(l3::Load load) override {
+  Taken submit(l3::Load load) override {
     queries.push_back({std::move(load), {}});
-    return true;
+    return Taken::yes;
   }
   l3::SourceTotals totals() const override {
     return {};
