@@ -286,7 +286,7 @@ void Session::leave_node(std::uint64_t id, Lane& to) {
     if (op.alone) {
       op.waiters.push_back(ticket(id));
     }
-  } else if (op.kind == OpKind::multi) {
+  } else if (op.fills_keys()) {
     give_up_multi(op);
   }
   op.effects.move(op.lane->cache, to.cache);
@@ -301,7 +301,7 @@ void Session::arrive(Op& op) {
   }
   if (op.kind == OpKind::flight) {
     op.lane->cache.pass_read(op.hash);
-  } else if (op.kind == OpKind::multi) {
+  } else if (op.fills_keys()) {
     op.started = true;
     for (const MultiFill::Part& part : extra.multi.parts) {
       op.lane->cache.pass_read(part.hash);

@@ -33,7 +33,17 @@ std::optional<Session::Step> Session::split_request(const Classified& what, Args
     }
     lanes.push_back(&worker_.lane(node));
   }
-  return send_parts(what, std::move(*cut), lanes);
+  const bool kept = what.kind == Kind::multi_read && keeps_all(what, args.subspan(1));
+  if (kept && hit_parts(what, args, *cut, lanes)) {
+    worker_.count(stats::Counter::commands);
+    return Step::next;
+  }
+  const bool fills = kept && may_fill(what, args.subspan(1));
+  const Step step = send_parts(what, std::move(*cut), lanes, fills);
+  if (kept && step == Step::next) {
+    worker_.count(stats::Counter::l1_misses);
+  }
+  return step;
 }
 
 Session::Step Session::ask_all(const Classified& what, Args args, Merge merge) {
@@ -75,11 +85,11 @@ Session::Step Session::ask_all(const Classified& what, Args args, Merge merge) {
   }
   cut.random = static_cast<std::uint64_t>(time_.time_since_epoch().count());
   cut.parts.assign(lanes.size(), SplitPart{words});
-  return send_parts(what, std::move(cut), lanes);
+  return send_parts(what, std::move(cut), lanes, false);
 }
 
 Session::Step Session::send_parts(const Classified& what, Split cut,
-                                  const std::vector<Lane*>& lanes) {
+                                  const std::vector<Lane*>& lanes, bool fills) {
   // All or nothing is sent: a session that stalls asks again.
   for (Lane* lane : lanes) {
     use(*lane);
@@ -97,7 +107,7 @@ Session::Step Session::send_parts(const Classified& what, Split cut,
   std::vector<std::uint64_t> away;
   for (std::size_t i = 0; i < gathered->split.parts.size(); i++) {
     use(*lanes[i]);
-    send_part(what, gathered, i);
+    send_part(what, gathered, i, fills);
     if (!link_) {
       away.push_back(queue_.next_id() - 1);
     }
@@ -116,7 +126,7 @@ Session::Step Session::send_parts(const Classified& what, Split cut,
 }
 
 void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>& gathered,
-                        std::size_t index) {
+                        std::size_t index, bool fills) {
   const std::vector<std::string_view>& args = gathered->split.parts[index].args;
   const std::uint64_t id = push(OpKind::part);
   Op& op = queue_.at(id);
@@ -124,6 +134,11 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
   op.more().gathered = gathered;
   op.more().part = index;
   if (!link_) {
+    return;
+  }
+  if (fills && lane_->cache.status().view().state == coherence::LinkState::live &&
+      begin_multi(id, Args(args).subspan(1))) {
+    send_words(args, id);
     return;
   }
   read_keys(what, args);
@@ -141,6 +156,10 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
       coherence_.on_read_sent(hash, link_->next_place().seq);
     }
   }
+  send_words(args, id);
+}
+
+void Session::send_words(Args args, std::uint64_t id) {
   scratch_.clear();
   resp::append_array_header(scratch_, args.size());
   for (const std::string_view arg : args) {
@@ -166,6 +185,9 @@ void Session::on_part_piece(std::uint64_t id, std::string_view piece, bool last)
     op.gather.append(piece);
   }
   if (last) {
+    if (op.fills_keys() && !op.more().multi.given_up) {
+      end_multi(op);
+    }
     end_part(id, std::move(op.gather));
   }
 }

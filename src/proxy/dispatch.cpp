@@ -12,23 +12,6 @@ namespace tiercache::proxy {
 using command::Kind;
 using command::Route;
 
-namespace {
-
-// Whether L1 may hold what a read of several keys shows: all of them, since an MGET fills key by
-// key. One of a stricter bound than the others goes upstream with them.
-bool may_keep(const Hub& hub, const Spaces& spaces, std::uint16_t position, command::Args keys) {
-  if (!spaces.any() && !spaces.keeps(namespaces::kDefault, position)) {
-    return false;
-  }
-  return std::ranges::all_of(keys, [&](std::string_view key) {
-    const namespaces::Index space = spaces.find(key);
-    return spaces.keeps(space, position) && spaces.max_staleness(space) == Duration::max() &&
-           hub.keeps(key);
-  });
-}
-
-}  // namespace
-
 Session::Classified Session::classify(Args args) const {
   Classified what;
   what.command = worker_.table().find(args);
@@ -125,7 +108,7 @@ Session::Step Session::shared(const Request& request, const Classified& what) {
       return answer_local(local_keys(what, request.args), what, request.args);
     }
   } else if (what.kind == Kind::multi_read) {
-    if (may_keep(worker_.hub(), worker_.spaces(), what.position, request.args.subspan(1))) {
+    if (keeps_all(what, request.args.subspan(1))) {
       return multi_read(request, what, Keep::yes);
     }
     if (loads_any(what, request.args)) {

@@ -1,5 +1,6 @@
-// Session: reads of several keys. L1 answers only if all of them hit as of one PING; else the whole
-// command goes upstream on one link, and an MGET's reply fills L1 key by key.
+// Session: reads of several keys. L1 answers only if all of them hit as of one PING (over a
+// Cluster: of one PING a slot); else the whole command goes upstream on one link, and an MGET's
+// reply fills L1 key by key.
 #include "refusal.hpp"
 #include "session.hpp"
 #include "split_bulks.hpp"
@@ -19,88 +20,40 @@ constexpr std::size_t kMaxFilledKeys = 128;
 // Looking up thousands of keys costs more than a whole hit can save.
 constexpr std::size_t kMaxLookedUp = 1024;
 
-}  // namespace
+// A reply's parts as L1 gives them: MGET's elements, what EXISTS counts.
+class Found {
+ public:
+  Found(bool mget, std::uint16_t command, resp::Version version, std::string& elements)
+      : mget_(mget), command_(command), version_(version), elements_(elements) {
+  }
+  void add(const l1::Entry& entry) {
+    if (mget_) {
+      append_hit(elements_, command_, entry, version_);
+      return;
+    }
+    part_.clear();
+    append_hit(part_, command_, entry, version_);
+    existing_ += resp::read_reply_header(part_).number;
+  }
+  std::int64_t existing() const {
+    return existing_;
+  }
 
-Session::Step Session::multi_read(const Request& request, const Classified& what, Keep keep) {
-  coherence::Cache& cache = lane_->cache;
-  const coherence::View view = cache.status().view();
-  if (!worker_.config().l1.enabled || view.state != coherence::LinkState::live) {
-    keep = Keep::no;
-  }
-  if (keep == Keep::no && !loads_any(what, request.args)) {
-    return relay(request, what);
-  }
-  const bool mget = what.command->name == "mget";
-  const std::uint16_t command = mget ? command_ids().mget : command_ids().exists;
-  const Args keys = request.args.subspan(1);
-  if (keys.size() > kMaxLookedUp) {
-    return relay(request, what);
-  }
-  boost::container::small_vector<coherence::Part, 16> parts;
-  const bool everything = may_all();
-  bool all = keep == Keep::yes &&
-             (everything ||
-              std::ranges::all_of(keys, [&](std::string_view key) { return stamped(what, key); }));
-  for (const std::string_view key : keys) {
-    const KeyHash hash = cache.hash(spec_.db, key);
-    all = all && coherence_.reach(hash, view).look == coherence::Look::all;
-    parts.push_back({{hash, spec_.db, key}, mget ? answers_to_mget() : answers_to_exists()});
-  }
-  coherence::MultiOutcome outcome;
-  std::int64_t existing = 0;
-  if (all) {
-    scratch_.clear();
-    std::string part;
-    if (mget) {
-      resp::append_array_header(scratch_, keys.size());
-    }
-    outcome = cache.multi(parts, fenced_by_, time_, [&](const l1::Entry& entry) {
-      if (mget) {
-        append_hit(scratch_, command, entry, spec_.version);
-      } else {
-        part.clear();
-        append_hit(part, command, entry, spec_.version);
-        existing += resp::read_reply_header(part).number;
-      }
-    });
-  }
-  using Outcome = coherence::MultiOutcome::Kind;
-  if (outcome.kind == Outcome::wait) {
-    return wait_fence(outcome.ping);
-  }
-  if (outcome.kind == Outcome::hit) {
-    count_hit(namespaces::kDefault);
-    if (worker_.spaces().any()) {
-      for (const std::string_view key : keys) {
-        worker_.spaces().count(worker_.spaces().find(key), SpaceCounter::hits);
-      }
-    }
-    if (!mget) {
-      resp::append_integer(scratch_, existing);
-    }
-    answer(scratch_);
-    return Step::next;
-  }
-  const bool fills = mget && (everything || std::ranges::all_of(keys, [&](std::string_view key) {
-                                return user_->may_pttl(key);
-                              }));
-  // Counted once it is really sent.
-  const Step step = fills ? send_multi(request, what, keep) : relay(request, what);
-  if (step == Step::next) {
-    worker_.count(stats::Counter::l1_misses);
-  }
-  return step;
+ private:
+  bool mget_;
+  std::uint16_t command_;
+  resp::Version version_;
+  std::string& elements_;
+  std::string part_;
+  std::int64_t existing_ = 0;
+};
+
+bool is_mget(const command::Command& command) {
+  return command.name == "mget";
 }
 
-Session::Step Session::send_multi(const Request& request, const Classified& what, Keep keep) {
-  if (const Step step = link_step(); step == Step::again) {
-    return step;
-  }
-  if (!link_) {
-    return answer_away();
-  }
-  coherence::Cache& cache = lane_->cache;
-  const Args keys = request.args.subspan(1);
+// The keys, each once, with the place where it comes first.
+std::vector<std::pair<std::string_view, std::uint32_t>> distinct_of(command::Args keys) {
   std::vector<std::pair<std::string_view, std::uint32_t>> distinct;
   distinct.reserve(keys.size());
   for (std::uint32_t i = 0; i < keys.size(); i++) {
@@ -110,13 +63,172 @@ Session::Step Session::send_multi(const Request& request, const Classified& what
   distinct.erase(std::unique(distinct.begin(), distinct.end(),
                              [](const auto& a, const auto& b) { return a.first == b.first; }),
                  distinct.end());
-  if (distinct.size() > kMaxFilledKeys) {
+  return distinct;
+}
+
+}  // namespace
+
+// Whether L1 may hold what a read of several keys shows: all of them, since an MGET fills key by
+// key. One of a stricter bound than the others goes upstream with them.
+bool Session::keeps_all(const Classified& what, Args keys) const {
+  const Spaces& spaces = worker_.spaces();
+  if (!worker_.config().l1.enabled ||
+      (!spaces.any() && !spaces.keeps(namespaces::kDefault, what.position))) {
+    return false;
+  }
+  return std::ranges::all_of(keys, [&](std::string_view key) {
+    const namespaces::Index space = spaces.find(key);
+    return spaces.keeps(space, what.position) && spaces.max_staleness(space) == Duration::max() &&
+           worker_.hub().keeps(key);
+  });
+}
+
+// All keys of one node, or nothing; `each` gets what L1 has of them, in their order.
+template <class Each>
+coherence::MultiOutcome Session::look_up(Lane& lane, const Classified& what, Args keys,
+                                         std::uint64_t fenced_by, Each&& each) {
+  const coherence::View view = lane.cache.status().view();
+  const std::span<const l1::Variant> answers =
+      is_mget(*what.command) ? answers_to_mget() : answers_to_exists();
+  const bool everything = may_all();
+  boost::container::small_vector<coherence::Part, 16> parts;
+  for (const std::string_view key : keys) {
+    const KeyHash hash = lane.cache.hash(spec_.db, key);
+    if ((!everything && !stamped(what, key)) ||
+        coherence_.reach(hash, view).look != coherence::Look::all) {
+      return {};
+    }
+    parts.push_back({{hash, spec_.db, key}, answers});
+  }
+  return lane.cache.multi(parts, fenced_by, time_, each);
+}
+
+void Session::count_hits(Args keys) {
+  count_hit(namespaces::kDefault);
+  if (worker_.spaces().any()) {
+    for (const std::string_view key : keys) {
+      worker_.spaces().count(worker_.spaces().find(key), SpaceCounter::hits);
+    }
+  }
+}
+
+bool Session::may_fill(const Classified& what, Args keys) {
+  return is_mget(*what.command) &&
+         (may_all() || std::ranges::all_of(keys, [&](auto key) { return user_->may_pttl(key); }));
+}
+
+Session::Step Session::multi_read(const Request& request, const Classified& what, Keep keep) {
+  const Args keys = request.args.subspan(1);
+  if (lane_->cache.status().view().state != coherence::LinkState::live) {
+    keep = Keep::no;
+  }
+  if (keys.size() > kMaxLookedUp || (keep == Keep::no && !loads_any(what, request.args))) {
+    return relay(request, what);
+  }
+  const bool mget = is_mget(*what.command);
+  scratch_.clear();
+  if (mget) {
+    resp::append_array_header(scratch_, keys.size());
+  }
+  Found found(mget, mget ? command_ids().mget : command_ids().exists, spec_.version, scratch_);
+  coherence::MultiOutcome outcome;
+  if (keep == Keep::yes) {
+    outcome =
+        look_up(*lane_, what, keys, fenced_by_, [&](const l1::Entry& entry) { found.add(entry); });
+  }
+  using Outcome = coherence::MultiOutcome::Kind;
+  if (outcome.kind == Outcome::wait) {
+    return wait_fence(outcome.ping);
+  }
+  if (outcome.kind == Outcome::hit) {
+    count_hits(keys);
+    if (!mget) {
+      resp::append_integer(scratch_, found.existing());
+    }
+    answer(scratch_);
+    return Step::next;
+  }
+  // Counted once it is really sent.
+  const Step step = may_fill(what, keys) ? send_multi(request, what, keep) : relay(request, what);
+  if (step == Step::next) {
+    worker_.count(stats::Counter::l1_misses);
+  }
+  return step;
+}
+
+// Over a Cluster, of several nodes: each part is true by itself, as if the nodes had been asked. A
+// part that would have to wait for its node's fence goes upstream with the others.
+bool Session::hit_parts(const Classified& what, Args args, const Split& cut,
+                        const std::vector<Lane*>& lanes) {
+  if (cut.keys > kMaxLookedUp) {
+    return false;
+  }
+  const bool mget = is_mget(*what.command);
+  scratch_.clear();
+  Found found(mget, mget ? command_ids().mget : command_ids().exists, spec_.version, scratch_);
+  std::vector<std::pair<std::size_t, std::size_t>> places(cut.keys);  // of the elements: begin, end
+  for (std::size_t i = 0; i < cut.parts.size(); i++) {
+    const SplitPart& part = cut.parts[i];
+    if (lanes[i]->cache.status().view().state != coherence::LinkState::live) {
+      return false;
+    }
+    std::size_t next = 0;
+    const coherence::MultiOutcome outcome =
+        look_up(*lanes[i], what, Args(part.args).subspan(1), 0, [&](const l1::Entry& entry) {
+          auto& [begin, end] = places[part.positions[next++]];
+          begin = scratch_.size();
+          found.add(entry);
+          end = scratch_.size();
+        });
+    if (outcome.kind != coherence::MultiOutcome::Kind::hit) {
+      return false;
+    }
+  }
+  std::string reply;
+  if (mget) {
+    resp::append_array_header(reply, cut.keys);
+    for (const auto& [begin, end] : places) {
+      reply.append(scratch_, begin, end - begin);
+    }
+  } else {
+    resp::append_integer(reply, found.existing());
+  }
+  count_hits(args.subspan(1));
+  answer(reply);
+  return true;
+}
+
+Session::Step Session::send_multi(const Request& request, const Classified& what, Keep keep) {
+  if (const Step step = link_step(); step == Step::again) {
+    return step;
+  }
+  if (!link_) {
+    return answer_away();
+  }
+  const Args keys = request.args.subspan(1);
+  if (keys.size() > kMaxFilledKeys && distinct_of(keys).size() > kMaxFilledKeys) {
     return relay(request, what);
   }
   const std::uint64_t id = push(OpKind::multi);
+  begin_multi(id, keys);
+  if (loads_any(what, request.args)) [[unlikely]] {
+    queue_.at(id).more().loading = std::make_unique<Loading>(
+        Loading{{}, {keys.begin(), keys.end()}, now(), keep == Keep::yes, {}, 0});
+  }
+  send(relay_bytes(request), id);
+  return Step::next;
+}
+
+// The PTTL of each key goes before the MGET, which is sent next. False: they are too many to fill.
+bool Session::begin_multi(std::uint64_t id, Args keys) {
+  const auto distinct = distinct_of(keys);
+  if (distinct.size() > kMaxFilledKeys) {
+    return false;
+  }
   Op& op = queue_.at(id);
   op.harmless = op.reading = true;
   MultiFill& multi = op.more().multi;
+  coherence::Cache& cache = lane_->cache;
   coherence::Place place = link_->next_place();
   place.seq += distinct.size();
   for (const auto& [key, position] : distinct) {
@@ -134,17 +246,29 @@ Session::Step Session::send_multi(const Request& request, const Classified& what
     link_->send(scratch_, *this, id << 1 | kPttl);
   }
   op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
-  if (loads_any(what, request.args)) [[unlikely]] {
-    op.more().loading = std::make_unique<Loading>(
-        Loading{{}, {keys.begin(), keys.end()}, now(), keep == Keep::yes, {}, 0});
-  }
   if (!may_all()) {
     for (const std::string_view key : keys) {
       want_stamp(op, command_ids().mget, key);
     }
   }
-  send(relay_bytes(request), id);
-  return Step::next;
+  return true;
+}
+
+// Of a reply that is kept back whole, to fill L1 or to be completed from a source.
+std::size_t Session::most_kept(const Op& op) const {
+  return op.extra->loading ? worker_.config().limits.client_output / 2
+                           : worker_.config().l1.max_value;
+}
+
+// The reply is in op.gather. Whether it is whole: L1 keeps what it may.
+bool Session::end_multi(Op& op) {
+  const bool whole = op.gather.starts_with('*') && op.gather.size() <= most_kept(op);
+  if (whole) {
+    fill_multi(op);
+  } else {
+    give_up_multi(op);
+  }
+  return whole;
 }
 
 void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last) {
@@ -152,19 +276,11 @@ void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last
   MultiFill& multi = op.more().multi;
   if (!multi.given_up) {
     op.gather.append(piece);
-    const bool array = op.gather.starts_with('*');
-    const std::size_t most = op.more().loading ? worker_.config().limits.client_output / 2
-                                               : worker_.config().l1.max_value;
-    if (array && op.gather.size() <= most) {
-      if (!last) {
-        return;
-      }
-      fill_multi(op);
-      if (op.more().loading && load_elements(id)) {
-        return;
-      }
-    } else {
-      give_up_multi(op);
+    if (!last && op.gather.starts_with('*') && op.gather.size() <= most_kept(op)) {
+      return;
+    }
+    if (end_multi(op) && op.more().loading && load_elements(id)) {
+      return;
     }
     op.started = true;
     const std::string bytes = std::exchange(op.gather, {});

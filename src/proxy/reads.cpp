@@ -223,7 +223,7 @@ void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last)
   const bool integer = op.gather.starts_with(':');
   const resp::ReplyHeader header = resp::read_reply_header(op.gather);
   op.gather.clear();
-  if (op.kind == OpKind::multi) {
+  if (op.fills_keys()) {
     MultiFill& multi = op.more().multi;
     MultiFill::Part& part = multi.parts.at(multi.pttl_replies++);
     part.pttl = header.number;
@@ -381,7 +381,7 @@ void Session::done_reading(Op& op) {
   op.reading = false;
   if (op.kind == OpKind::flight || op.kind == OpKind::joined) {
     coherence_.on_read_done(op.hash);
-  } else if (op.kind == OpKind::multi) {
+  } else if (op.fills_keys()) {
     for (const MultiFill::Part& part : op.more().multi.parts) {
       coherence_.on_read_done(part.hash);
     }

@@ -149,6 +149,10 @@ struct Op {
     }
     return *extra;
   }
+  // A read of several keys that fills L1: a MGET, or a part of one.
+  bool fills_keys() const {
+    return extra && !extra->multi.parts.empty();
+  }
   void reset();
 };
 

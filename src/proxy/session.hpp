@@ -199,9 +199,10 @@ class Session final : public l2::Consumer {
   bool leave_other_node();
   std::optional<Step> split_request(const Classified& what, Args args);
   Step ask_all(const Classified& what, Args args, Merge merge);
-  Step send_parts(const Classified& what, Split cut, const std::vector<Lane*>& lanes);
+  Step send_parts(const Classified& what, Split cut, const std::vector<Lane*>& lanes, bool fills);
   void send_part(const Classified& what, const std::shared_ptr<Gathered>& gathered,
-                 std::size_t index);
+                 std::size_t index, bool fills);
+  void send_words(Args args, std::uint64_t id);
   void on_part_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_part(std::uint64_t id, std::string reply);
   void use(Lane& lane);
@@ -238,7 +239,18 @@ class Session final : public l2::Consumer {
 
   // multi_reads.cpp
   Step multi_read(const Request& request, const Classified& what, Keep keep);
+  bool keeps_all(const Classified& what, Args keys) const;
+  template <class Each>
+  coherence::MultiOutcome look_up(Lane& lane, const Classified& what, Args keys,
+                                  std::uint64_t fenced_by, Each&& each);
+  void count_hits(Args keys);
+  bool may_fill(const Classified& what, Args keys);
+  bool hit_parts(const Classified& what, Args args, const Split& cut,
+                 const std::vector<Lane*>& lanes);
   Step send_multi(const Request& request, const Classified& what, Keep keep);
+  bool begin_multi(std::uint64_t id, Args keys);
+  std::size_t most_kept(const Op& op) const;
+  bool end_multi(Op& op);
   void on_multi_piece(std::uint64_t id, std::string_view piece, bool last);
   void fill_multi(Op& op);
   void give_up_multi(Op& op);

@@ -347,14 +347,14 @@ void Session::on_op_lost(std::uint64_t id, std::string_view why) {
     on_trial_lost(id, why);
     return;
   }
+  if (op.fills_keys()) {
+    give_up_multi(op);
+  }
   if (op.kind == OpKind::part) {
     std::string bytes;
     resp::append_error(bytes, lost_text(op, why));
     end_part(id, std::move(bytes));
     return;
-  }
-  if (op.kind == OpKind::multi) {
-    give_up_multi(op);
   }
   const bool kept_whole = op.kind == OpKind::script || op.kind == OpKind::augmented || op.held;
   if (op.started && !kept_whole) {

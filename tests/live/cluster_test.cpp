@@ -1,5 +1,6 @@
 // The program before a Redis Cluster: slots, redirects, failover, and an L1 that stays true through
 // all of them. Real servers.
+#include "cluster_proxied.hpp"
 #include "cluster_world.hpp"
 #include "failover_load.hpp"
 #include "tiercache_process.hpp"
@@ -15,63 +16,6 @@
 using namespace std::chrono_literals;
 
 namespace tiercache::testing {
-
-namespace {
-
-struct Proxied {
-  explicit Proxied(ClusterWorld& world, std::vector<std::string> more = {},
-                   const std::string& config = "")
-      : proxy(1, settings(world, std::move(more)), config) {
-    proxy.wait_live();
-  }
-  static std::vector<std::string> settings(ClusterWorld& world, std::vector<std::string> more) {
-    more.push_back("upstream.nodes=" + world.addresses());
-    return more;
-  }
-  Client client() {
-    return Client(proxy.port(), 30s);
-  }
-
-  TiercacheProcess proxy;
-};
-
-// What CACHE TOPOLOGY says of a server.
-std::optional<Value> node(std::uint16_t proxy, std::uint16_t server) {
-  const Value shown = Client(proxy).call("CACHE", "TOPOLOGY");
-  for (const Value& one : shown.find("nodes")->items) {
-    if (one.find("address")->text == ClusterWorld::address(server)) {
-      return one;
-    }
-  }
-  return std::nullopt;
-}
-
-std::int64_t generation(Proxied& proxied, RedisServer& server) {
-  const auto shown = node(proxied.proxy.port(), server.port());
-  REQUIRE(shown);
-  REQUIRE(shown->find("generation") != nullptr);
-  return shown->find("generation")->integer;
-}
-
-// A key on that master.
-std::string key_on(ClusterWorld& world, std::size_t master, const std::string& prefix = "k") {
-  for (int i = 0;; i++) {
-    const std::string key = prefix + std::to_string(i);
-    if (world.owner_of(key) == master) {
-      return key;
-    }
-  }
-}
-
-bool hits(Proxied& proxied, Client& client, const std::string& key) {
-  return eventually([&] {
-    const std::int64_t before = proxied.proxy.stat("l1_hits");
-    client.call("GET", key);
-    return proxied.proxy.stat("l1_hits") > before;
-  });
-}
-
-}  // namespace
 
 TEST_CASE("keys lie where their slot is, are served from memory, and direct writes are heard") {
   ClusterWorld world;
@@ -139,121 +83,6 @@ TEST_CASE("replies come in the order of the requests, whichever nodes give them"
       REQUIRE(client.read().text == std::to_string(round * kRequests + i));
     }
   }
-}
-
-TEST_CASE("several keys of several slots: cut, and put together in order") {
-  ClusterWorld world;
-  Proxied proxied(world);
-  Client client = proxied.client();
-  std::vector<std::string> mset{"MSET"};
-  std::vector<std::string> mget{"MGET"};
-  for (int i = 0; i < 200; i++) {
-    const std::string key = "multi:" + std::to_string(i);
-    mset.insert(mset.end(), {key, std::to_string(i)});
-    mget.push_back(key);
-    mget.push_back("missing:" + std::to_string(i));
-  }
-  for (int round = 0; round < 2; round++) {
-    CHECK(client.call(mset).text == "OK");
-    const Value got = client.call(mget);
-    REQUIRE(got.items.size() == 400);
-    for (std::size_t i = 0; i < 200; i++) {
-      REQUIRE(got.items[2 * i].text == std::to_string(i));
-      REQUIRE(got.items[2 * i + 1].is_nil());
-    }
-    mget[0] = "EXISTS";
-    CHECK(client.call(mget).integer == 200);
-    mget[0] = "TOUCH";
-    CHECK(client.call(mget).integer == 200);
-    // Reads of single keys hit, and see what is deleted.
-    CHECK(hits(proxied, client, "multi:7"));
-    mget[0] = "DEL";
-    CHECK(client.call(mget).integer == 200);
-    CHECK(client.call("GET", "multi:7").is_nil());
-    mget[0] = "UNLINK";
-    CHECK(client.call(mget).integer == 0);
-    mget[0] = "MGET";
-    CHECK(!client.call("HELLO", "3").is_error());
-  }
-  // Pipelined with others.
-  for (int i = 0; i < 100; i++) {
-    client.send("SET", "multi:0", std::to_string(i));
-    client.send("MGET", "multi:0", "multi:1", "multi:2", "multi:3");
-    client.send("GET", "multi:0");
-  }
-  for (int i = 0; i < 100; i++) {
-    CHECK(client.read().text == "OK");
-    CHECK(client.read().items.at(0).text == std::to_string(i));
-    CHECK(client.read().text == std::to_string(i));
-  }
-  CHECK(client.call("MSET", "a", "1", "b").is_error());
-}
-
-TEST_CASE("several keys: on one slot they work, else, without cluster.split, Redis's own error") {
-  ClusterWorld world;
-  Proxied proxied(world, {"cluster.split=false"});
-  Client client = proxied.client();
-  const std::string a = key_on(world, 0);
-  const std::string b = key_on(world, 1);
-  for (const Value& reply :
-       {client.call("MSET", a, "1", b, "2"), client.call("MGET", a, b), client.call("DEL", a, b),
-        client.call("RENAME", a, b), client.call("EVAL", "return 1", "2", a, b)}) {
-    CHECK(reply.text.starts_with("CROSSSLOT"));
-  }
-  for (std::size_t master = 0; master < 3; master++) {
-    const std::string tag = "{" + key_on(world, master) + "}";
-    CHECK(client.call("MSET", tag + "1", "1", tag + "2", "2").text == "OK");
-    CHECK(client.call("MGET", tag + "1", tag + "2").items.at(1).text == "2");
-    CHECK(client.call("EVAL", "return redis.call('incr', KEYS[1])", "1", tag + "1").integer == 2);
-    CHECK(client.call("GET", tag + "1").text == "2");
-    CHECK(client.call("DEL", tag + "1", tag + "2").integer == 2);
-  }
-  CHECK(client.call("PING").text == "PONG");
-  CHECK(client.call("SELECT", "1").is_error());
-  CHECK(client.call("ASKING").text == "OK");
-}
-
-TEST_CASE("what concerns all nodes is asked of all") {
-  ClusterWorld world;
-  Proxied proxied(world);
-  Client client = proxied.client();
-  CHECK(client.call("RANDOMKEY").is_nil());
-  std::set<std::string> keys;
-  for (int i = 0; i < 500; i++) {
-    keys.insert("all:" + std::to_string(i));
-    client.call("SET", "all:" + std::to_string(i), "v");
-  }
-  CHECK(client.call("DBSIZE").integer == 500);
-  CHECK(client.call("KEYS", "all:*").items.size() == 500);
-  CHECK(keys.contains(client.call("RANDOMKEY").text));
-  std::set<std::string> scanned;
-  std::string cursor = "0";
-  do {
-    const Value page = client.call("SCAN", cursor, "MATCH", "all:*", "COUNT", "50");
-    REQUIRE(page.items.size() == 2);
-    cursor = page.items[0].text;
-    for (const Value& key : page.items[1].items) {
-      scanned.insert(key.text);
-    }
-  } while (cursor != "0");
-  CHECK(scanned == keys);
-  CHECK(client.call("SCAN", "x").text == "ERR invalid cursor");
-  const std::string sha = client.call("SCRIPT", "LOAD", "return redis.call('get', KEYS[1])").text;
-  for (std::size_t master = 0; master < 3; master++) {
-    CHECK(client.call("EVALSHA", sha, "1", key_on(world, master, "all:")).text == "v");
-  }
-  const std::string watched = key_on(world, 1);
-  client.call("WATCH", watched);
-  CHECK(client.call("DBSIZE").is_error());
-  client.call("UNWATCH");
-  for (std::size_t master = 0; master < 3; master++) {
-    REQUIRE(hits(proxied, client, key_on(world, master, "all:")));
-  }
-  CHECK(client.call("FLUSHALL").text == "OK");
-  for (std::size_t master = 0; master < 3; master++) {
-    CHECK(client.call("GET", key_on(world, master, "all:")).is_nil());
-  }
-  CHECK(client.call("DBSIZE").integer == 0);
 }
 
 TEST_CASE("transactions run on the node of their keys") {
