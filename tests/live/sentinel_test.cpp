@@ -3,6 +3,7 @@
 // master is killed (3).
 #include "failover_load.hpp"
 #include "redis_server.hpp"
+#include "sentinel_world.hpp"
 #include "tiercache_process.hpp"
 
 #include <array>
@@ -21,88 +22,6 @@ namespace tiercache::testing {
 
 namespace {
 
-std::string address(std::uint16_t port) {
-  return "127.0.0.1:" + std::to_string(port);
-}
-
-std::vector<std::string> server_args() {
-  return {"--repl-diskless-sync-delay", "0",        "--repl-ping-replica-period", "1", "--hz", "50",
-          "--replica-announce-ip",      "127.0.0.1"};
-}
-
-struct SentinelWorld {
-  static constexpr std::size_t kServers = 3;
-  static constexpr std::size_t kSentinels = 3;
-
-  explicit SentinelWorld(const std::string& sentinel_lines = "") {
-    for (auto& server : servers) {
-      server = std::make_unique<RedisServer>(server_args());
-    }
-    for (std::size_t i = 1; i < kServers; i++) {
-      follow(i, servers[0]->port());
-    }
-    // On a machine that does many things at once a healthy master may well be silent for a second,
-    // and a failover that nobody planned loses writes.
-    const std::string config =
-        "sentinel monitor main 127.0.0.1 " + std::to_string(servers[0]->port()) +
-        " 2\nsentinel down-after-milliseconds main 4000\nsentinel failover-timeout main 3000\n"
-        "sentinel parallel-syncs main 2\n" +
-        sentinel_lines;
-    for (auto& sentinel : sentinels) {
-      sentinel = std::make_unique<RedisServer>(RedisServer::Sentinel{config});
-    }
-  }
-
-  void follow(std::size_t server, std::uint16_t master) {
-    Client(servers[server]->port()).call("REPLICAOF", "127.0.0.1", std::to_string(master));
-  }
-  // Until the sentinels know each other, and both replicas can be promoted.
-  void wait_settled() {
-    for (const auto& sentinel : sentinels) {
-      Client client(sentinel->port());
-      REQUIRE(eventually([&] {
-        const Value known = client.call("SENTINEL", "MASTER", "main");
-        const Value replicas = client.call("SENTINEL", "REPLICAS", "main");
-        std::size_t fit = 0;
-        for (const Value& replica : replicas.items) {
-          fit += replica.find("flags")->text == "slave" &&
-                         replica.find("master-link-status")->text == "ok"
-                     ? 1U
-                     : 0U;
-        }
-        return known.find("num-other-sentinels")->text == "2" &&
-               known.find("flags")->text == "master" && fit == kServers - 1;
-      }));
-    }
-  }
-  // By a sentinel's word.
-  std::uint16_t named_master(std::size_t sentinel = 0) {
-    Client client(sentinels[sentinel]->port());
-    const Value named = client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main");
-    return static_cast<std::uint16_t>(std::stoi(named.items.at(1).text));
-  }
-  std::size_t index_of(std::uint16_t port) {
-    for (std::size_t i = 0; i < kServers; i++) {
-      if (servers[i]->port() == port) {
-        return i;
-      }
-    }
-    throw std::runtime_error("no server of ours is the master");
-  }
-  std::vector<std::string> settings(std::vector<std::string> more = {}) {
-    std::string list;
-    for (const auto& sentinel : sentinels) {
-      list += (list.empty() ? "" : " ") + address(sentinel->port());
-    }
-    std::vector<std::string> sets{"upstream.sentinels=" + list, "upstream.master=main"};
-    sets.insert(sets.end(), more.begin(), more.end());
-    return sets;
-  }
-
-  std::array<std::unique_ptr<RedisServer>, kServers> servers;
-  std::array<std::unique_ptr<RedisServer>, kSentinels> sentinels;
-};
-
 // What CACHE TOPOLOGY says of a node.
 std::optional<Value> node(std::uint16_t proxy, const std::string& address_of) {
   const Value shown = Client(proxy).call("CACHE", "TOPOLOGY");
@@ -115,7 +34,7 @@ std::optional<Value> node(std::uint16_t proxy, const std::string& address_of) {
 }
 
 bool is_master(std::uint16_t proxy, std::uint16_t server) {
-  const auto found = node(proxy, address(server));
+  const auto found = node(proxy, SentinelWorld::address(server));
   return found && found->find("role")->text == "master";
 }
 
@@ -130,16 +49,6 @@ bool hits(TiercacheProcess& proxy, Client& client, const std::string& key) {
 int failovers() {
   const char* text = std::getenv("FAILOVERS");
   return text != nullptr ? std::atoi(text) : 3;
-}
-
-// A switch that the sentinels are asked for: nothing dies.
-std::uint16_t fail_over(SentinelWorld& world) {
-  world.wait_settled();
-  const std::uint16_t before = world.named_master();
-  Client sentinel(world.sentinels[0]->port());
-  REQUIRE(eventually([&] { return sentinel.call("SENTINEL", "FAILOVER", "main").text == "OK"; }));
-  REQUIRE(eventually([&] { return world.named_master() != before; }));
-  return world.named_master();
 }
 
 // Nothing where the connection is closed: a sentinel does that to a server whose role it changes.
@@ -168,7 +77,7 @@ TEST_CASE("the master is found, served from memory, and shown") {
   CHECK(shown.find("master_name")->text == "main");
   CHECK(shown.find("switches")->integer == 0);
   CHECK(shown.find("last_error")->text.empty());
-  const auto master = node(proxy.port(), address(world.servers[0]->port()));
+  const auto master = node(proxy.port(), SentinelWorld::address(world.servers[0]->port()));
   REQUIRE(master);
   CHECK(master->find("role")->text == "master");
   CHECK(master->find("event_link")->text == "live");
@@ -176,10 +85,10 @@ TEST_CASE("the master is found, served from memory, and shown") {
   CHECK(master->find("generation")->integer == proxy.stat("generation"));
   world.wait_settled();
   CHECK(eventually([&] {
-    const auto replica = node(proxy.port(), address(world.servers[1]->port()));
+    const auto replica = node(proxy.port(), SentinelWorld::address(world.servers[1]->port()));
     return replica && replica->find("role")->text == "replica";
   }));
-  const auto sentinel = node(proxy.port(), address(world.sentinels[0]->port()));
+  const auto sentinel = node(proxy.port(), SentinelWorld::address(world.sentinels[0]->port()));
   REQUIRE(sentinel);
   CHECK(sentinel->find("role")->text == "sentinel");
 }
@@ -219,7 +128,7 @@ TEST_CASE("a master that is switched is left by every link, and nothing of it is
   CHECK(pinned.call("WATCH", "k").text == "OK");  // a link of its own
   const std::int64_t generation = proxy.stat("generation");
 
-  const std::uint16_t master = fail_over(world);
+  const std::uint16_t master = world.fail_over();
   REQUIRE(eventually([&] { return is_master(proxy.port(), master); }));
   CHECK(pinned.wait_closed(60s));  // what it watched is gone with the server
   CHECK(Client(master).call("SET", "k", "new").text == "OK");

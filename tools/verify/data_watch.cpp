@@ -57,7 +57,7 @@ void DataWatch::remember_names() {
   std::vector<OldName> names;
   const Plan& plan = run_.plan;
   for (KeyId key = 0; key < run_.book.size(); ++key) {
-    if (key < kHot || key >= plan.strings.end()) {
+    if (!plan.strings.has(key) || key - plan.strings.first < kHot) {
       names.push_back({key, run_.book.incarnation(key)});
     }
   }

@@ -17,7 +17,8 @@ constexpr std::string_view kUsage =
 usage: tiercache-verify --proxy HOST:PORT [--proxy HOST:PORT] --redis HOST:PORT [options]
 
   --proxy HOST:PORT     a proxy to check; up to 4, all in front of the same Redis
-  --redis HOST:PORT     the Redis behind them, for direct writes and comparisons
+  --redis HOST:PORT     the Redis behind them, for direct writes and comparisons; where that is a Cluster, or a
+                        master that sentinels may switch: a proxy without L1 before it (l1.enabled = false)
   --seconds N           how long writers write (10)
   --max-staleness MS    how long a direct write may stay unseen (what CACHE STATS says, else 1000)
   --threads T           threads of the checker (2)

@@ -76,7 +76,6 @@ KeyInfo collection_info(std::uint32_t i) {
 
 Plan::Plan(const Settings& settings) : proxies(static_cast<unsigned>(settings.proxies.size())) {
   Dealer dealer(keys, writers());
-  strings = dealer.deal(settings.keys, string_info);
   pairs = dealer.deal(
       kPairs * 2, [](std::uint32_t) { return simple(Shape::compact); }, 2);
   octets = dealer.deal(
@@ -87,6 +86,9 @@ Plan::Plan(const Settings& settings) : proxies(static_cast<unsigned>(settings.pr
         return info;
       },
       8);
+  static_assert(kPairs * 2 % kTogether == 0 && kTogether % 8 == 0,
+                "the groups come first, and none crosses a border of slots");
+  strings = dealer.deal(settings.keys, string_info);
   counters = dealer.deal(kCounters, [](std::uint32_t) { return simple(Shape::counter); });
   expiring = dealer.deal(kExpiring, [](std::uint32_t) {
     KeyInfo info = simple(Shape::compact, 2);

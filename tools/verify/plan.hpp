@@ -71,7 +71,7 @@ struct Plan {
   Range group_of(KeyId key) const noexcept;
 
   unsigned proxies;
-  Range strings{};   // the hot key, number 0, and the zipf tail
+  Range strings{};   // the hot key, the first, and the zipf tail
   Range pairs{};     // groups of two, always written together
   Range octets{};    // groups of eight
   Range counters{};  // INCR by everybody

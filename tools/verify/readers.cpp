@@ -13,6 +13,16 @@ std::span<const KeyId> ReadingSession::any_group() noexcept {
   return std::span(group_).first(group.count);
 }
 
+std::array<KeyId, 4> ReadingSession::neighbours(KeyId key) noexcept {
+  const Range& strings = run_.plan.strings;
+  std::array<KeyId, 4> keys{key, key, key, key};
+  for (KeyId& other : std::span(keys).subspan(1)) {
+    const KeyId candidate = key - key % kTogether + random_.below(kTogether);
+    other = strings.has(candidate) ? candidate : key;
+  }
+  return keys;
+}
+
 void FastReader::prepare(Nanos) {
   for (std::size_t i = 0; i < depth(); ++i) {
     const std::uint32_t choice = random_.next() & 127U;
@@ -99,7 +109,7 @@ void MixedReader::add_one() {
     case 7: {
       const std::array keys{popular(), popular(), popular(), popular()};
       if (random_.below(8) == 0) {
-        read_in_exec(keys);
+        read_in_exec(neighbours(keys[0]));
       } else {
         read_many(OpKind::mget, keys);
       }

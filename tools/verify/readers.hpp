@@ -26,13 +26,15 @@ class ReadingSession : public Session {
     return depth_;
   }
   KeyId popular() noexcept {
-    return zipf_[random_.below(static_cast<std::uint32_t>(zipf_.size()))];
+    return run_.plan.strings.first + zipf_[random_.below(static_cast<std::uint32_t>(zipf_.size()))];
   }
   KeyId any(const Range& range) noexcept {
     return range.first + random_.below(range.count);
   }
   // A group of keys that are written together.
   std::span<const KeyId> any_group() noexcept;
+  // Four strings that one transaction may read over a Cluster too; `key` is the first.
+  std::array<KeyId, 4> neighbours(KeyId key) noexcept;
 
  private:
   std::size_t depth_;

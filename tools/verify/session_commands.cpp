@@ -52,8 +52,8 @@ void Session::command(std::initializer_list<std::string_view> words) {
 }
 void Session::key_word(KeyId key, Version incarnation) {
   char text[5 + Names::kSize + 2];
-  static_assert(Names::kSize == 21);
-  std::memcpy(text, "$21\r\n", 5);
+  static_assert(Names::kSize == 23);
+  std::memcpy(text, "$23\r\n", 5);
   run_.names.write(text + 5, key, incarnation);
   std::memcpy(text + 5 + Names::kSize, "\r\n", 2);
   connection_.out().append(text, sizeof text);

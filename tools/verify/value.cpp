@@ -192,8 +192,10 @@ Names::Names(std::uint16_t run) noexcept {
 void Names::write(char* to, KeyId key, Version incarnation) const noexcept {
   std::memcpy(to, prefix_, 12);
   hex(to + 12, incarnation, 2);
-  to[14] = ':';
-  hex(to + 15, key, 6);
+  std::memcpy(to + 14, ":{", 2);
+  hex(to + 16, key / kTogether, 5);
+  to[21] = '}';
+  hex(to + 22, key % kTogether, 1);
 }
 
 std::string Names::name(KeyId key, Version incarnation) const {

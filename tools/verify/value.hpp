@@ -82,10 +82,14 @@ std::optional<Version> read_value(const KeyInfo& info, KeyId key, Version incarn
 // Digits only, no sign, no leading zero.
 std::optional<Version> read_number(std::string_view text) noexcept;
 
+// So many neighbours lie on one slot of a Cluster, whatever they are: a group that is written by
+// one MSET, read in one MULTI. The plan lays the groups so that none crosses a border.
+inline constexpr KeyId kTogether = 16;
+
 // The names of one run: fixed width, so that commands can be stamped out.
 class Names {
  public:
-  static constexpr std::size_t kSize = 21;
+  static constexpr std::size_t kSize = 23;
   explicit Names(std::uint16_t run) noexcept;
   // Writes kSize bytes.
   void write(char* to, KeyId key, Version incarnation) const noexcept;

@@ -113,7 +113,7 @@ TEST_CASE("a number is digits only") {
 
 TEST_CASE("names differ by run, incarnation and key, and have one length") {
   const Names names(0xabcd);
-  CHECK(names.name(0x12345, 0x7f) == "verify:abcd:7f:012345");
+  CHECK(names.name(0x12345, 0x7f) == "verify:abcd:7f:{01234}5");
   CHECK(names.name(1, 0).size() == Names::kSize);
   CHECK(names.name(1, 0) != names.name(1, 1));
   CHECK(names.name(1, 0) != names.name(2, 0));

@@ -1,0 +1,151 @@
+// The checker over a Cluster and over a master that sentinels look after. Its direct writes go
+// through a proxy without L1, which finds the right server for each key as any client of a Cluster
+// would.
+#include "client.hpp"
+#include "cluster_world.hpp"
+#include "sentinel_world.hpp"
+#include "tiercache_process.hpp"
+#include "verify/report.hpp"
+#include "verify/run.hpp"
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace tiercache::testing {
+namespace {
+
+using Sets = std::vector<std::string>;
+
+Sets with(Sets sets, const std::string& more) {
+  sets.push_back(more);
+  return sets;
+}
+
+// Two proxies to check and one without L1.
+struct Checked {
+  explicit Checked(const Sets& sets)
+      : first(1, with(sets, "threads=2")),
+        second(1, with(sets, "threads=2")),
+        direct(1, with(sets, "l1.enabled=false")) {
+    first.wait_live();
+    second.wait_live();
+  }
+
+  // Checks while `disturb` runs, which has ended when this returns.
+  template <class Disturb>
+  verify::Report check(verify::Faults faults, Disturb&& disturb) {
+    verify::Settings settings;
+    settings.proxies.push_back({"127.0.0.1", first.port()});
+    settings.proxies.push_back({"127.0.0.1", second.port()});
+    settings.redis = {"127.0.0.1", direct.port()};
+    settings.seconds = 10;
+    settings.keys = 2000;
+    settings.faults = faults;
+    std::atomic<bool> ended{false};
+    verify::Report report;
+    std::string error;
+    std::thread checker([&] {
+      auto found = verify::run(settings);
+      if (found) {
+        report = std::move(found.value());
+      } else {
+        error = found.error().detail;
+      }
+      ended = true;
+    });
+    // It is at work.
+    CHECK(eventually([&] { return ended || first.stat("l1_hits") > 1000; }));
+    disturb(ended);
+    checker.join();
+    REQUIRE_MESSAGE(error.empty(), error);
+    INFO(verify::to_text(report));
+    CHECK(report.total_violations() == 0);
+    CHECK(report.trouble == "");
+    for (const verify::ProxyReport& proxy : report.proxies) {
+      REQUIRE(proxy.hit_ratio());
+      CHECK(*proxy.hit_ratio() > verify::kLeastHitRatio);
+    }
+    return report;
+  }
+
+  TiercacheProcess first;
+  TiercacheProcess second;
+  TiercacheProcess direct;
+};
+
+std::int64_t replication_offset(RedisServer& server) {
+  static const std::string field = "master_repl_offset:";
+  const std::string info = Client(server.port()).call("INFO", "replication").text;
+  const std::size_t at = info.find(field);
+  REQUIRE(at != std::string::npos);
+  return std::stoll(info.substr(at + field.size()));
+}
+
+// Until every replica has all that the master had when this began.
+void wait_in_step(SentinelWorld& world, RedisServer& master) {
+  const std::int64_t had = replication_offset(master);
+  for (const auto& server : world.servers) {
+    REQUIRE(eventually([&] { return replication_offset(*server) >= had; }));
+  }
+}
+
+bool takes_writes(TiercacheProcess& proxy) {
+  return Client(proxy.port()).call("SET", "topologies:probe", "1").text == "OK";
+}
+
+// A server whose role changes closes its connections, this one too perhaps.
+bool unpaused(RedisServer& server) {
+  try {
+    return Client(server.port()).call("CLIENT", "UNPAUSE").text == "OK";
+  } catch (const ClientError&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a Cluster breaks no promise, also while slots move from node to node") {
+  ClusterWorld world;
+  Checked checked({"upstream.nodes=" + world.addresses()});
+  int moves = 0;
+  const auto report = checked.check(verify::Faults::none, [&](std::atomic<bool>& ended) {
+    for (std::uint16_t slot = 0; !ended;
+         slot = static_cast<std::uint16_t>((slot + 97) % ClusterWorld::kSlots)) {
+      world.move(slot, (world.owner(slot) + 1) % 3);
+      ++moves;
+    }
+  });
+  CHECK(report.lost == 0);
+  CHECK(moves > 0);
+  MESSAGE(report.reads << " reads, " << report.errors << " errors (" << report.first_error << "), "
+                       << moves << " slots moved, " << checked.first.stat("l2_redirects")
+                       << " redirects");
+}
+
+TEST_CASE("neither does a master that is switched when nothing is lost by it") {
+  SentinelWorld world;
+  world.wait_settled();
+  Checked checked(world.settings());
+  int switches = 0;
+  const auto report = checked.check(verify::Faults::expected, [&](std::atomic<bool>& ended) {
+    while (!ended) {
+      // No write is taken until the replicas have them all, so that the switch loses none.
+      RedisServer& old = *world.servers[world.index_of(world.named_master())];
+      Client(old.port()).call("CLIENT", "PAUSE", "60000", "WRITE");
+      wait_in_step(world, old);
+      world.fail_over();
+      ++switches;
+      REQUIRE(
+          eventually([&] { return takes_writes(checked.first) && takes_writes(checked.direct); }));
+      REQUIRE(eventually([&] { return unpaused(old); }));
+    }
+  });
+  MESSAGE(report.reads << " reads, " << switches << " switches, " << report.lost
+                       << " connections lost");
+}
+
+}  // namespace tiercache::testing
