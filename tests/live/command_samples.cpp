@@ -264,9 +264,8 @@ std::string CommandSamples::pick(std::initializer_list<std::string_view> choices
   return std::string(choices.begin()[random(choices.size())]);
 }
 
-void CommandSamples::populate(Client& client) const {
-  const std::vector<std::vector<std::string>> kOnce{
-      {"FLUSHALL"},
+const std::vector<std::vector<std::string>>& CommandSamples::pool_commands() {
+  static const std::vector<std::vector<std::string>> kOnce{
       {"SET", "s1", "5"},
       {"SET", "s2", "abc", "EX", "100000"},
       {"RPUSH", "l1", "3", "1", "2"},
@@ -292,10 +291,18 @@ void CommandSamples::populate(Client& client) const {
       {"RPUSH", "BLOCK", "1"},
       {"ZADD", "GET", "1", "a"},
   };
-  for (const std::vector<std::string>& command : kOnce) {
+  return kOnce;
+}
+
+void CommandSamples::populate(Client& client) const {
+  client.send("FLUSHALL");
+  for (const std::vector<std::string>& command : pool_commands()) {
     client.send(command);
   }
-  for (const std::vector<std::string>& command : kOnce) {
+  if (const Value reply = client.read(); reply.is_error()) {
+    throw ClientError("populate: FLUSHALL: " + reply.text);
+  }
+  for (const std::vector<std::string>& command : pool_commands()) {
     if (const Value reply = client.read(); reply.is_error()) {
       throw ClientError("populate: " + command.front() + ": " + reply.text);
     }

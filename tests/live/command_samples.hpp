@@ -61,6 +61,8 @@ class CommandSamples {
   }
   // Empties all dbs and makes the pool's keys anew.
   void populate(Client& client) const;
+  // What makes the pool's keys.
+  static const std::vector<std::vector<std::string>>& pool_commands();
 
  private:
   struct Doc {
