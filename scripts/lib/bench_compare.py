@@ -156,6 +156,28 @@ def threads2(bench):
     return tables
 
 
+def cluster(bench):
+    """GET and SET through the proxy over a Cluster of three masters, against the same over one server"""
+    redis = bench.redis(cores=bench.back_cores)
+    nodes = bench.cluster(3, cores=bench.back_cores)
+    tables = []
+    for title, command, settings, keys, bar in (
+            ("GET of %d keys, L1 off" % FEW_KEYS, "get", ["l1.enabled=false"], "uniform:%d" % FEW_KEYS, Bar(1 / 0.9)),
+            ("SET of %d keys, L1 off" % FEW_KEYS, "set", ["l1.enabled=false"], "uniform:%d" % FEW_KEYS, Bar(1 / 0.9)),
+            ("GET of 1000 keys, all hits", "get", ["l1.max_ttl_ms=86400000"], "uniform:1000", Bar(1.05))):
+        one = bench.tiercache(redis, *settings, name="over one server")
+        three = bench.tiercache(nodes, *settings, name="over three nodes")
+        hits = "l1.enabled=false" not in settings
+        for proxy in (one, three):
+            bench_load.fill(proxy, bench.load_cores, FEW_KEYS)
+            if hits:
+                bench_load.read_all(proxy, bench.load_cores, 1000)
+        tables.append(Comparison(bench, title + ", values of 64 bytes.", [
+            Target(one, hits=hits), Target(three, bars={16: bar}, hits=hits)],
+            ["--command", command, "--keys", keys], depths=[16]).run())
+    return tables
+
+
 # The last is told of nothing: no key that is written begins so.
 WAYS = {
     "keyspace": ["coherence.invalidation=keyspace"],

@@ -19,6 +19,7 @@ START_SECONDS = 20
 STOP_SECONDS = 10
 ASK_SECONDS = 60
 FILES = 40000
+SLOTS = 16384
 
 
 class BenchError(Exception):
@@ -147,11 +148,27 @@ class Bench:
         wait_until(server.answers, name + " does not answer")
         return server
 
+    def cluster(self, masters, cores=None):
+        """A Redis Cluster of so many masters that share the slots evenly."""
+        nodes = []
+        for number in range(masters):
+            nodes.append(self.redis("--cluster-enabled", "yes", "--cluster-port", free_port(), "--cluster-config-file",
+                                    "nodes-%d.conf" % len(self.started), name="node %d" % number, cores=cores))
+        for number, node in enumerate(nodes):
+            node.ask("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // masters, SLOTS * (number + 1) // masters - 1)
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.ask("CONFIG", "GET", "cluster-port")[1])
+        for node in nodes:
+            wait_until(lambda node=node: "cluster_state:ok" in node.ask("CLUSTER", "INFO"), "the nodes do not agree")
+        return nodes
+
     def tiercache(self, redis, *settings, name="tiercache", cores=None):
+        """`redis`: the server behind it, or the nodes of a Cluster."""
         port = free_port()
         command = [self.args.tiercache]
-        for setting in ("listen.port=%d" % port, "upstream.address=127.0.0.1:%d" % redis.port, "threads=1",
-                        "log.level=warn", *settings):
+        upstream = "upstream.address=127.0.0.1:%d" % redis.port if isinstance(redis, Server) else (
+            "upstream.nodes=" + " ".join("127.0.0.1:%d" % node.port for node in redis))
+        for setting in ("listen.port=%d" % port, upstream, "threads=1", "log.level=warn", *settings):
             command += ["--set", setting]
         server = self.start(name, port, command, cores or self.server_cores)
         wait_until(server.answers, name + " does not answer")
