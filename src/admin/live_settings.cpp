@@ -65,6 +65,7 @@ void LiveSettings::share_out() {
       coherence::ShardConfig part = whole;
       part.limits = l1::share(whole.limits, shards);
       part.exact_within = shard.config().exact_within;
+      part.join_within = shard.config().join_within;
       part.stripes = shard.config().stripes;  // their number cannot change
       shard.config() = part;
       shard.store().set_limits(part.limits);

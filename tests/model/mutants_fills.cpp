@@ -9,6 +9,7 @@ std::vector<Mutant> mutants_of_fills() {
       {"epoch_join", script("WR|R"), &explore<Rules{.epoch_join = false}>},
       {"bound_join", script("R|R das"), &explore<Rules{.bound_join = false}>},
       {"bound_join", script("R|R ds"), &explore<Rules{.bound_join = false}>},
+      {"bound_join", script("R|R T"), &explore<Rules{.bound_join = false}>},
       {"bound_join", script("R|R dz"), &explore<Rules{.bound_join = false}>},
       {"drop_uncommitted", script("RR|R dd"), &explore<Rules{.drop_uncommitted = false}>},
       {"fence_other_links", script("RQ|QR d"), &explore<Rules{.fence_other_links = false}>},

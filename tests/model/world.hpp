@@ -136,7 +136,7 @@ class World {
     Versions value{};
     Versions floor{};        // what had been delivered to anybody when this was issued
     Versions current{};      // what Redis held then
-    Versions least{};        // joined: the oldest that max_staleness allowed then
+    Versions least{};        // joined: the oldest that was allowed then
     std::uint64_t hold = 0;  // PING to wait for before the reply goes out
     bool failed = false;
     bool exec_ok = false;

@@ -35,7 +35,7 @@ void World<R>::finish(unsigned client, Op& op) {
       fail("REALTIME");
     }
     if (op.value[k] < op.least[k]) {
-      fail("JOINED-TOO-STALE");
+      fail("JOINED-TOO-OLD");
     }
     c.seen[k] = std::max(c.seen[k], op.value[k]);
     // With coherence = "session" nothing is promised to others about a script's own keys.

@@ -33,6 +33,9 @@ World<R>::World(const Script& script)
         if (script.short_staleness) {
           config.shard.max_staleness = std::chrono::milliseconds(1);
         }
+        if (script.expires) {
+          config.shard.join_within = std::chrono::microseconds(500);
+        }
         return config;
       }()),
       event_link_([&script] {
@@ -237,6 +240,9 @@ void World<R>::read_one(unsigned client, Op& op, unsigned index, std::uint16_t c
         op.least[index] = op.current[index];
       } else if (script_->short_staleness && time_ >= 2) {
         op.least[index] = ended_[time_ - 2U][index];
+      }
+      if (index == 0) {
+        op.least[0] = std::max(op.least[0], expiry_version_);
       }
       return;
     case Outcome::send: {

@@ -13,8 +13,8 @@ struct Rules {
   bool flight_identity = true;
   // A reader joins a flight only if nothing happened to the key since that was sent.
   bool epoch_join = true;
-  // ... and only if its reply cannot be older than max_staleness: a flight whose reply is held up
-  // is not joined for ever. With max_staleness = 0 nobody joins.
+  // ... and only soon after, within max_staleness and before the key can have expired meanwhile: a
+  // flight whose reply is held up is not joined for ever. With max_staleness = 0 nobody joins.
   bool bound_join = true;
   // A reply that was delivered but not committed drops the entry and refuses older flights.
   bool drop_uncommitted = true;

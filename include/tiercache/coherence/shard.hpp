@@ -108,6 +108,9 @@ struct ShardConfig {
   Duration max_staleness = std::chrono::seconds(1);  // 0: a fence before each hit
   // PTTL is answered from memory if the fill's round trip was at most its own unit.
   Duration exact_within = std::chrono::milliseconds(1);
+  // A flight is joined for so long after its send: what a joined read may overstep an expiry by. A
+  // few of Redis's own milliseconds, and longer than a round trip is as a rule.
+  Duration join_within = std::chrono::milliseconds(2);
   std::uint32_t stripes = 1024;  // a power of two
   std::size_t trace = 0;         // records of each shard's Trace; 0: off
 };

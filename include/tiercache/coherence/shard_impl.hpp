@@ -19,10 +19,10 @@ BasicShard<R>::BasicShard(const ShardConfig& config)
 template <Rules R>
 bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask, const View& view,
                              Time now) const noexcept {
-  // Its reply may be as old as its send, unless the stream vouches for the time since.
-  const Duration bound = std::min(config_.max_staleness, ask.max_staleness);
-  const bool vouched = view.proof == Proof::stream && now - view.acked_at <= bound;
-  if (R.bound_join && (bound == Duration::zero() || (now - flight.sent_at > bound && !vouched))) {
+  // Its reply may be as old as its send: too old for the bound, or from before an expiry, of which
+  // no event tells in time.
+  const Duration bound = std::min({config_.max_staleness, ask.max_staleness, config_.join_within});
+  if (R.bound_join && (bound == Duration::zero() || now - flight.sent_at > bound)) {
     return false;
   }
   if (!flight.joinable || flight.fenced || flight.place.user != ask.place.user ||

@@ -344,6 +344,7 @@ class Rig {
     coherence::CacheConfig config;
     config.shard.limits.max_bytes = std::size_t{1} << 24;
     config.shard.max_staleness = std::chrono::hours(1);  // the clock runs, the test does not
+    config.shard.join_within = std::chrono::hours(1);
     return config;
   }
 };
