@@ -8,6 +8,7 @@ Needs only the standard library. Every step has a time limit, and so has the who
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,9 @@ BUILD_SECONDS = 40 * 60
 SUITE_SECONDS = 20 * 60
 FUZZ_GRACE_SECONDS = 60
 TAIL_LINES = 60
+# What a failed test says first, for the end of the run, where it is found.
+ERROR_LINE = re.compile(r"ERROR:|FAILED:|VIOLATION|^ *values:|Sanitizer")
+ERROR_LINES = 12
 GOOD = {"OK", "EXPECTEDFAIL"}
 
 SANITIZER_OPTIONS = {
@@ -52,9 +56,10 @@ class Run:
         print(f"  ok      {name} {note}".rstrip(), flush=True)
 
     def fail(self, name, reason, output=""):
-        self.failed.append(name)
+        lines = output.splitlines()
+        self.failed.append((name, [line for line in lines if ERROR_LINE.search(line)][:ERROR_LINES]))
         print(f"  FAILED  {name}: {reason}", flush=True)
-        for line in output.splitlines()[-TAIL_LINES:]:
+        for line in lines[-TAIL_LINES:]:
             print(f"          | {line}")
         sys.stdout.flush()
 
@@ -281,8 +286,10 @@ def main():
     except Interrupted as stop:
         run.stop_all()
         run.fail("run", f"interrupted by {signal.Signals(stop.args[0]).name}")
-    if run.failed:
-        print("failed: " + " ".join(run.failed))
+    for name, errors in run.failed:
+        print(f"failed: {name}")
+        for line in errors:
+            print(f"          | {line}")
     print(f"took {time.monotonic() - start:.0f} s")
     print(f"{run.passed} passed, {len(run.failed)} failed", flush=True)
     return 0 if run.passed > 0 and not run.failed else 1

@@ -4,7 +4,7 @@
 //
 // Order: a key's requests go to one node, on one link, as long as the map stays. A new map is taken
 // up when nothing is under way, and behind a request that was sent elsewhere nothing more is sent
-// until all is answered.
+// until all is answered. What concerns keys that it does not name waits until then too.
 #include "session.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -92,6 +92,11 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
   if (all) {
     off_node_ = "ERR tiercache: over a Redis Cluster '" + std::string(name) +
                 "' concerns all nodes, and this client is tied to one now";
+  }
+  // It may concern any key: also one whose request, under way, will have to go to another node.
+  const bool any_key = all || (!slot && what.kind == command::Kind::unknown_write);
+  if (any_key && !pinned_ && !queue_.empty()) {
+    return stall(Stall::drain);
   }
   Lane* lane = pinned_ ? own_lane_ : &worker_.home();
   if (name == "wait" && !pinned_ && keyed_lane_ != nullptr) {

@@ -216,6 +216,30 @@ TEST_CASE("a slot on its way: keys here and there, and which do not exist yet") 
   CHECK(eventually([&] { return client.call("GET", tag + "here").text == "6"; }));
 }
 
+TEST_CASE("what names no key waits for requests that may have to go to another node") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  // Its slot goes to the node that is asked what names no key, and the proxy learns it by the SET.
+  for (int round = 0; round < 5; round++) {
+    const std::string key = key_on(world, 1, "round" + std::to_string(round) + ":");
+    REQUIRE(client.call("SET", key, "first").text == "OK");
+    world.move(world.slot(key), 0);
+    client.send("SET", key, "second");
+    client.send("EVAL", "return redis.call('SET', ARGV[1], ARGV[2])", "0", key, "third");
+    CHECK(client.read().text == "OK");
+    CHECK(client.read().text == "OK");
+    CHECK(client.call("GET", key).text == "third");
+    CHECK(world.direct(key).call("GET", key).text == "third");
+    world.move(world.slot(key), 2);
+    client.send("SET", key, "fourth");
+    client.send("FLUSHALL");
+    CHECK(client.read().text == "OK");
+    CHECK(client.read().text == "OK");
+    CHECK(client.call("GET", key).is_nil());
+  }
+}
+
 TEST_CASE("slots move under load, to a new node too: no error, and nothing that may not be") {
   ClusterWorld world;
   Proxied proxied(world);

@@ -16,7 +16,8 @@ Writer::Writer(RunState& run, Tally& tally, Identity identity, std::uint8_t numb
     : Session(run, tally, std::move(identity)),
       number_(number),
       due_(run.max_staleness()),
-      doubtful_(run.book.size()) {
+      doubtful_(run.book.size()),
+      held_by_(run.book.size()) {
   const Plan& plan = run.plan;
   for (KeyId key = 0; key < run.book.size(); ++key) {
     if (run.book.info(key).owner != number || plan.watched.has(key) || plan.probes.has(key)) {
@@ -68,7 +69,7 @@ void Writer::write_some(Nanos now) {
   const std::uint32_t count = 1 + random_.below(4);
   for (std::uint32_t i = 0; i < count; ++i) {
     const KeyId key = choose();
-    if (doubtful_[key] == 0) {
+    if (doubtful_[key] == 0 && held_by_[key] == 0) {
       write(key, random_.below(2) == 0 ? Follow::read : Follow::nothing, now);
     }
   }
@@ -199,6 +200,9 @@ void Writer::set_by_script(KeyId key, Version version, bool declared) {
   key_word(key, incarnation_of(version));
   word(value_);
   done(OpKind::eval, key, version);
+  if (!declared) {
+    held_by_[key] = version;
+  }
 }
 
 void Writer::write_expiring(KeyId key, Nanos now) {
@@ -327,6 +331,7 @@ void Writer::increment(KeyId key) {
 
 void Writer::on_write(std::span<const Op> ops, const Reply& reply) {
   const Op& first = ops[0];
+  release(first);
   if (first.kind == OpKind::incr) {
     if (judge_increment(first, reply)) {
       Op op = first;
@@ -350,8 +355,15 @@ void Writer::on_write(std::span<const Op> ops, const Reply& reply) {
   }
 }
 
+void Writer::release(const Op& op) {
+  if (held_by_[op.key] == op.version) {
+    held_by_[op.key] = 0;
+  }
+}
+
 void Writer::on_unknown(std::span<const Op> ops) {
   pops_ = pops_ && ops[0].kind != OpKind::pop;  // BLMPOP is there since Redis 7
+  release(ops[0]);
   for (const Op& op : ops) {
     if (op.kind != OpKind::incr && doubtful_[op.key] == 0) {
       doubtful_[op.key] = 1;

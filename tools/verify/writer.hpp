@@ -26,6 +26,7 @@ class Writer final : public Session {
   enum class Follow : std::uint8_t { nothing, read };
 
   void settle_doubts(Nanos now);
+  void release(const Op& op);
   void write_first(Nanos now);
   void write_some(Nanos now);
   KeyId choose();
@@ -52,6 +53,9 @@ class Writer final : public Session {
   };
   std::deque<Doubt> doubts_{};
   std::vector<char> doubtful_;
+  // A script that names no key may be refused by a server of a Cluster: nothing may be written behind
+  // it until it is answered. The script's state; 0: none.
+  std::vector<Version> held_by_;
   std::string value_{};
   bool pops_ = true;
 };
