@@ -53,8 +53,8 @@ class Writer final : public Session {
   };
   std::deque<Doubt> doubts_{};
   std::vector<char> doubtful_;
-  // A script that names no key may be refused by a server of a Cluster: nothing may be written behind
-  // it until it is answered. The script's state; 0: none.
+  // A script that names no key may be refused by a server of a Cluster: nothing may be written
+  // behind it until it is answered. The script's state; 0: none.
   std::vector<Version> held_by_;
   std::string value_{};
   bool pops_ = true;
