@@ -68,6 +68,10 @@ constexpr Key kSchema[] = {
     duration<&C::upstream, &Upstream::connect_timeout>(
         "upstream.connect_timeout_ms", 1, kDayMs, kStart,
         "Give up a connection attempt, handshake included, after this time"),
+    duration<&C::upstream, &Upstream::response_timeout>(
+        "upstream.response_timeout_ms", 0, kDayMs, kStart,
+        "End a link shared by clients that owes a reply and has brought nothing for so long, or "
+        "a quarter longer; 0 = never"),
     duration<&C::upstream, &Upstream::reconnect_min>("upstream.reconnect_min_ms", 1, kDayMs, kStart,
                                                      "First delay before connecting again"),
     duration<&C::upstream, &Upstream::reconnect_max>("upstream.reconnect_max_ms", 1, kDayMs, kStart,

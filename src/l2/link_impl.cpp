@@ -18,6 +18,7 @@ namespace {
 
 // A reply to the greeting is some kilobytes at most.
 constexpr std::size_t kMaxGreeting = std::size_t{1} << 20;
+constexpr unsigned kLooks = 4;
 
 }  // namespace
 
@@ -89,6 +90,40 @@ void LinkImpl::on_ready() {
   if (out_.size() > 0) {
     schedule_flush();
   }
+  watch();
+}
+
+// From when the link owes a reply until it owes none.
+void LinkImpl::watch() {
+  if (watching_ || config_->response_timeout == Duration::zero() || state_ != State::ready ||
+      pending_.empty()) {
+    return;
+  }
+  watching_ = true;
+  silent_looks_ = 0;
+  reads_seen_ = reads_;
+  on_watch();
+}
+
+void LinkImpl::on_watch() {
+  timer_.expires_after(config_->response_timeout / kLooks);
+  timer_.async_wait([self = ref()](const error_code& error) {
+    if (error || self->state_ != State::ready) {
+      return;
+    }
+    if (self->pending_.empty()) {
+      self->watching_ = false;
+      return;
+    }
+    self->silent_looks_ = self->reads_ == self->reads_seen_ ? self->silent_looks_ + 1 : 0;
+    self->reads_seen_ = self->reads_;
+    if (self->silent_looks_ < kLooks) {
+      self->on_watch();
+      return;
+    }
+    self->config_->upstream->timeouts.fetch_add(1, std::memory_order_relaxed);
+    self->die("Redis did not answer in time");
+  });
 }
 
 void LinkImpl::read() {
@@ -114,6 +149,7 @@ void LinkImpl::on_read(const error_code& error, std::size_t size) {
                                   : "the connection to Redis broke: " + error.message());
     return;
   }
+  reads_++;
   if (config_->before_input) {
     config_->before_input();
   }
@@ -220,6 +256,7 @@ void LinkImpl::send(std::string_view request, Consumer& consumer, std::uint64_t 
   }
   out_.append(request);
   schedule_flush();
+  watch();
 }
 
 void LinkImpl::send_raw(std::string_view bytes) {

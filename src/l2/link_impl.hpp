@@ -90,6 +90,8 @@ class LinkImpl final : public Link, public LinkHook {
   void look_at(std::string_view frame);
   void greet(std::string_view piece, bool last);
   void deliver(std::string_view piece, bool last);
+  void watch();
+  void on_watch();
   void schedule_flush();
   void flush();
   bool has_room() const noexcept;
@@ -122,6 +124,11 @@ class LinkImpl final : public Link, public LinkHook {
   Output greeting_out_;
   Output out_;
   bool flush_posted_ = false;
+  // Silence is counted in looks of a quarter of the time-out, so that a request costs no clock.
+  bool watching_ = false;
+  unsigned silent_looks_ = 0;
+  std::uint64_t reads_ = 0;
+  std::uint64_t reads_seen_ = 0;
   bool write_waiting_ = false;
 
   PendingRing pending_;

@@ -105,6 +105,7 @@ l2::LinksConfig links_config(const config::Config& config, l2::UpstreamPtr upstr
   links.user = config.upstream.user;
   links.password = password;
   links.connect_timeout = config.upstream.connect_timeout;
+  links.response_timeout = config.upstream.response_timeout;
   links.backoff_min = config.upstream.reconnect_min;
   links.backoff_max = config.upstream.reconnect_max;
   links.max_pending = config.upstream.max_pending;

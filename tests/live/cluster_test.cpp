@@ -182,6 +182,32 @@ TEST_CASE("a lost node costs its own entries, and no other node an error") {
   CHECK(hits(proxied, client, keys[0]));
 }
 
+TEST_CASE("a node that hangs is given up, costs its own keys only, and is taken up again") {
+  ClusterWorld world;
+  Proxied proxied(world, {"upstream.response_timeout_ms=500", "upstream.reconnect_max_ms=200"});
+  Client client = proxied.client();
+  const std::string lost = key_on(world, 0);
+  const std::string kept = key_on(world, 1);
+  REQUIRE(client.call("SET", lost, "v").text == "OK");
+  REQUIRE(client.call("SET", kept, "v").text == "OK");
+  world.server(0).pause();
+  for (int i = 0; i < 10; i++) {
+    client.send("SET", lost, "w");
+    client.send("SET", kept, std::to_string(i));
+    client.send("GET", kept);
+    CHECK(client.read().is_error());
+    CHECK(client.read().text == "OK");
+    CHECK(client.read().text == std::to_string(i));
+  }
+  const auto shown = node(proxied.proxy.port(), world.server(0).port());
+  REQUIRE(shown);
+  CHECK(shown->find("timeouts")->integer >= 1);
+  world.server(0).resume();
+  CHECK(eventually([&] { return client.call("SET", lost, "x").text == "OK"; }));
+  CHECK(client.call("GET", lost).text == "x");
+  CHECK(hits(proxied, client, lost));
+}
+
 TEST_CASE("a slot on its way: keys here and there, and which do not exist yet") {
   ClusterWorld world;
   Proxied proxied(world);

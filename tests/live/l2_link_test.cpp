@@ -237,6 +237,38 @@ TEST_CASE("when the server is killed each pending request is lost once, and a ne
   REQUIRE(loop.until([&] { return recorder->finished == 2; }));
 }
 
+TEST_CASE(
+    "a link on which a reply is overdue ends; one that brings something now and then does not") {
+  RedisServer server;
+  Loop loop;
+  LinksConfig config = config_for(server);
+  config.response_timeout = 3s;
+  const auto links = links_for(loop, config);
+  const LinkPtr link = links->shared({});
+  const RecorderPtr recorder(new Recorder);
+  for (std::uint64_t tag = 0; tag < 5; tag++) {
+    ask(*link, *recorder, {"DEBUG", "SLEEP", "1"}, tag);
+    REQUIRE(loop.until([&] { return recorder->finished == tag + 1; }));
+  }
+  CHECK(config.upstream->timeouts == 0);
+
+  server.pause();
+  ask(*link, *recorder, {"PING"}, 10);
+  ask(*link, *recorder, {"PING"}, 11);
+  REQUIRE(loop.until([&] { return recorder->lost.size() == 2; }));
+  CHECK(recorder->reason == "Redis did not answer in time");
+  CHECK(link->state() == Link::State::dead);
+  CHECK(config.upstream->timeouts == 1);
+  server.resume();
+  LinkPtr again;
+  REQUIRE(loop.until([&] {
+    again = links->shared({});
+    return again && again->state() == Link::State::ready;
+  }));
+  ask(*again, *recorder, {"PING"}, 12);
+  REQUIRE(loop.until([&] { return recorder->finished == 6; }));
+}
+
 TEST_CASE("a RESP3 link gets RESP3 replies, and pushes reach raw links only") {
   RedisServer server;
   Client writer(server.port());

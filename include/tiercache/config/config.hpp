@@ -54,6 +54,7 @@ struct Upstream {
   std::string sentinel_user;
   std::string sentinel_password;
   milliseconds connect_timeout{1000};
+  milliseconds response_timeout{60'000};  // 0: none
   milliseconds reconnect_min{50};
   milliseconds reconnect_max{5000};
   std::uint32_t max_pending = 65536;

@@ -7,6 +7,10 @@
 // that still waits for a reply is told so once (on_lost) and the link is dead. The pool makes a
 // new one, with another id. No request is ever sent twice.
 //
+// A shared link that owes a reply and brings nothing for `response_timeout` ends, as if Redis had
+// closed it. What connects next has `connect_timeout`, and then the pool's back-off runs: so where
+// a server hangs one connection at a time tries it, and requests are refused at once meanwhile.
+//
 // Limits: with `max_pending` requests or `max_output` bytes not yet written it is saturated().
 // Whoever sends asks that first, and waits (wait_room): the link itself refuses nothing.
 #pragma once

@@ -24,6 +24,9 @@ struct LinksConfig {
   std::string password;  // empty: no AUTH
   // Until the greeting is answered, the look-up of the name included.
   Duration connect_timeout = std::chrono::seconds(1);
+  // A shared link that owes a reply and has brought nothing for so long, or up to a quarter longer,
+  // is ended. Zero: never. (Raw links may wait for ever: clients block on them.)
+  Duration response_timeout{};
   Duration backoff_min = std::chrono::milliseconds(50);
   Duration backoff_max = std::chrono::seconds(5);
   // Of one link; beyond them it is saturated().

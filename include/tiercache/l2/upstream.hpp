@@ -76,6 +76,8 @@ class Upstream {
 
   // Connections of the data path, those that connect included.
   std::atomic<std::int64_t> links{0};
+  // Links that were ended because a reply was overdue.
+  std::atomic<std::int64_t> timeouts{0};
 
  private:
   std::function<void()> arrived() TC_REQUIRES(mutex_);
