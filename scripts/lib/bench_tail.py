@@ -39,7 +39,9 @@ def tail(bench):
     redis = bench.redis(cores=bench.back_cores)
     bench_load.fill(redis, bench.load_cores, 1)
     bench_load.fill(redis, bench.load_cores, 1, "--value-sizes", LARGE, "--key-prefix", "large:")
-    proxy = bench.tiercache(redis, "coherence.max_staleness_ms=600000", "l1.max_ttl_ms=86400000")
+    # The two bounds on what may be served while Redis says nothing.
+    proxy = bench.tiercache(redis, "coherence.max_staleness_ms=600000", "coherence.acl_ttl_ms=600000",
+                            "l1.max_ttl_ms=86400000")
     bench_load.read_all(proxy, bench.load_cores, 1)
 
     states = {
