@@ -55,6 +55,12 @@ const l2::LinkPtr& Session::link_of(const Lane& lane) const {
 
 // Nothing: dispatch goes on, with lane_ and off_node_ set.
 std::optional<Session::Step> Session::route(const Request& request, const Classified& what) {
+  if (sent_elsewhere_) {
+    if (!queue_.empty()) {
+      return stall(Stall::drain);
+    }
+    sent_elsewhere_ = false;
+  }
   if (map_ != worker_.slot_map()) {
     if (!pinned_ && !queue_.empty()) {
       return stall(Stall::drain);
@@ -240,9 +246,7 @@ bool Session::redirected(std::uint64_t id, topology::Redirect where) {
     return false;
   }
   extra.redirects++;
-  if (stall_ == Stall::none) {
-    stall_ = Stall::drain;
-  }
+  sent_elsewhere_ = true;
   follow(id, where, false);
   return true;
 }

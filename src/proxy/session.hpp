@@ -414,6 +414,7 @@ class Session final : public l2::Consumer {
   std::vector<l2::LinkPtr> links_;
   topology::SlotMapPtr map_;     // by which the requests under way were sent
   Lane* keyed_lane_ = nullptr;   // where the last one that had a key went
+  bool sent_elsewhere_ = false;  // a request under way was: nothing goes behind it
   bool multi_promised_ = false;  // MULTI is answered; the next request shows where it belongs
   std::string off_node_;         // why the request in hand cannot be done where the session is
 

@@ -246,18 +246,24 @@ TEST_CASE("what names no key waits for requests that may have to go to another n
   ClusterWorld world;
   Proxied proxied(world);
   Client client = proxied.client();
-  // Its slot goes to the node that is asked what names no key, and the proxy learns it by the SET.
+  const std::string id = client.call("CLUSTER", "MYID").text;
+  std::size_t asked = 0;  // the node that is asked what names no key
+  while (Client(world.server(asked).port()).call("CLUSTER", "MYID").text != id) {
+    REQUIRE(++asked < 3);
+  }
+  const std::size_t other = (asked + 1) % 3;
+  // The slot goes there, and the proxy learns it by the SET.
   for (int round = 0; round < 5; round++) {
-    const std::string key = key_on(world, 1, "round" + std::to_string(round) + ":");
+    const std::string key = key_on(world, other, "round" + std::to_string(round) + ":");
     REQUIRE(client.call("SET", key, "first").text == "OK");
-    world.move(world.slot(key), 0);
+    world.move(world.slot(key), asked);
     client.send("SET", key, "second");
     client.send("EVAL", "return redis.call('SET', ARGV[1], ARGV[2])", "0", key, "third");
     CHECK(client.read().text == "OK");
     CHECK(client.read().text == "OK");
     CHECK(client.call("GET", key).text == "third");
     CHECK(world.direct(key).call("GET", key).text == "third");
-    world.move(world.slot(key), 2);
+    world.move(world.slot(key), other);
     client.send("SET", key, "fourth");
     client.send("FLUSHALL");
     CHECK(client.read().text == "OK");
