@@ -270,6 +270,7 @@ TEST_CASE("CLIENT KILL by type and address, and of oneself behind the answer") {
   CHECK(killer.call("CLIENT", "KILL", address).text == "ERR No such client");
 
   Client third = world.client();
+  CHECK(third.call("PING").text == "PONG");  // it has been accepted
   CHECK(killer.call("CLIENT", "KILL", "TYPE", "normal", "USER", "default").integer == 1);
   CHECK(third.wait_closed(kPatience));
   CHECK(killer.call("CLIENT", "KILL", "ID", id_of(killer)).integer == 0);
