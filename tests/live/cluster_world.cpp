@@ -144,9 +144,20 @@ std::uint16_t ClusterWorld::slot(const std::string& key) {
   return static_cast<std::uint16_t>(control(0).call("CLUSTER", "KEYSLOT", key).integer);
 }
 
+long ClusterWorld::epoch(std::size_t index, const std::string& whose) {
+  const std::string name = "cluster_" + whose + "_epoch:";
+  const std::string info = control(index).call("CLUSTER", "INFO").text;
+  return std::stol(info.substr(info.find(name) + name.size()));
+}
+
 void ClusterWorld::begin_move(std::uint16_t slot, std::size_t to) {
   const std::size_t from = owners_.at(slot);
   const std::string number = std::to_string(slot);
+  // Who takes a slot must know the giver's epoch, or its claim counts for less and it gives it
+  // back.
+  if (!eventually([&] { return epoch(to, "current") >= epoch(from, "my"); })) {
+    throw std::runtime_error("the servers do not hear of each other's epochs");
+  }
   expect_ok(control(to).call("CLUSTER", "SETSLOT", number, "IMPORTING", id(from)), "IMPORTING");
   expect_ok(control(from).call("CLUSTER", "SETSLOT", number, "MIGRATING", id(to)), "MIGRATING");
 }

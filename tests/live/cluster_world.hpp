@@ -64,6 +64,7 @@ class ClusterWorld {
   void introduce(std::size_t index);
   void wait_settled(std::size_t known);
   std::string id(std::size_t index);
+  long epoch(std::size_t index, const std::string& whose);
   Client& control(std::size_t index);
 
   std::vector<std::unique_ptr<RedisServer>> servers_;
