@@ -101,11 +101,10 @@ void LinkImpl::watch() {
   }
   watching_ = true;
   silent_looks_ = 0;
-  reads_seen_ = reads_;
-  on_watch();
+  look_later();
 }
 
-void LinkImpl::on_watch() {
+void LinkImpl::look_later() {
   timer_.expires_after(config_->response_timeout / kLooks);
   timer_.async_wait([self = ref()](const error_code& error) {
     if (error || self->state_ != State::ready) {
@@ -115,10 +114,9 @@ void LinkImpl::on_watch() {
       self->watching_ = false;
       return;
     }
-    self->silent_looks_ = self->reads_ == self->reads_seen_ ? self->silent_looks_ + 1 : 0;
-    self->reads_seen_ = self->reads_;
-    if (self->silent_looks_ < kLooks) {
-      self->on_watch();
+    // The first may have come right behind what was read last.
+    if (++self->silent_looks_ <= kLooks) {
+      self->look_later();
       return;
     }
     self->config_->upstream->timeouts.fetch_add(1, std::memory_order_relaxed);
@@ -149,7 +147,7 @@ void LinkImpl::on_read(const error_code& error, std::size_t size) {
                                   : "the connection to Redis broke: " + error.message());
     return;
   }
-  reads_++;
+  silent_looks_ = 0;
   if (config_->before_input) {
     config_->before_input();
   }

@@ -91,7 +91,7 @@ class LinkImpl final : public Link, public LinkHook {
   void greet(std::string_view piece, bool last);
   void deliver(std::string_view piece, bool last);
   void watch();
-  void on_watch();
+  void look_later();
   void schedule_flush();
   void flush();
   bool has_room() const noexcept;
@@ -126,9 +126,7 @@ class LinkImpl final : public Link, public LinkHook {
   bool flush_posted_ = false;
   // Silence is counted in looks of a quarter of the time-out, so that a request costs no clock.
   bool watching_ = false;
-  unsigned silent_looks_ = 0;
-  std::uint64_t reads_ = 0;
-  std::uint64_t reads_seen_ = 0;
+  unsigned silent_looks_ = 0;  // since something was read
   bool write_waiting_ = false;
 
   PendingRing pending_;
