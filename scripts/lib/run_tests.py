@@ -26,7 +26,8 @@ SUITE_SECONDS = 20 * 60
 FUZZ_GRACE_SECONDS = 60
 TAIL_LINES = 60
 # What a failed test says first, for the end of the run, where it is found.
-ERROR_LINE = re.compile(r"ERROR:|FAILED:|VIOLATION|^ *(values|error replies|the first):?|Sanitizer")
+ERROR_LINE = re.compile(r"ERROR:|FAILED:|VIOLATION|^ *(values|error replies|the first):?|Sanitizer"
+                        r"|^[-+][^-+]|^compare:|^equal:|^Traceback|^\w*(Error|Exception)\b")
 ERROR_LINES = 12
 GOOD = {"OK", "EXPECTEDFAIL"}
 

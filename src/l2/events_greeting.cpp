@@ -43,6 +43,10 @@ void EventsImpl::on_control_up() {
     }
   }
   control_->query({"INFO", "server"}, then(&EventsImpl::on_info));
+  statistics_known_ = false;
+  if (!link_config().canary) {
+    control_->query({"INFO", "commandstats"}, then(&EventsImpl::on_statistics));
+  }
   control_->query({"INFO", "replication"}, then(&EventsImpl::on_replication));
   if (ladder_.current() == Transport::keyspace) {
     control_->query({"CONFIG", "GET", "notify-keyspace-events"}, then(&EventsImpl::on_flags));
@@ -71,6 +75,15 @@ void EventsImpl::on_info(const Reply& reply) {
     info_refused_ = true;
   } else {
     refuse(reply.is_error() ? "INFO: -" + reply.text : "INFO does not name the server's run_id");
+  }
+}
+
+// What the polls compare with, from before the first fill: so they empty memory only for a reason.
+// Where it is refused the first poll finds that out.
+void EventsImpl::on_statistics(const Reply& reply) {
+  if (!reply.is_error()) {
+    statistics_ = flush_calls(reply.text);
+    statistics_known_ = true;
   }
 }
 
@@ -189,7 +202,6 @@ void EventsImpl::serve() {
   canary_on_ = link.canary;
   round_ = {};
   polls_unanswered_ = 0;
-  statistics_known_ = false;
   next_poll_ = canary_on_ ? now() + link.canary_interval : now();
   link_.configure(link);
   link_.on_subscribed(source_of(known_.run_id), now(), status_, actions_);

@@ -64,6 +64,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   void connect();
   void on_auth(const Reply& reply);
   void on_info(const Reply& reply);
+  void on_statistics(const Reply& reply);
   void on_replication(const Reply& reply);
   void on_flags(const Reply& reply);
   void on_flags_set(const Reply& reply);

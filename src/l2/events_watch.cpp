@@ -30,17 +30,6 @@ bool has_no_such_db(std::string_view error) {
   return error.starts_with("ERR DB index") || error.starts_with("ERR invalid DB index");
 }
 
-// "calls=3,usec=12,..." of the commands that change everything without a word; and that the
-// counters began anew, by a command whose own number is then the same each time.
-std::string flush_calls(std::string_view statistics) {
-  std::string calls(info_field(statistics, "cmdstat_config|resetstat"));
-  for (const char* command : {"cmdstat_flushall", "cmdstat_flushdb", "cmdstat_swapdb"}) {
-    const std::string_view value = info_field(statistics, command);
-    calls.append(value.substr(0, value.find(','))).push_back(';');
-  }
-  return calls;
-}
-
 }  // namespace
 
 void EventsImpl::write_canaries() {

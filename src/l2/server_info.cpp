@@ -20,6 +20,15 @@ std::string_view info_field(std::string_view info, std::string_view name) {
   return {};
 }
 
+std::string flush_calls(std::string_view statistics) {
+  std::string calls(info_field(statistics, "cmdstat_config|resetstat"));
+  for (const char* command : {"cmdstat_flushall", "cmdstat_flushdb", "cmdstat_swapdb"}) {
+    const std::string_view value = info_field(statistics, command);
+    calls.append(value.substr(0, value.find(','))).push_back(';');
+  }
+  return calls;
+}
+
 std::uint64_t source_of(std::string_view run_id) {
   if (run_id.empty()) {
     return 0;

@@ -300,10 +300,15 @@ TEST_CASE("slots move under load, to a new node too: no error, and nothing that 
       world.move(slot, slot % 3U);
     }
     world.wait_agreed();
+    // The proxy's question under way may be from before; it asks the next one when it has heard.
+    const long asked = world.asked();
+    REQUIRE(eventually([&] { return world.asked() >= asked + 2; }));
     REQUIRE(eventually([&] {
       const auto shown = node(proxied.proxy.port(), world.server(added).port());
       return shown && shown->find("slots")->text.empty();
     }));
+    const std::uint64_t written = load.tally().writes;
+    REQUIRE(eventually([&] { return load.tally().writes > written + 200; }));
     world.forget(added);
     const FailoverLoad::Tally tally = load.tally();
     for (const std::string& wrong : tally.wrong) {

@@ -31,6 +31,8 @@ class ClusterWorld {
   std::size_t add();
   // Until all servers say the same of who has which slots.
   void wait_agreed();
+  // How often the servers were asked for CLUSTER NODES, by whomever.
+  long asked();
   // It is killed, and every other server forgets it.
   void forget(std::size_t index);
 
@@ -67,6 +69,7 @@ class ClusterWorld {
   long epoch(std::size_t index, const std::string& whose);
   Client& control(std::size_t index);
 
+  const std::string node_timeout_ms_;
   std::vector<std::unique_ptr<RedisServer>> servers_;
   std::vector<std::uint16_t> bus_ports_;
   std::vector<std::unique_ptr<Client>> controls_;

@@ -118,6 +118,29 @@ TEST_CASE("a flush of the server empties L1, whichever way it is done") {
   CHECK(world.events().snapshot().losses == 0);
 }
 
+TEST_CASE("what is watched without a canary empties L1 for a reason only") {
+  RedisServer server;
+  Client client(server.port());
+  client.call("FLUSHALL");
+  auto config = events_config(server);
+  config.link.canary = false;
+  EventWorld world(config);
+  REQUIRE(world.live());
+  const std::uint64_t generation = world.generation();
+  // Each poll asks for the flags once.
+  const auto polls = [&] {
+    const std::string info = client.call("INFO", "commandstats").text;
+    const std::string name = "cmdstat_config|get:calls=";
+    return std::stol(info.substr(info.find(name) + name.size()));
+  };
+  const long before = polls();
+  REQUIRE(world.loop.until([&] { return polls() >= before + 10; }));
+  CHECK(world.generation() == generation);
+  client.call("SWAPDB", "3", "5");
+  CHECK(world.loop.until([&] { return world.generation() > generation; }));
+  CHECK(world.events().snapshot().losses == 0);
+}
+
 TEST_CASE("SWAPDB is found out by the canaries of both dbs") {
   RedisServer server;
   Client client(server.port());
