@@ -19,6 +19,16 @@ std::uint64_t newest(const ClusterServers& servers) {
   return epoch;
 }
 
+std::size_t covered(const ClusterServers& servers) {
+  std::size_t slots = 0;
+  for (const ClusterServer& server : servers) {
+    for (const SlotRange& range : server.slots) {
+      slots += range.last - range.first + 1U;
+    }
+  }
+  return slots;
+}
+
 }  // namespace
 
 Cluster::Cluster(const ClusterConfig& config)
@@ -56,6 +66,7 @@ void Cluster::begin(bool all, Time now, ClusterActions& actions) {
   asked_count_ = 0;
   stale_ = 0;
   stale_epoch_ = 0;
+  stale_covered_ = 0;
   left_.clear();
   const std::optional<Endpoint> first = std::exchange(hint_, std::nullopt);
   if (!all) {
@@ -125,6 +136,7 @@ void Cluster::doubt(Time now) {
   doubted_since_ = std::min(doubted_since_, now);
   if (asked_count_ > 1 && now - doubted_since_ >= config_.believe_after) {
     epoch_ = stale_epoch_;
+    covered_ = stale_covered_;
   }
 }
 
@@ -134,14 +146,18 @@ void Cluster::on_answer(std::uint64_t number, const ClusterServers& servers, Tim
     return;
   }
   const std::uint64_t epoch = newest(servers);
-  if (servers.empty() || epoch < epoch_) {
-    why_not_ = config::to_string(asked_) + " knows only what was before";
+  const std::size_t slots = covered(servers);
+  if (servers.empty() || epoch < epoch_ || slots < covered_) {
+    why_not_ = config::to_string(asked_) + (epoch < epoch_ ? " knows only what was before"
+                                                           : " does not know who serves each slot");
     stale_++;
     stale_epoch_ = std::max(stale_epoch_, epoch);
+    stale_covered_ = std::max(stale_covered_, slots);
     ask_next(now, actions);
     return;
   }
   epoch_ = epoch;
+  covered_ = slots;
   last_ = asked_;
   doubted_since_ = kNever;
   why_not_.clear();

@@ -8,10 +8,12 @@
 //
 // One server is asked at a time: the one a hint names first, then the one that answered last, then
 // all others that are known, and the configured ones. An answer whose highest configuration epoch
-// is below one that was believed is stale: its server was cut off. (A cluster that was made anew
-// counts from zero: once most of those asked have said nothing newer for `believe_after`, they are
-// believed.) Two answers of one epoch may differ while a change spreads; that costs a redirect and
-// never a wrong answer, since servers serve no slot that is not theirs.
+// is below one that was believed is stale: its server was cut off. So is one that names a master
+// for fewer slots: its server has just joined, and has not met all others. (A cluster that was made
+// anew counts from zero, and slots can be given up: once most of those asked have said nothing
+// newer for `believe_after`, they are believed.) Two answers of one epoch may differ while a change
+// spreads; that costs a redirect and never a wrong answer, since servers serve no slot that is not
+// theirs.
 //
 // Limits: kMaxServers are remembered. One question is under way at a time. Rounds begin kMinPause
 // apart at least, however many hints (MOVED, a lost connection) come.
@@ -99,6 +101,7 @@ class Cluster {
   ClusterServers servers_;
   std::optional<config::Endpoint> last_;  // who answered
   std::uint64_t epoch_ = 0;               // the highest that was believed
+  std::size_t covered_ = 0;               // slots with a master, in what was believed
   Time doubted_since_ = kNever;           // most have named nothing as new
   std::string why_not_ = "nobody has been asked yet";
 
@@ -115,6 +118,7 @@ class Cluster {
   std::size_t asked_count_ = 0;
   std::size_t stale_ = 0;
   std::uint64_t stale_epoch_ = 0;  // the highest among the stale
+  std::size_t stale_covered_ = 0;  // and the most slots
 };
 
 template <class Sink>
@@ -125,6 +129,7 @@ void Cluster::digest(Sink&& sink) const {
   sink(std::uint64_t{hint_.value_or(config::Endpoint{}).port} << 16 |
        last_.value_or(config::Endpoint{}).port);
   sink(epoch_);
+  sink(covered_);
   for (const ClusterServer& server : servers_) {
     sink(std::uint64_t{server.endpoint.port} << 32 | std::uint64_t{server.master} << 16 |
          server.slots.size());
@@ -142,6 +147,7 @@ void Cluster::digest(Sink&& sink) const {
   sink(asked_.port);
   sink(asked_count_ << 32 | stale_);
   sink(stale_epoch_);
+  sink(stale_covered_);
 }
 
 }  // namespace tiercache::topology

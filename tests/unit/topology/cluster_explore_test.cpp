@@ -1,10 +1,11 @@
 // Every interleaving of a small world with the real machine: three servers that learn of two
 // changes one by one (slots move, then a master is replaced), answers given before a change and
-// delivered after it, time-outs, late answers, hints, and time.
+// delivered after it, answers of a server that has not met all others, time-outs, late answers,
+// hints, and time.
 //
-// Checked in each step: what is believed never goes back to an older configuration, a question is
-// under way at most once, and rounds keep their distance. And from each state: once nothing goes
-// wrong any more, the newest configuration is found.
+// Checked in each step: what is believed never goes back to an older configuration, nor to a part
+// of one, a question is under way at most once, and rounds keep their distance. And from each
+// state: once nothing goes wrong any more, the newest configuration is found.
 #include "tiercache/topology/cluster.hpp"
 
 #include <array>
@@ -55,8 +56,16 @@ ClusterServers configuration(std::size_t version) {
   return servers;
 }
 
+// What a server says that does not know one of the masters yet.
+ClusterServers part_of(std::size_t version) {
+  ClusterServers servers = configuration(version);
+  servers.erase(servers.begin() + (version == 2 ? 2 : 0));
+  return servers;
+}
+
 enum class Step : std::uint8_t {
-  process,   // whoever is asked makes up its answer
+  process,  // whoever is asked makes up its answer
+  process_part,
   deliver,   // that reaches us
   time_out,  // or does not
   repeat,    // an answer to an older question comes again
@@ -68,7 +77,7 @@ enum class Step : std::uint8_t {
   learn_2,
   learn_3,
 };
-constexpr int kSteps = 11;
+constexpr int kSteps = 12;
 
 struct World {
   Cluster machine{machine_config()};
@@ -81,11 +90,13 @@ struct World {
   bool answered = false;
   std::size_t whom = 0;
   std::size_t answer = 0;
+  bool in_part = false;
   std::uint64_t number = 0;
   bool believed_any = false;
   std::size_t believed = 0;
   Time round_began{};
   int failures = 2;
+  int parts = 1;
   int hints = 2;
   std::string fault;
 
@@ -104,15 +115,20 @@ struct World {
       number = actions.number;
     }
     if (actions.changed) {
+      bool whole = false;
       for (std::size_t i = 0; i < 3; i++) {
         if (machine.servers() == configuration(i)) {
+          whole = true;
           if (believed_any && i < believed) {
             fault = "went back to an older configuration";
           }
           believed = i;
         }
       }
-      believed_any = true;
+      if (believed_any && !whole) {
+        fault = "went back to a part";
+      }
+      believed_any |= whole;
     }
     actions.clear();
   }
@@ -126,6 +142,16 @@ struct World {
           return false;
         }
         answered = true;
+        in_part = false;
+        answer = known[whom];
+        break;
+      case Step::process_part:
+        if (!asked || answered || parts == 0) {
+          return false;
+        }
+        parts--;
+        answered = true;
+        in_part = true;
         answer = known[whom];
         break;
       case Step::deliver:
@@ -133,7 +159,7 @@ struct World {
           return false;
         }
         asked = false;
-        machine.on_answer(number, configuration(answer), now, actions);
+        machine.on_answer(number, in_part ? part_of(answer) : configuration(answer), now, actions);
         break;
       case Step::time_out:
         if (!asked || failures == 0) {
@@ -199,14 +225,14 @@ struct World {
     sink(version << 8 | std::uint64_t{asked} << 4 | std::uint64_t{answered} << 3 |
          std::uint64_t{number > 1} << 2 | std::uint64_t{believed_any});
     sink(asked ? whom : 9);
-    sink(asked && answered ? answer : 9);
+    sink(asked && answered ? answer * 2 + std::uint64_t{in_part} : 9);
     sink(believed);
     // How long until a round may begin.
     const Time next = machine.next_tick();
     sink(next == kNever ? 0
                         : std::uint64_t{next <= now} << 1 |
                               std::uint64_t{now - round_began < Cluster::kMinPause});
-    sink(static_cast<std::uint64_t>(failures * 8 + hints));
+    sink(static_cast<std::uint64_t>(failures * 64 + hints * 8 + parts));
     return hash;
   }
 

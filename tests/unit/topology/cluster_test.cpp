@@ -142,6 +142,36 @@ TEST_CASE("a cluster that was made anew is believed after a while") {
   CHECK(now - since >= config.believe_after);
 }
 
+TEST_CASE("a server that joins and has not met all others is not believed; slots given up are") {
+  ClusterConfig config;
+  config.nodes = {at(1)};
+  Cluster machine(config);
+  ClusterActions actions;
+  Time now{1000s};
+  machine.start(now, actions);
+  const ClusterServers all{master(1, {{0, 9}}, 1), master(2, {{10, 16383}}, 2), master(3, {}, 0)};
+  machine.on_answer(actions.number, all, now, actions);
+  // Whoever is asked knows the highest epoch, and not who has the first slots.
+  const ClusterServers part{master(2, {{10, 16383}}, 2), master(3, {}, 0)};
+  const Time since = now;
+  bool asked_others = false;
+  while (machine.servers() == all) {
+    REQUIRE(now < since + 10 * config.believe_after);
+    actions.clear();
+    now = machine.next_tick();
+    machine.on_tick(now, actions);
+    for (int asked = 0; actions.ask; asked++) {
+      asked_others |= asked > 0;
+      const std::uint64_t number = actions.number;
+      actions.clear();
+      machine.on_answer(number, part, now, actions);
+    }
+  }
+  CHECK(asked_others);
+  CHECK(machine.servers() == part);
+  CHECK(now - since >= config.believe_after);
+}
+
 TEST_CASE("masters keep their nodes, and a replica that takes over gets its master's") {
   const SlotMap none;
   const SlotMap first = next_map(none, {master(1, {{0, 5000}}), master(2, {{5001, 16383}})});
