@@ -38,8 +38,9 @@ DEPENDS = {
     # From here up the configuration itself is at hand; rooms below are handed values.
     "proxy": ["l1", "local", "namespaces", "writeback", "coherence", "l2", "l3", "config"],
     "warmup": ["proxy"],
+    "invalidation": ["proxy"],
     "observe": ["proxy"],
-    "admin": ["warmup", "observe"],
+    "admin": ["warmup", "invalidation", "observe"],
     "edge": ["observe"],
     "server": ["admin", "edge"],
     "main": ["server"],

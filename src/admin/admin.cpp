@@ -44,12 +44,12 @@ void Owed::reply(std::uint64_t number, std::string bytes) {
 }
 
 const Admin::Subcommand Admin::kSubcommands[] = {
-    {"cache|clients", &Admin::clients}, {"cache|config", &Admin::config},
-    {"cache|explain", &Admin::explain}, {"cache|flush", &Admin::flush},
-    {"cache|help", &Admin::help},       {"cache|key", &Admin::key},
-    {"cache|latency", &Admin::latency}, {"cache|slowlog", &Admin::slowlog},
-    {"cache|stats", &Admin::stats},     {"cache|topology", &Admin::topology},
-    {"cache|warm", &Admin::warm},
+    {"cache|clients", &Admin::clients},   {"cache|config", &Admin::config},
+    {"cache|explain", &Admin::explain},   {"cache|flush", &Admin::flush},
+    {"cache|help", &Admin::help},         {"cache|invalidate", &Admin::invalidate},
+    {"cache|key", &Admin::key},           {"cache|latency", &Admin::latency},
+    {"cache|slowlog", &Admin::slowlog},   {"cache|stats", &Admin::stats},
+    {"cache|topology", &Admin::topology}, {"cache|warm", &Admin::warm},
 };
 
 void Admin::cache_command(const proxy::Asker& asker, command::Args args,
@@ -164,41 +164,6 @@ void Admin::key(const Request& request, proxy::Responder responder) {
   resp::append_array_header(out, count);
   out.append(entries);
   responder.reply(std::move(out));
-}
-
-void Admin::flush(const Request& request, proxy::Responder responder) {
-  if (request.args.size() > 3) {
-    responder.reply(wrong_arguments("cache|flush"));
-    return;
-  }
-  auto job = std::make_shared<FlushJob>();
-  for (const proxy::Node& node : parts_.hub.nodes()) {
-    if (request.args.size() == 2) {
-      // Dead from here on; the walk gives the memory back and counts.
-      node.cache.status().bump_generation();
-    }
-    job->caches.push_back({&node.cache, node.cache.status().view().generation});
-  }
-  if (request.args.size() == 2) {
-    job->everything = true;
-  } else {
-    job->db = request.asker.db;
-    job->pattern = request.args[2];
-  }
-  const std::uint64_t number = owed_.add(std::move(responder));
-  go_on_flushing(std::move(job), number);
-}
-
-void Admin::go_on_flushing(std::shared_ptr<FlushJob> job, std::uint64_t number) {
-  boost::asio::post(parts_.control, [this, job = std::move(job), number] {
-    if (!job->step(now())) {
-      go_on_flushing(job, number);
-      return;
-    }
-    std::string out;
-    resp::append_integer(out, job->erased);
-    owed_.reply(number, std::move(out));
-  });
 }
 
 void Admin::clients(const Request& request, proxy::Responder responder) {

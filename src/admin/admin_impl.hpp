@@ -6,6 +6,7 @@
 
 #include "tiercache/admin/admin.hpp"
 #include "tiercache/base/mutex.hpp"
+#include "tiercache/invalidation/l1_walk.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -34,8 +35,6 @@ class Owed {
   std::unordered_map<std::uint64_t, proxy::Responder> responders_ TC_GUARDED_BY(mutex_);
 };
 
-struct FlushJob;
-
 class Admin final : public proxy::Extensions {
  public:
   explicit Admin(AdminParts parts) : parts_(std::move(parts)) {
@@ -58,6 +57,7 @@ class Admin final : public proxy::Extensions {
     Handler handle;
   };
   static const Subcommand kSubcommands[];
+  static const Subcommand kInvalidateActions[];
   static const Subcommand kWarmActions[];
   static const Subcommand kConfigActions[];
   static const Subcommand kSlowlogActions[];
@@ -67,6 +67,10 @@ class Admin final : public proxy::Extensions {
   void key(const Request& request, proxy::Responder responder);
   void explain(const Request& request, proxy::Responder responder);
   void flush(const Request& request, proxy::Responder responder);
+  void invalidate(const Request& request, proxy::Responder responder);
+  void invalidate_keys(const Request& request, proxy::Responder responder);
+  void invalidate_namespace(const Request& request, proxy::Responder responder);
+  void invalidate_prefix(const Request& request, proxy::Responder responder);
   void clients(const Request& request, proxy::Responder responder);
   void topology(const Request& request, proxy::Responder responder);
   void warm(const Request& request, proxy::Responder responder);
@@ -84,7 +88,11 @@ class Admin final : public proxy::Extensions {
 
   // The third word decides.
   void act(std::span<const Subcommand> actions, const Request& request, proxy::Responder responder);
-  void go_on_flushing(std::shared_ptr<FlushJob> job, std::uint64_t number);
+  void go_on_flushing(std::shared_ptr<invalidation::L1Walk> walk, std::uint64_t number);
+  // Empty unless the namespace is of tier l1.
+  std::string lives_here(const Request& request, namespaces::Index index) const;
+  // Replies with the count, or the error.
+  invalidation::Invalidator::Done counted(proxy::Responder responder);
   std::string sections(const InfoWish& wish, Upstream upstream) const;
   // Runs `work` on the control thread; its result is the reply.
   void on_control(proxy::Responder responder, std::function<std::string()> work);
@@ -94,25 +102,6 @@ class Admin final : public proxy::Extensions {
 
   AdminParts parts_;
   Owed owed_;
-};
-
-// Empties L1, or removes what matches, in steps on the control thread. Counts what lived.
-struct FlushJob {
-  struct Part {
-    coherence::Cache* cache = nullptr;
-    std::uint64_t generation = 0;  // everything: what is older goes
-  };
-  std::vector<Part> caches{};
-  std::size_t part = 0;
-  bool everything = false;
-  std::uint32_t db = 0;  // of a pattern
-  std::string pattern{};
-  unsigned shard = 0;
-  l1::Cursor cursor{};
-  std::int64_t erased = 0;
-
-  // A step; true when all is done.
-  bool step(Time now);
 };
 
 }  // namespace tiercache::admin

@@ -9,6 +9,18 @@ constexpr std::string_view kSince = "0.1.0";
 
 constexpr ArgDoc kKeyArgs[] = {{.name = "key", .type = Type::key}};
 
+constexpr ArgDoc kInvalidateKeyArgs[] = {
+    {.name = "key", .type = Type::pure_token, .token = "KEY"},
+    {.name = "key", .type = Type::key, .multiple = true},
+};
+constexpr ArgDoc kInvalidateActions[] = {
+    {.name = "key-block", .type = Type::block, .arguments = kInvalidateKeyArgs},
+    {.name = "prefix", .token = "PREFIX"},
+    {.name = "namespace", .token = "NAMESPACE"},
+};
+constexpr ArgDoc kInvalidateArgs[] = {
+    {.name = "selection", .type = Type::oneof, .arguments = kInvalidateActions}};
+
 constexpr ArgDoc kFlushArgs[] = {{.name = "pattern", .type = Type::pattern, .optional = true}};
 
 constexpr ArgDoc kStartArgs[] = {
@@ -95,6 +107,13 @@ constexpr CommandDoc kSubcommands[] = {
         .summary = "Shows the subcommands of CACHE.",
         .syntax = "CACHE HELP",
         .since = kSince,
+    },
+    {
+        .name = "cache|invalidate",
+        .summary = "Removes the copies of keys: the proxy's, and Redis's where a source is behind.",
+        .syntax = "CACHE INVALIDATE KEY <key> [<key> ...] | PREFIX <prefix> | NAMESPACE <name>",
+        .since = kSince,
+        .arguments = kInvalidateArgs,
     },
     {
         .name = "cache|key",

@@ -93,6 +93,7 @@ class Server::Impl {
   std::unique_ptr<l2::Topology> topology_;
   std::unique_ptr<proxy::UserWatch> user_watch_;
   std::unique_ptr<warmup::Warmup> warmup_;
+  std::unique_ptr<invalidation::Invalidator> invalidator_;
   std::unique_ptr<observe::Auditor> auditor_;
   std::unique_ptr<proxy::Extensions> extensions_;
   proxy::Listener tcp_;
@@ -111,11 +112,12 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
   make_events(password);
   make_topology(password);
   warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
+  invalidator_ = std::make_unique<invalidation::Invalidator>(control_, hub_, config);
   auditor_ = std::make_unique<observe::Auditor>(
       observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random()});
   extensions_ = admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
-                                   *topology_, settings_, *warmup_, std::string(version()),
-                                   std::chrono::steady_clock::now()});
+                                   *topology_, settings_, *warmup_, *invalidator_,
+                                   std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
   if (cluster_) {
     cluster_->start(static_cast<l2::ClusterTopology&>(*topology_));

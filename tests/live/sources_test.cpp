@@ -1,6 +1,5 @@
 // Sources: what Redis has not is loaded from an SQLite file, through the real program.
-#include "redis_server.hpp"
-#include "tiercache_process.hpp"
+#include "sources_world.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -16,88 +15,8 @@
 
 namespace tiercache::testing {
 
-namespace {
-
-// The file is the test's to write while the proxy reads it.
-class Database {
- public:
-  explicit Database(const std::filesystem::path& path) : path_(path) {
-    REQUIRE(sqlite3_open(path.c_str(), &database_) == SQLITE_OK);
-    sqlite3_busy_timeout(database_, 60'000);
-    run("pragma journal_mode = wal; pragma synchronous = off;"
-        "create table t (id integer primary key, doc text)");
-  }
-  ~Database() {
-    sqlite3_close(database_);
-  }
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
-  const std::filesystem::path& path() const {
-    return path_;
-  }
-  void run(const std::string& sql) {
-    REQUIRE(sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
-  }
-  void put(int id, const std::string& doc) {
-    run("insert or replace into t values (" + std::to_string(id) + ", '" + doc + "')");
-  }
-
- private:
-  const std::filesystem::path path_;
-  sqlite3* database_ = nullptr;
-};
-
-std::string conf(const std::string& path, const std::string& source) {
-  return "[[source]]\nname = \"db\"\npath = \"" + path + "\"\n" + source +
-         "[[namespace]]\nname = \"docs\"\nmatch = [\"doc:*\"]\ntiers = \"l1+l2+l3\"\n"
-         "source = \"db\"\nkey = \"doc:{id:int}\"\nl2_ttl_ms = 60000\nnegative_ttl_ms = 500\n"
-         "query = \"select doc from t where id = :id\"\n"
-         // The same rows, and it takes a while.
-         "[[namespace]]\nname = \"slow\"\nmatch = [\"slow:*\"]\ntiers = \"l1+l2+l3\"\n"
-         "source = \"db\"\nkey = \"slow:{id:int}\"\nl2_ttl_ms = 60000\nnegative_ttl_ms = 500\n"
-         "query = \"with recursive n(i) as (select 1 union all select i + 1 from n where i < "
-         "20000) "
-         "select doc from t where id = :id and (select max(i) from n) > 0\"\n"
-         "[[namespace]]\nname = \"broken\"\nmatch = [\"broken:*\"]\ntiers = \"l1+l2+l3\"\n"
-         "source = \"db\"\nkey = \"broken:{id:int}\"\nquery = \"select doc from later\"\n"
-         "[[namespace]]\nname = \"mild\"\nmatch = [\"mild:*\"]\ntiers = \"l1+l2+l3\"\n"
-         "source = \"db\"\nkey = \"mild:{id:int}\"\nquery = \"select doc from later\"\n"
-         "source_error = \"absent\"\n";
-}
-
-struct World {
-  RedisServer redis;
-  Database database;
-  TiercacheProcess proxy;
-  Client client;
-  Client direct;
-
-  explicit World(std::vector<std::string> sets = {"threads=2"},
-                 const std::string& source = "timeout_ms = 60000\nqueue = 100000\n")
-      : database(redis.directory() / "test.db"),
-        proxy(redis.port(), std::move(sets), conf(database.path().string(), source)),
-        client(proxy.port(), std::chrono::seconds(60)),
-        direct(redis.port()) {
-    client.call("PING");
-  }
-  std::int64_t counted(const std::string& line, const std::string& what) {
-    const Value stats = client.call("CACHE", "STATS");
-    const Value* found = stats.find(line);
-    REQUIRE(found != nullptr);
-    const std::string text = "," + found->text;
-    const auto at = text.find("," + what + "=");
-    REQUIRE(at != std::string::npos);
-    return std::stoll(text.substr(at + what.size() + 2));
-  }
-  std::int64_t docs(const std::string& what) {
-    return counted("namespace_docs", what);
-  }
-};
-
-}  // namespace
-
 TEST_CASE("what Redis has not is loaded, put there with its TTL, and then found there and in L1") {
-  World world;
+  SourcesWorld world;
   world.proxy.wait_live();
   world.database.put(7, "seven");
   CHECK(world.client.call("GET", "doc:7").text == "seven");
@@ -139,7 +58,7 @@ TEST_CASE("ten thousand clients that ask for one cold key are one load") {
   // Where that is not allowed, as many as are.
   const bool all = ::setrlimit(RLIMIT_NOFILE, &files) == 0;
   const int many = all ? 10'000 : 400;
-  World world({"threads=2", "listen.max_clients=12000"});
+  SourcesWorld world({"threads=2", "listen.max_clients=12000"});
   world.proxy.wait_live();
   world.database.put(1, "one");
   std::vector<std::unique_ptr<Client>> clients;
@@ -161,7 +80,7 @@ TEST_CASE("ten thousand clients that ask for one cold key are one load") {
 TEST_CASE("cold keys in their thousands are loaded so many at a time") {
   constexpr int kKeys = 100'000;
   constexpr int kPipeline = 1000;
-  World world({"threads=2"}, "concurrency = 3\ntimeout_ms = 60000\nqueue = 1000\n");
+  SourcesWorld world({"threads=2"}, "concurrency = 3\ntimeout_ms = 60000\nqueue = 1000\n");
   world.proxy.wait_live();
   world.database.run(
       "insert into t with recursive n(i) as (select 1 union all select i + 1 from n "
@@ -183,7 +102,7 @@ TEST_CASE("cold keys in their thousands are loaded so many at a time") {
 }
 
 TEST_CASE("absence is remembered for a while, and no longer than it is true") {
-  World world;
+  SourcesWorld world;
   world.proxy.wait_live();
   CHECK(world.client.call("GET", "doc:5").is_nil());
   CHECK(world.docs("load_absent") == 1);
@@ -200,7 +119,7 @@ TEST_CASE("absence is remembered for a while, and no longer than it is true") {
 }
 
 TEST_CASE("a key that the pattern does not fit is Redis's alone") {
-  World world;
+  SourcesWorld world;
   for (const char* key : {"doc:x", "doc:07", "doc:", "doc:7:8"}) {
     CHECK(world.client.call("GET", key).is_nil());
   }
@@ -209,7 +128,7 @@ TEST_CASE("a key that the pattern does not fit is Redis's alone") {
 }
 
 TEST_CASE("a failed load is an error that names source and namespace, or nil where so configured") {
-  World world;
+  SourcesWorld world;
   CHECK(world.client.call("GET", "broken:1").text ==
         "ERR tiercache: source 'db' of namespace 'broken': no such table: later");
   CHECK(world.client.call("GET", "mild:1").is_nil());
@@ -222,7 +141,7 @@ TEST_CASE("a failed load is an error that names source and namespace, or nil whe
 }
 
 TEST_CASE("a source's limits hold") {
-  World world({"threads=2"}, "concurrency = 2\nqueue = 10\ntimeout_ms = 60000\n");
+  SourcesWorld world({"threads=2"}, "concurrency = 2\nqueue = 10\ntimeout_ms = 60000\n");
   for (int i = 0; i < 500; i++) {
     world.database.put(i, std::to_string(i));
   }
@@ -246,7 +165,7 @@ TEST_CASE("a source's limits hold") {
 }
 
 TEST_CASE("reads of a string and of several load as GET does") {
-  World world;
+  SourcesWorld world;
   world.proxy.wait_live();
   for (int i = 1; i <= 9; i++) {
     world.database.put(i, "value " + std::to_string(i));
@@ -283,7 +202,7 @@ TEST_CASE("reads of a string and of several load as GET does") {
 }
 
 TEST_CASE("it loads where L1 may not keep what is read") {
-  World world({"threads=1", "l1.commands=[\"hget\"]"});
+  SourcesWorld world({"threads=1", "l1.commands=[\"hget\"]"});
   world.proxy.wait_live();
   world.database.put(1, "one");
   world.database.put(2, "two");
@@ -294,7 +213,7 @@ TEST_CASE("it loads where L1 may not keep what is read") {
 }
 
 TEST_CASE("it loads without L1, and without the event link") {
-  World world({"threads=1", "l1.enabled=false"});
+  SourcesWorld world({"threads=1", "l1.enabled=false"});
   world.database.put(7, "seven");
   CHECK(world.client.call("GET", "doc:7").text == "seven");
   // Absence is remembered, once the event link has begun or given up.
@@ -309,7 +228,7 @@ TEST_CASE("it loads without L1, and without the event link") {
 // Whoever updates the source and then invalidates through the proxy never sees an older value after
 // the answer, however loads and stores fall: by DEL, in a transaction, by a script.
 TEST_CASE("no older value is seen once an invalidation is acknowledged") {
-  World world;
+  SourcesWorld world;
   world.proxy.wait_live();
   constexpr int kKeys = 4;
   constexpr int kRounds = 400;

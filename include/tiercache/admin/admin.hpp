@@ -8,6 +8,7 @@
 
 #include "tiercache/admin/live_settings.hpp"
 #include "tiercache/coherence/cache.hpp"
+#include "tiercache/invalidation/invalidator.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/topology.hpp"
@@ -34,6 +35,7 @@ struct AdminParts {
   const l2::Topology& topology;
   LiveSettings& settings;
   warmup::Warmup& warmup;
+  invalidation::Invalidator& invalidator;
   std::string version;
   Time started{};
 };

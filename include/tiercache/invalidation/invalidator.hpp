@@ -1,0 +1,70 @@
+// Invalidation by name, for what no event of Redis tells: a source has changed. Removes the copies
+// that the tiers hold of a key, or of all keys of a prefix or a namespace: L1's entries, and, where
+// the key's namespace loads from a source (tiers l1+l2+l3), Redis's key, since that is a copy too.
+// Keys of other namespaces are Redis's own data: only L1 lets go of them.
+//
+// Promise: once `done` is called without an error, this proxy answers no read that is sent then
+// with what the source said before the call. So a key of a source goes like this:
+//   * it is announced as a client's write is: what is under way for it is not kept or stored;
+//   * what a load is storing right now is waited for;
+//   * UNLINK in Redis; and L1 lets go of it again, of what was read in between.
+// Of a prefix or a namespace loads of any key are announced first, then the keys come from SCAN.
+//
+// Cost: one UNLINK a key. A prefix or a namespace walks L1 in steps; and Redis's keys, with SCAN,
+// only where a namespace with a source is concerned. Limits: kJobs of those at a time, kBatch keys
+// under way in each; others are refused.
+//
+// Called on any thread; works on the control thread, where `done` is called, once, later. What is
+// under way when it is destroyed is dropped. Destroyed while neither loop runs; the hub and its
+// events outlive it.
+#pragma once
+
+#include "tiercache/base/result.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/proxy/worker.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+namespace tiercache::invalidation {
+
+// Which keys of one db. Of a namespace, or, if it is kDefault, whatever begins with the prefix.
+struct Selection {
+  std::uint32_t db = 0;
+  namespaces::Index space = namespaces::kDefault;
+  std::string prefix;
+};
+
+class Invalidator {
+ public:
+  static constexpr std::size_t kJobs = 8;
+  static constexpr std::size_t kBatch = 256;
+
+  // How many copies were removed: entries of L1, and keys of Redis. An error: Redis did not do it,
+  // so its copies, at least some, are still there; L1's are not.
+  using Done = std::function<void(Result<std::int64_t>)>;
+
+  Invalidator(boost::asio::io_context& control, proxy::Hub& hub, const config::Config& config);
+  ~Invalidator();
+  Invalidator(const Invalidator&) = delete;
+  Invalidator& operator=(const Invalidator&) = delete;
+
+  void keys(std::uint32_t db, std::vector<std::string> keys, Done done);
+  void matching(Selection selection, Done done);
+
+  // The namespace of that name; kDefault: there is none.
+  namespaces::Index find(std::string_view name) const noexcept;
+
+ private:
+  class Impl;
+  boost::asio::io_context& control_;
+  const std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace tiercache::invalidation

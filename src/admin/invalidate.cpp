@@ -1,0 +1,136 @@
+// CACHE FLUSH and CACHE INVALIDATE: letting go of copies.
+#include "admin_impl.hpp"
+#include "replies.hpp"
+#include "words.hpp"
+
+#include "tiercache/base/glob.hpp"
+#include "tiercache/invalidation/l1_walk.hpp"
+
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/post.hpp>
+
+namespace tiercache::admin {
+
+using invalidation::L1Walk;
+
+namespace {
+
+std::string integer_reply(std::int64_t value) {
+  std::string out;
+  resp::append_integer(out, value);
+  return out;
+}
+
+}  // namespace
+
+// A flush only empties: it says nothing about Redis. So a flight that is under way may still
+// commit what it brings, for that is true.
+void Admin::flush(const Request& request, proxy::Responder responder) {
+  if (request.args.size() > 3) {
+    responder.reply(wrong_arguments("cache|flush"));
+    return;
+  }
+  const bool everything = request.args.size() == 2;
+  std::vector<L1Walk::Part> parts;
+  for (const proxy::Node& node : parts_.hub.nodes()) {
+    if (everything) {
+      // Dead from here on; the walk gives the memory back and counts.
+      node.cache.status().bump_generation();
+      parts.push_back({&node.cache, [generation = node.cache.status().view().generation](
+                                        const l1::Store& store, const l1::Entry& entry) {
+                         return store.generation_of(entry) < generation;
+                       }});
+    } else {
+      parts.push_back({&node.cache, [db = request.asker.db, pattern = std::string(request.args[2])](
+                                        const l1::Store&, const l1::Entry& entry) {
+                         return entry.db() == db && glob_match(pattern, entry.key());
+                       }});
+    }
+  }
+  go_on_flushing(std::make_shared<L1Walk>(std::move(parts)), owed_.add(std::move(responder)));
+}
+
+void Admin::go_on_flushing(std::shared_ptr<L1Walk> walk, std::uint64_t number) {
+  boost::asio::post(parts_.control, [this, walk = std::move(walk), number] {
+    if (walk->step(std::chrono::steady_clock::now())) {
+      owed_.reply(number, integer_reply(walk->erased()));
+    } else {
+      go_on_flushing(walk, number);
+    }
+  });
+}
+
+const Admin::Subcommand Admin::kInvalidateActions[] = {
+    {"key", &Admin::invalidate_keys},
+    {"namespace", &Admin::invalidate_namespace},
+    {"prefix", &Admin::invalidate_prefix},
+};
+
+void Admin::invalidate(const Request& request, proxy::Responder responder) {
+  act(kInvalidateActions, request, std::move(responder));
+}
+
+invalidation::Invalidator::Done Admin::counted(proxy::Responder responder) {
+  return [this, number = owed_.add(std::move(responder))](const Result<std::int64_t>& removed) {
+    owed_.reply(number, removed ? integer_reply(removed.value())
+                                : error_reply("ERR tiercache: not all copies are invalidated: " +
+                                              removed.error().detail));
+  };
+}
+
+// Those have no copies.
+std::string Admin::lives_here(const Request& request, namespaces::Index index) const {
+  const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
+  if (spaces.local(index) == proxy::Spaces::kNotLocal) {
+    return {};
+  }
+  return error_reply("ERR tiercache: the keys of namespace '" + spaces.set().at(index).name +
+                     "' live in the proxy alone; DEL removes them");
+}
+
+void Admin::invalidate_keys(const Request& request, proxy::Responder responder) {
+  std::vector<std::string> keys;
+  for (const std::string_view key : request.args.subspan(3)) {
+    const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
+    if (std::string error = lives_here(request, spaces.find(key)); !error.empty()) {
+      responder.reply(std::move(error));
+      return;
+    }
+    keys.emplace_back(key);
+  }
+  parts_.invalidator.keys(request.asker.db, std::move(keys), counted(std::move(responder)));
+}
+
+void Admin::invalidate_namespace(const Request& request, proxy::Responder responder) {
+  if (request.args.size() != 4) {
+    responder.reply(wrong_arguments("cache|invalidate"));
+    return;
+  }
+  const namespaces::Index index = parts_.invalidator.find(request.args[3]);
+  if (index == namespaces::kDefault) {
+    responder.reply(
+        error_reply("ERR tiercache: there is no namespace '" + shown(request.args[3]) + "'"));
+    return;
+  }
+  if (std::string error = lives_here(request, index); !error.empty()) {
+    responder.reply(std::move(error));
+    return;
+  }
+  parts_.invalidator.matching({request.asker.db, index, {}}, counted(std::move(responder)));
+}
+
+void Admin::invalidate_prefix(const Request& request, proxy::Responder responder) {
+  if (request.args.size() != 4) {
+    responder.reply(wrong_arguments("cache|invalidate"));
+    return;
+  }
+  parts_.invalidator.matching(
+      {request.asker.db, namespaces::kDefault, std::string(request.args[3])},
+      counted(std::move(responder)));
+}
+
+}  // namespace tiercache::admin

@@ -1,0 +1,324 @@
+#include "tiercache/invalidation/invalidator.hpp"
+
+#include "tiercache/invalidation/l1_walk.hpp"
+#include "tiercache/proxy/loads.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace tiercache::invalidation {
+
+namespace {
+
+using l2::Reply;
+using namespaces::Index;
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+// Redis's glob for what begins with it.
+std::string glob_of(std::string_view prefix) {
+  std::string glob;
+  for (const char byte : prefix) {
+    if (byte == '*' || byte == '?' || byte == '[' || byte == ']' || byte == '\\') {
+      glob.push_back('\\');
+    }
+    glob.push_back(byte);
+  }
+  return glob.append("*");
+}
+
+}  // namespace
+
+class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(boost::asio::io_context& control, proxy::Hub& hub, const config::Config& config)
+      : control_(control), hub_(hub), set_(config.namespaces) {
+  }
+
+  void keys(std::uint32_t db, std::vector<std::string> keys, Done done);
+  void matching(Selection selection, Done done);
+  Index find(std::string_view name) const noexcept;
+
+ private:
+  // Some keys, and what came of them.
+  struct Batch {
+    std::uint32_t db = 0;
+    std::vector<std::string> keys;  // of namespaces with a source
+    std::size_t next = 0;
+    std::size_t unanswered = 0;
+    Result<std::int64_t> removed = std::int64_t{0};
+    Done done;
+  };
+  using BatchPtr = std::shared_ptr<Batch>;
+  // One node's keys of one glob are SCANned after the other.
+  struct Job {
+    Selection selection;
+    std::vector<std::string> globs;  // empty: no source is concerned
+    std::vector<proxy::Node> nodes;
+    std::size_t glob = 0;
+    std::size_t node = 0;
+    std::string cursor = "0";
+    std::int64_t removed = 0;
+    std::optional<L1Walk> walk;
+    Done done;
+  };
+  using JobPtr = std::shared_ptr<Job>;
+
+  bool has_source(Index index) const noexcept {
+    return index != namespaces::kDefault && set_.at(index).tiers == config::Tiers::l1_l2_l3;
+  }
+  bool selected(const Selection& selection, std::string_view key) const noexcept {
+    return selection.space != namespaces::kDefault ? set_.find(key) == selection.space
+                                                   : key.starts_with(selection.prefix);
+  }
+  std::int64_t drop_from_l1(std::uint32_t db, std::string_view key);
+  void go_on(const BatchPtr& batch);
+  void unlink(const BatchPtr& batch, std::string key);
+  void on_unlinked(const BatchPtr& batch, const std::string& key, const Result<Reply>& reply);
+
+  void announce(const JobPtr& job);
+  void scan(const JobPtr& job);
+  void on_scan(const JobPtr& job, Result<Reply> reply);
+  void walk(const JobPtr& job);
+  void end(const JobPtr& job, Result<std::int64_t> result);
+
+  boost::asio::io_context& control_;
+  proxy::Hub& hub_;
+  const namespaces::Set set_;
+  std::size_t jobs_ = 0;
+};
+
+Index Invalidator::Impl::find(std::string_view name) const noexcept {
+  for (std::size_t i = 1; i <= set_.size(); i++) {
+    if (set_.at(static_cast<Index>(i)).name == name) {
+      return static_cast<Index>(i);
+    }
+  }
+  return namespaces::kDefault;
+}
+
+// What is on its way into L1 is not kept either. Says how many entries there were.
+std::int64_t Invalidator::Impl::drop_from_l1(std::uint32_t db, std::string_view key) {
+  coherence::Cache& cache = hub_.node_of(key).cache;
+  const l1::Key at{cache.hash(db, key), db, key};
+  const std::uint64_t generation = cache.status().view().generation;
+  const Time time = now();
+  std::int64_t entries = 0;
+  cache.for_each_shard([&](coherence::Shard& shard) {
+    shard.store().for_each_variant(at, [&](l1::Entry& entry) {
+      entries += shard.store().alive(entry, time, generation) ? 1 : 0;
+    });
+  });
+  cache.blocking_write_reply(at.hash);
+  return entries;
+}
+
+void Invalidator::Impl::keys(std::uint32_t db, std::vector<std::string> keys, Done done) {
+  const auto batch = std::make_shared<Batch>();
+  batch->db = db;
+  batch->done = std::move(done);
+  std::int64_t entries = 0;
+  for (std::string& key : keys) {
+    entries += drop_from_l1(db, key);
+    if (has_source(set_.find(key))) {
+      batch->keys.push_back(std::move(key));
+    }
+  }
+  batch->removed = entries;
+  go_on(batch);
+}
+
+void Invalidator::Impl::go_on(const BatchPtr& batch) {
+  while (batch->next < batch->keys.size() && batch->unanswered < kBatch) {
+    batch->unanswered++;
+    unlink(batch, std::move(batch->keys[batch->next++]));
+  }
+  if (batch->unanswered == 0) {
+    batch->done(std::move(batch->removed));
+  }
+}
+
+void Invalidator::Impl::unlink(const BatchPtr& batch, std::string key) {
+  const proxy::Node node = hub_.node_of(key);
+  const KeyHash hash = node.cache.hash(batch->db, key);
+  node.cache.blocking_write_reply(hash);
+  const auto again = [weak = weak_from_this(), &control = control_, batch, key] {
+    boost::asio::post(control, [weak, batch, key] {
+      if (const auto self = weak.lock()) {
+        self->unlink(batch, key);
+      }
+    });
+  };
+  if (hub_.loads->must_wait({&hash, 1}, false, again)) {
+    return;
+  }
+  node.events.query(batch->db, {"UNLINK", key},
+                    [weak = weak_from_this(), batch, key](const Result<Reply>& reply) {
+                      if (const auto self = weak.lock()) {
+                        self->on_unlinked(batch, key, reply);
+                      }
+                    });
+}
+
+void Invalidator::Impl::on_unlinked(const BatchPtr& batch, const std::string& key,
+                                    const Result<Reply>& reply) {
+  // What was read before Redis let go of it.
+  const std::int64_t entries = drop_from_l1(batch->db, key);
+  if (!reply) {
+    batch->removed = reply.error();
+  } else if (reply.value().is_error()) {
+    batch->removed = Error{ErrorCode::refused, reply.value().text};
+  } else if (batch->removed) {
+    batch->removed = batch->removed.value() + entries + reply.value().integer;
+  }
+  batch->unanswered--;
+  go_on(batch);
+}
+
+void Invalidator::Impl::matching(Selection selection, Done done) {
+  if (jobs_ == kJobs) {
+    done(Error{ErrorCode::refused, "too many invalidations are under way"});
+    return;
+  }
+  jobs_++;
+  const auto job = std::make_shared<Job>();
+  job->selection = std::move(selection);
+  job->nodes = hub_.nodes();
+  job->done = std::move(done);
+  std::vector<L1Walk::Part> parts;
+  for (const proxy::Node& node : job->nodes) {
+    parts.push_back(
+        {&node.cache, [this, job = job.get()](const l1::Store&, const l1::Entry& entry) {
+           return entry.db() == job->selection.db && selected(job->selection, entry.key());
+         }});
+  }
+  job->walk.emplace(std::move(parts));
+  const Index space = job->selection.space;
+  if (hub_.loads && (space == namespaces::kDefault || has_source(space))) {
+    job->globs = space == namespaces::kDefault
+                     ? std::vector<std::string>{glob_of(job->selection.prefix)}
+                     : set_.at(space).match;
+    announce(job);
+  } else {
+    walk(job);
+  }
+}
+
+// No load that was begun before is stored behind us.
+void Invalidator::Impl::announce(const JobPtr& job) {
+  hub_.loads->on_wide_write();
+  const auto again = [weak = weak_from_this(), &control = control_, job] {
+    boost::asio::post(control, [weak, job] {
+      if (const auto self = weak.lock()) {
+        self->announce(job);
+      }
+    });
+  };
+  if (!hub_.loads->must_wait({}, true, again)) {
+    scan(job);
+  }
+}
+
+void Invalidator::Impl::scan(const JobPtr& job) {
+  const proxy::Node& node = job->nodes[job->node];
+  const std::string count = std::to_string(kBatch);
+  node.events.query(job->selection.db,
+                    {"SCAN", job->cursor, "MATCH", job->globs[job->glob], "COUNT", count},
+                    [weak = weak_from_this(), job](Result<Reply> reply) {
+                      if (const auto self = weak.lock()) {
+                        self->on_scan(job, std::move(reply));
+                      }
+                    });
+}
+
+void Invalidator::Impl::on_scan(const JobPtr& job, Result<Reply> reply) {
+  using Kind = Reply::Kind;
+  if (!reply) {
+    end(job, reply.error());
+    return;
+  }
+  if (reply->kind != Kind::array || reply->items.size() != 2 ||
+      reply->items[1].kind != Kind::array) {
+    end(job, Error{ErrorCode::refused, reply->is_error() ? reply->text : "SCAN makes no sense"});
+    return;
+  }
+  job->cursor = std::move(reply->items[0].text);
+  std::vector<std::string> found;
+  for (Reply& item : reply->items[1].items) {
+    if (has_source(set_.find(item.text)) && selected(job->selection, item.text)) {
+      found.push_back(std::move(item.text));
+    }
+  }
+  keys(job->selection.db, std::move(found),
+       [weak = weak_from_this(), job](const Result<std::int64_t>& removed) {
+         const auto self = weak.lock();
+         if (!self) {
+           return;
+         }
+         if (!removed) {
+           self->end(job, removed.error());
+           return;
+         }
+         job->removed += removed.value();
+         if (job->cursor == "0" && ++job->node == job->nodes.size()) {
+           job->node = 0;
+           job->glob++;
+         }
+         job->glob == job->globs.size() ? self->walk(job) : self->scan(job);
+       });
+}
+
+void Invalidator::Impl::walk(const JobPtr& job) {
+  if (job->walk->step(now())) {
+    end(job, job->removed + job->walk->erased());
+    return;
+  }
+  boost::asio::post(control_, [weak = weak_from_this(), job] {
+    if (const auto self = weak.lock()) {
+      self->walk(job);
+    }
+  });
+}
+
+void Invalidator::Impl::end(const JobPtr& job, Result<std::int64_t> result) {
+  jobs_--;
+  job->done(std::move(result));
+}
+
+Invalidator::Invalidator(boost::asio::io_context& control, proxy::Hub& hub,
+                         const config::Config& config)
+    : control_(control), impl_(std::make_shared<Impl>(control, hub, config)) {
+}
+
+Invalidator::~Invalidator() = default;
+
+void Invalidator::keys(std::uint32_t db, std::vector<std::string> keys, Done done) {
+  boost::asio::post(control_, [weak = std::weak_ptr(impl_), db, keys = std::move(keys),
+                               done = std::move(done)]() mutable {
+    if (const auto impl = weak.lock()) {
+      impl->keys(db, std::move(keys), std::move(done));
+    }
+  });
+}
+
+void Invalidator::matching(Selection selection, Done done) {
+  boost::asio::post(control_, [weak = std::weak_ptr(impl_), selection = std::move(selection),
+                               done = std::move(done)]() mutable {
+    if (const auto impl = weak.lock()) {
+      impl->matching(std::move(selection), std::move(done));
+    }
+  });
+}
+
+namespaces::Index Invalidator::find(std::string_view name) const noexcept {
+  return impl_->find(name);
+}
+
+}  // namespace tiercache::invalidation
