@@ -254,6 +254,9 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
   facts.insert(facts.end(), warm.begin(), warm.end());
   const std::vector<Fact> spaces = namespace_facts(parts.hub);
   facts.insert(facts.end(), spaces.begin(), spaces.end());
+  for (auto& [name, line] : parts.feeds.lines()) {
+    facts.push_back({"feed_" + name, std::move(line)});
+  }
   return facts;
 }
 

@@ -72,6 +72,8 @@ constexpr ElementKey kSourceKeys[] = {
         text<&S::dsn>("source.dsn", 0, 4095, kStart,
                       "A PostgreSQL database as libpq names it: host=... dbname=... user=..., or "
                       "a URI; or path")),
+    text<&S::listen>("source.listen", 0, 63, kStart,
+                     "With dsn: a channel whose notifications (NOTIFY channel, 'key') invalidate"),
     integer<&S::concurrency>("source.concurrency", 1, 256, kStart, "Queries at a time"),
     integer<&S::queue>("source.queue", 0, 1'048'576, kStart,
                        "Loads that wait for their turn; beyond it loads fail at once"),
@@ -146,6 +148,9 @@ std::string wrong_with_source(const Config& config, std::size_t index) {
   }
   if (one.path.empty() == one.dsn.empty()) {
     return concat({"source '", one.name, "': it needs source.path or source.dsn, and not both"});
+  }
+  if (!one.listen.empty() && one.dsn.empty()) {
+    return concat({"source '", one.name, "': source.listen needs PostgreSQL"});
   }
   return {};
 }

@@ -1,10 +1,9 @@
-// PostgreSQL through libpq, without blocking, so that a deadline holds. The one place that knows
-// its library.
+// Loads from PostgreSQL: queries prepared on a session of libpq, of one key or of many.
 #include "pool.hpp"
+#include "pq_session.hpp"
 #include "sql.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <optional>
@@ -13,7 +12,6 @@
 #include <utility>
 
 #include <libpq-fe.h>
-#include <poll.h>
 
 namespace tiercache::l3 {
 
@@ -28,36 +26,12 @@ constexpr Oid kText = 25;
 constexpr Oid kInt8Array = 1016;
 constexpr Oid kTextArray = 1009;
 
-constexpr std::string_view kCanceled = "57014";  // statement_timeout, for one
-
-struct Finish {
-  void operator()(PGconn* connection) const {
-    PQfinish(connection);
-  }
-};
-struct Clear {
-  void operator()(PGresult* result) const {
-    PQclear(result);
-  }
-};
-using Connected = std::unique_ptr<PGconn, Finish>;
-using Rows = std::unique_ptr<PGresult, Clear>;
-
 Time now() {
   return std::chrono::steady_clock::now();
 }
 
 Loaded failed(std::string why) {
   return {Loaded::Kind::failed, std::move(why)};
-}
-
-std::string one_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
-    text.pop_back();
-  }
-  std::ranges::replace_if(
-      text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
-  return text;
 }
 
 std::string text_of(const Value& value) {
@@ -68,51 +42,49 @@ std::string text_of(const Value& value) {
 class Postgres final : public Connection {
  public:
   Postgres(const SourceConfig& config, const std::vector<Query>& queries)
-      : dsn_(config.dsn), timeout_(config.timeout), queries_(queries), prepared_(queries.size()) {
+      : session_(config.dsn,
+                 // Nothing is to be changed here, and the server is to give up too.
+                 "SET default_transaction_read_only = on; SET statement_timeout = " +
+                     std::to_string(config.timeout.count())),
+        queries_(queries),
+        prepared_(queries.size()) {
   }
 
   void run(std::span<const Load* const> loads, Time deadline, std::span<Loaded> results) override {
-    const bool used = connected_ != nullptr;
-    Problem problem = ask(loads, deadline, results);
-    if (problem.kind == Problem::Kind::lost && used && now() < deadline) {
+    const bool used = session_.connected();
+    PqProblem problem = ask(loads, deadline, results);
+    if (problem.kind == PqProblem::Kind::lost && used && now() < deadline) {
       // It may have been idle for long, and the server started anew. A read can be asked again.
       problem = ask(loads, deadline, results);
     }
-    if (problem.kind == Problem::Kind::data && loads.size() > 1) {
+    if (problem.kind == PqProblem::Kind::data && loads.size() > 1) {
       // One of the keys is none that the query can take; the others are not to fail for it.
       for (std::size_t i = 0; i < loads.size(); i++) {
         run(loads.subspan(i, 1), deadline, results.subspan(i, 1));
       }
       return;
     }
-    if (problem.kind != Problem::Kind::none) {
-      const bool away = problem.kind == Problem::Kind::lost || problem.why == kTimeout;
+    if (problem.kind != PqProblem::Kind::none) {
+      const bool away = problem.kind == PqProblem::Kind::lost || problem.why == kTimeout;
       std::ranges::fill(results, Loaded{Loaded::Kind::failed, problem.why, away});
     }
   }
 
  private:
-  struct Problem {
-    enum class Kind : std::uint8_t {
-      none,
-      lost,   // the connection is of no use any more
-      data,   // a parameter is of no use (SQLSTATE class 22)
-      query,  // all else
-    };
-    Kind kind = Kind::none;
-    std::string why;
-  };
   struct Prepared {
     bool done = false;
     std::vector<std::size_t> order;
   };
 
-  Problem ask(std::span<const Load* const> loads, Time deadline, std::span<Loaded> results) {
-    if (Problem problem = connect(deadline); problem.kind != Problem::Kind::none) {
+  PqProblem ask(std::span<const Load* const> loads, Time deadline, std::span<Loaded> results) {
+    if (!session_.connected()) {
+      std::ranges::fill(prepared_, Prepared{});
+    }
+    if (PqProblem problem = session_.connect(deadline); problem.kind != PqProblem::Kind::none) {
       return problem;
     }
     const std::size_t index = loads[0]->query;
-    if (Problem problem = prepare(index, deadline); problem.kind != Problem::Kind::none) {
+    if (PqProblem problem = prepare(index, deadline); problem.kind != PqProblem::Kind::none) {
       return problem;
     }
     std::vector<std::size_t> askable;
@@ -140,12 +112,12 @@ class Postgres final : public Connection {
     for (const std::string& parameter : parameters) {
       pointers.push_back(parameter.c_str());
     }
-    const int sent = PQsendQueryPrepared(connected_.get(), name_of(index).c_str(),
+    const int sent = PQsendQueryPrepared(session_.get(), name_of(index).c_str(),
                                          static_cast<int>(pointers.size()), pointers.data(),
                                          nullptr, nullptr, 0);
-    Rows rows;
-    if (Problem problem = result(sent, PGRES_TUPLES_OK, deadline, rows);
-        problem.kind != Problem::Kind::none) {
+    PqRows rows;
+    if (PqProblem problem = session_.result(sent, PGRES_TUPLES_OK, deadline, rows);
+        problem.kind != PqProblem::Kind::none) {
       return problem;
     }
     return queries_[index].batch > 1 ? many(rows.get(), loads, askable, results)
@@ -156,67 +128,7 @@ class Postgres final : public Connection {
     return "q" + std::to_string(index);
   }
 
-  Problem lost(std::string why) {
-    connected_.reset();
-    return {Problem::Kind::lost, std::move(why)};
-  }
-
-  // Until the socket can be read or written, or the deadline. False: it is too late.
-  bool wait(short events, Time deadline) const {
-    pollfd poll{PQsocket(connected_.get()), events, 0};
-    for (;;) {
-      const auto left = (deadline - now()) / std::chrono::milliseconds(1) + 1;
-      if (left <= 0) {
-        return false;
-      }
-      const int ready = ::poll(&poll, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
-      if (ready > 0) {
-        return true;
-      }
-      if (ready < 0 && errno != EINTR) {
-        return false;
-      }
-    }
-  }
-
-  Problem connect(Time deadline) {
-    if (connected_) {
-      return {};
-    }
-    std::ranges::fill(prepared_, Prepared{});
-    const char* const keywords[] = {"dbname", "client_encoding", "fallback_application_name",
-                                    nullptr};
-    const char* const values[] = {dsn_.c_str(), "UTF8", "tiercache", nullptr};
-    connected_.reset(PQconnectStartParams(keywords, values, 1));
-    if (!connected_ || PQstatus(connected_.get()) == CONNECTION_BAD) {
-      return lost(connected_ ? one_line(PQerrorMessage(connected_.get())) : "no memory");
-    }
-    PQsetNoticeProcessor(
-        connected_.get(), [](void* /*nothing*/, const char* /*text*/) {}, nullptr);
-    for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;
-         next = PQconnectPoll(connected_.get())) {
-      if (next == PGRES_POLLING_FAILED) {
-        return lost(one_line(PQerrorMessage(connected_.get())));
-      }
-      if (!wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline)) {
-        return lost(std::string(kTimeout));
-      }
-    }
-    PQsetnonblocking(connected_.get(), 1);
-    // Nothing is to be changed here, and the server is to give up too.
-    const std::string settings =
-        "SET default_transaction_read_only = on; SET statement_timeout = " +
-        std::to_string(timeout_.count());
-    Rows rows;
-    Problem problem =
-        result(PQsendQuery(connected_.get(), settings.c_str()), PGRES_COMMAND_OK, deadline, rows);
-    if (problem.kind != Problem::Kind::none) {
-      connected_.reset();
-    }
-    return problem;
-  }
-
-  Problem prepare(std::size_t index, Time deadline) {
+  PqProblem prepare(std::size_t index, Time deadline) {
     Prepared& prepared = prepared_[index];
     if (prepared.done) {
       return {};
@@ -224,7 +136,7 @@ class Postgres final : public Connection {
     const Query& query = queries_[index];
     auto made = numbered(query.text, query.parameters);
     if (!made) {
-      return {Problem::Kind::query, made.error().detail};
+      return {PqProblem::Kind::query, made.error().detail};
     }
     std::vector<Oid> types;
     for (const std::size_t position : made->order) {
@@ -232,64 +144,17 @@ class Postgres final : public Connection {
       types.push_back(query.batch > 1 ? (number ? kInt8Array : kTextArray)
                                       : (number ? kInt8 : kText));
     }
-    Rows rows;
-    if (Problem problem =
-            result(PQsendPrepare(connected_.get(), name_of(index).c_str(), made->text.c_str(),
-                                 static_cast<int>(types.size()), types.data()),
-                   PGRES_COMMAND_OK, deadline, rows);
-        problem.kind != Problem::Kind::none) {
+    PqRows rows;
+    if (PqProblem problem = session_.result(
+            PQsendPrepare(session_.get(), name_of(index).c_str(), made->text.c_str(),
+                          static_cast<int>(types.size()), types.data()),
+            PGRES_COMMAND_OK, deadline, rows);
+        problem.kind != PqProblem::Kind::none) {
       return problem;
     }
     prepared.order = std::move(made->order);
     prepared.done = true;
     return {};
-  }
-
-  // Of what was just sent.
-  Problem result(int sent, ExecStatusType wanted, Time deadline, Rows& rows) {
-    PGconn* connection = connected_.get();
-    if (sent == 0) {
-      return lost(one_line(PQerrorMessage(connection)));
-    }
-    for (;;) {
-      const int left = PQflush(connection);
-      if (left < 0) {
-        return lost(one_line(PQerrorMessage(connection)));
-      }
-      if (left == 0 && PQisBusy(connection) == 0) {
-        Rows next(PQgetResult(connection));
-        if (!next) {
-          break;
-        }
-        rows = std::move(next);
-        continue;
-      }
-      if (!wait(static_cast<short>(POLLIN | (left > 0 ? POLLOUT : 0)), deadline)) {
-        return lost(std::string(kTimeout));  // the server sees that nobody waits
-      }
-      if (PQconsumeInput(connection) == 0) {
-        return lost(one_line(PQerrorMessage(connection)));
-      }
-    }
-    if (PQstatus(connection) == CONNECTION_BAD) {
-      return lost(one_line(PQerrorMessage(connection)));
-    }
-    if (rows && PQresultStatus(rows.get()) == wanted) {
-      return {};
-    }
-    const char* message = rows ? PQresultErrorField(rows.get(), PG_DIAG_MESSAGE_PRIMARY) : nullptr;
-    const char* state = rows ? PQresultErrorField(rows.get(), PG_DIAG_SQLSTATE) : nullptr;
-    const std::string_view code = state == nullptr ? "" : state;
-    std::string why = message == nullptr ? "the query yields no rows" : one_line(message);
-    const std::string_view group = code.substr(0, 2);
-    if (code == kCanceled) {
-      return {Problem::Kind::query, std::string(kTimeout)};
-    }
-    // The server is going down, what was prepared is gone, or yields something else by now.
-    if (group == "08" || group == "57" || group == "26" || group == "0A") {
-      return lost(std::move(why));
-    }
-    return {group == "22" ? Problem::Kind::data : Problem::Kind::query, std::move(why)};
   }
 
   // A column's bytes; nothing for NULL.
@@ -317,9 +182,9 @@ class Postgres final : public Connection {
     return {Loaded::Kind::value, std::move(bytes)};
   }
 
-  static Problem single(const PGresult* rows, Loaded& result) {
+  static PqProblem single(const PGresult* rows, Loaded& result) {
     if (PQnfields(rows) != 1) {
-      return {Problem::Kind::query, "the query does not yield exactly one column"};
+      return {PqProblem::Kind::query, "the query does not yield exactly one column"};
     }
     if (PQntuples(rows) > 0) {
       result = cell(rows, 0, 0);
@@ -328,10 +193,10 @@ class Postgres final : public Connection {
   }
 
   // Rows of a key's part and a value, in any order.
-  static Problem many(const PGresult* rows, std::span<const Load* const> loads,
-                      const std::vector<std::size_t>& askable, std::span<Loaded> results) {
+  static PqProblem many(const PGresult* rows, std::span<const Load* const> loads,
+                        const std::vector<std::size_t>& askable, std::span<Loaded> results) {
     if (PQnfields(rows) != 2) {
-      return {Problem::Kind::query,
+      return {PqProblem::Kind::query,
               "the query of a batch does not yield exactly the key's part and the value"};
     }
     std::unordered_map<std::string_view, int> row_of;
@@ -349,10 +214,8 @@ class Postgres final : public Connection {
     return {};
   }
 
-  const std::string dsn_;
-  const std::chrono::milliseconds timeout_;
+  PqSession session_;
   const std::vector<Query> queries_;
-  Connected connected_;
   std::vector<Prepared> prepared_;
 };
 

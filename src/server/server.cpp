@@ -94,6 +94,7 @@ class Server::Impl {
   std::unique_ptr<proxy::UserWatch> user_watch_;
   std::unique_ptr<warmup::Warmup> warmup_;
   std::unique_ptr<invalidation::Invalidator> invalidator_;
+  std::unique_ptr<invalidation::Feeds> feeds_;
   std::unique_ptr<observe::Auditor> auditor_;
   std::unique_ptr<proxy::Extensions> extensions_;
   proxy::Listener tcp_;
@@ -113,10 +114,11 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
   make_topology(password);
   warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
   invalidator_ = std::make_unique<invalidation::Invalidator>(control_, hub_, config);
+  feeds_ = std::make_unique<invalidation::Feeds>(control_, *invalidator_, hub_, config);
   auditor_ = std::make_unique<observe::Auditor>(
       observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random()});
   extensions_ = admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
-                                   *topology_, settings_, *warmup_, *invalidator_,
+                                   *topology_, settings_, *warmup_, *invalidator_, *feeds_,
                                    std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
   if (cluster_) {
@@ -143,6 +145,7 @@ Server::Impl::~Impl() {
   for (const auto& thread : threads_) {
     thread->stop();
   }
+  feeds_.reset();
   hub_.loads.reset();
   extensions_.reset();
 }
@@ -197,6 +200,7 @@ void Server::Impl::make_events(const std::string& password) {
   hub_.loads = proxy::make_loads(config, hub_);
   hub_.on_db_used = [this](std::uint32_t db) {
     events_->use_db(db);
+    feeds_->use_db(db);
   };
 }
 
@@ -278,6 +282,7 @@ void Server::Impl::run() {
   topology_->start();
   events_->start();
   user_watch_->start();
+  feeds_->start();
   auditor_->set_rate(settings_.get()->coherence.audit_per_s);
   if (cluster_) {
     cluster_->set_audit_rate(settings_.get()->coherence.audit_per_s);

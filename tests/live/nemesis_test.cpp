@@ -110,7 +110,7 @@ Recovery strike_with(NemesisWorld& world, const NemesisFault& fault, millisecond
 
 // Where everybody waits, while it can still be seen.
 void explain(NemesisWorld& world) {
-  Client client(world.proxy.port());
+  Client client(world.proxy.port(), std::chrono::seconds(30));
   std::printf("  nobody has hit for four seconds; the links:\n%s  the sessions:\n%s  Redis:\n%s",
               world.links.run("list").c_str(), client.call("CACHE", "CLIENTS").text.c_str(),
               world.direct().call("CLIENT", "LIST").text.c_str());

@@ -8,6 +8,7 @@
 
 #include "tiercache/admin/live_settings.hpp"
 #include "tiercache/coherence/cache.hpp"
+#include "tiercache/invalidation/feeds.hpp"
 #include "tiercache/invalidation/invalidator.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
@@ -36,6 +37,7 @@ struct AdminParts {
   LiveSettings& settings;
   warmup::Warmup& warmup;
   invalidation::Invalidator& invalidator;
+  const invalidation::Feeds& feeds;
   std::string version;
   Time started{};
 };

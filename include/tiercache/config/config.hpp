@@ -169,8 +169,9 @@ struct Namespace {
 // [[source]]: a database that namespaces load from.
 struct Source {
   std::string name;
-  std::string path;  // SQLite
-  std::string dsn;   // PostgreSQL
+  std::string path;    // SQLite
+  std::string dsn;     // PostgreSQL
+  std::string listen;  // a channel of its notifications; empty: none
   std::uint32_t concurrency = 4;
   std::uint32_t queue = 1024;
   milliseconds timeout{1000};

@@ -121,6 +121,7 @@ TEST_CASE("mistakes are reported at their place") {
   CHECK(message_for("[[source]]\nname = \"db\"\n")
             .ends_with("source 'db': it needs source.path or source.dsn, and not both"));
   CHECK(message_for(source + "dsn = \"dbname=a\"\n").ends_with("and not both"));
+  CHECK(message_for(source + "listen = \"a\"\n").ends_with("source.listen needs PostgreSQL"));
   const std::string server = "[[source]]\nname = \"db\"\ndsn = \"dbname=a\"\n";
   CHECK(parse(server + whole + "\"a:{id:int}\"\nbatch = 100\n", "f.toml"));
   CHECK(message_for(server + whole + "\"a:{id:int}:{x}\"\nbatch = 100\n")

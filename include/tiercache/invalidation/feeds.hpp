@@ -1,0 +1,55 @@
+// What sources themselves say has changed: PostgreSQL's notifications on source.listen invalidate,
+// in all dbs that clients have used. A payload names a key; an empty one means every key of the
+// namespaces that load from the source.
+//
+// Nothing that is heard is forgotten: what Redis does not do now is tried again every kRetry. What
+// may have been missed, while nobody listened, is made up for by invalidating all that the source
+// has loaded; at the start only if this proxy has loaded something already.
+//
+// Limits: one invalidation of a feed at a time; kPending keys wait, beyond them everything is
+// invalidated instead. Thread: the control thread, but for use_db() and lines(). Destroyed while
+// its loop does not run, before the invalidator.
+#pragma once
+
+#include "tiercache/config/config.hpp"
+#include "tiercache/invalidation/invalidator.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+namespace tiercache::invalidation {
+
+class Feeds {
+ public:
+  static constexpr std::size_t kPending = 10'000;
+  static constexpr std::chrono::seconds kRetry{1};
+
+  Feeds(boost::asio::io_context& control, Invalidator& invalidator, proxy::Hub& hub,
+        const config::Config& config);
+  ~Feeds();
+  Feeds(const Feeds&) = delete;
+  Feeds& operator=(const Feeds&) = delete;
+
+  // Begins to listen.
+  void start();
+  // A client has moved to this db.
+  void use_db(std::uint32_t db);
+  // Of each source that is listened to by name: "listening=1,heard=2,...".
+  std::vector<std::pair<std::string, std::string>> lines() const;
+
+ private:
+  class Feed;
+  struct Dbs;
+
+  const std::shared_ptr<Dbs> dbs_;
+  std::vector<std::shared_ptr<Feed>> feeds_;
+};
+
+}  // namespace tiercache::invalidation

@@ -1,0 +1,137 @@
+#include "pq_session.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include <poll.h>
+
+namespace tiercache::l3 {
+
+namespace {
+
+constexpr std::string_view kCanceled = "57014";  // statement_timeout, for one
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+std::string one_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
+    text.pop_back();
+  }
+  std::ranges::replace_if(
+      text, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  return text;
+}
+
+}  // namespace
+
+PqSession::PqSession(std::string dsn, std::string settings)
+    : dsn_(std::move(dsn)), settings_(std::move(settings)) {
+}
+
+PqProblem PqSession::lost(std::string why) {
+  connection_.reset();
+  return {PqProblem::Kind::lost, std::move(why)};
+}
+
+// Until the socket can be read or written, or the deadline. False: it is too late.
+bool PqSession::wait(short events, Time deadline) const {
+  pollfd poll{PQsocket(connection_.get()), events, 0};
+  for (;;) {
+    const auto left = (deadline - now()) / std::chrono::milliseconds(1) + 1;
+    if (left <= 0) {
+      return false;
+    }
+    const int ready = ::poll(&poll, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+    if (ready > 0) {
+      return true;
+    }
+    if (ready < 0 && errno != EINTR) {
+      return false;
+    }
+  }
+}
+
+PqProblem PqSession::connect(Time deadline) {
+  if (connection_) {
+    return {};
+  }
+  const char* const keywords[] = {"dbname", "client_encoding", "fallback_application_name",
+                                  nullptr};
+  const char* const values[] = {dsn_.c_str(), "UTF8", "tiercache", nullptr};
+  connection_.reset(PQconnectStartParams(keywords, values, 1));
+  if (!connection_ || PQstatus(connection_.get()) == CONNECTION_BAD) {
+    return lost(connection_ ? one_line(PQerrorMessage(connection_.get())) : "no memory");
+  }
+  PQsetNoticeProcessor(
+      connection_.get(), [](void* /*nothing*/, const char* /*text*/) {}, nullptr);
+  for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;
+       next = PQconnectPoll(connection_.get())) {
+    if (next == PGRES_POLLING_FAILED) {
+      return lost(one_line(PQerrorMessage(connection_.get())));
+    }
+    if (!wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline)) {
+      return lost(std::string(kPqTimeout));
+    }
+  }
+  PQsetnonblocking(connection_.get(), 1);
+  PqRows rows;
+  PqProblem problem =
+      result(PQsendQuery(connection_.get(), settings_.c_str()), PGRES_COMMAND_OK, deadline, rows);
+  if (problem.kind != PqProblem::Kind::none) {
+    connection_.reset();
+  }
+  return problem;
+}
+
+// Of what was just sent.
+PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows) {
+  PGconn* connection = connection_.get();
+  if (sent == 0) {
+    return lost(one_line(PQerrorMessage(connection)));
+  }
+  for (;;) {
+    const int left = PQflush(connection);
+    if (left < 0) {
+      return lost(one_line(PQerrorMessage(connection)));
+    }
+    if (left == 0 && PQisBusy(connection) == 0) {
+      PqRows next(PQgetResult(connection));
+      if (!next) {
+        break;
+      }
+      rows = std::move(next);
+      continue;
+    }
+    if (!wait(static_cast<short>(POLLIN | (left > 0 ? POLLOUT : 0)), deadline)) {
+      return lost(std::string(kPqTimeout));  // the server sees that nobody waits
+    }
+    if (PQconsumeInput(connection) == 0) {
+      return lost(one_line(PQerrorMessage(connection)));
+    }
+  }
+  if (PQstatus(connection) == CONNECTION_BAD) {
+    return lost(one_line(PQerrorMessage(connection)));
+  }
+  if (rows && PQresultStatus(rows.get()) == wanted) {
+    return {};
+  }
+  const char* message = rows ? PQresultErrorField(rows.get(), PG_DIAG_MESSAGE_PRIMARY) : nullptr;
+  const char* state = rows ? PQresultErrorField(rows.get(), PG_DIAG_SQLSTATE) : nullptr;
+  const std::string_view code = state == nullptr ? "" : state;
+  std::string why = message == nullptr ? "the query yields no rows" : one_line(message);
+  const std::string_view group = code.substr(0, 2);
+  if (code == kCanceled) {
+    return {PqProblem::Kind::query, std::string(kPqTimeout)};
+  }
+  // The server is going down, what was prepared is gone, or yields something else by now.
+  if (group == "08" || group == "57" || group == "26" || group == "0A") {
+    return lost(std::move(why));
+  }
+  return {group == "22" ? PqProblem::Kind::data : PqProblem::Kind::query, std::move(why)};
+}
+
+}  // namespace tiercache::l3

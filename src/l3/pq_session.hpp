@@ -1,0 +1,73 @@
+// A session with PostgreSQL through libpq, without blocking, so that a deadline holds. With
+// postgres.cpp and listener.cpp the one place that knows the library.
+//
+// Used by one thread.
+#pragma once
+
+#include "tiercache/base/time.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+namespace tiercache::l3 {
+
+inline constexpr std::string_view kPqTimeout = "the query took too long";
+
+struct PqProblem {
+  enum class Kind : std::uint8_t {
+    none,
+    lost,   // the connection is of no use any more
+    data,   // a parameter is of no use (SQLSTATE class 22)
+    query,  // all else
+  };
+  Kind kind = Kind::none;
+  std::string why;  // one line
+};
+
+struct PqClear {
+  void operator()(PGresult* result) const {
+    PQclear(result);
+  }
+};
+using PqRows = std::unique_ptr<PGresult, PqClear>;
+
+class PqSession {
+ public:
+  // `settings`: SQL that each new connection begins with.
+  PqSession(std::string dsn, std::string settings);
+
+  bool connected() const noexcept {
+    return connection_ != nullptr;
+  }
+  // REQUIRES: connected.
+  PGconn* get() const noexcept {
+    return connection_.get();
+  }
+  // If it is not connected.
+  PqProblem connect(Time deadline);
+  // The last result of what was just sent; `sent` is what the PQsend function said.
+  PqProblem result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows);
+  void close() noexcept {
+    connection_.reset();
+  }
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const {
+      PQfinish(connection);
+    }
+  };
+
+  PqProblem lost(std::string why);
+  bool wait(short events, Time deadline) const;
+
+  const std::string dsn_;
+  const std::string settings_;
+  std::unique_ptr<PGconn, Finish> connection_;
+};
+
+}  // namespace tiercache::l3
