@@ -1,5 +1,6 @@
 // PostgreSQL through libpq, without blocking, so that a deadline holds. The one place that knows
 // its library.
+#include "listed.hpp"
 #include "pool.hpp"
 #include "sql.hpp"
 
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -28,6 +30,8 @@ constexpr Oid kText = 25;
 constexpr Oid kInt8Array = 1016;
 constexpr Oid kTextArray = 1009;
 
+// A listing looks so often, in milliseconds, whether it is to stop.
+constexpr std::int64_t kStopSlice = 50;
 constexpr std::string_view kCanceled = "57014";  // statement_timeout, for one
 
 struct Finish {
@@ -89,6 +93,36 @@ class Postgres final : public Connection {
       const bool away = problem.kind == Problem::Kind::lost || problem.why == kTimeout;
       std::ranges::fill(results, Loaded{Loaded::Kind::failed, problem.why, away});
     }
+  }
+
+  Result<std::vector<std::string>> list(const Listing& listing, Time deadline,
+                                        const std::atomic<bool>& stop) {
+    stop_ = &stop;
+    Listed listed(listing);
+    bool enough = false;
+    Problem problem = connect(deadline);
+    if (problem.kind == Problem::Kind::none) {
+      // With parameters, of which there are none, one statement is all that it may be.
+      const int sent = PQsendQueryParams(connected_.get(), listing.query.c_str(), 0, nullptr,
+                                         nullptr, nullptr, nullptr, 0);
+      if (sent != 0) {
+        PQsetSingleRowMode(connected_.get());
+      }
+      Rows rows;
+      problem = result(sent, PGRES_TUPLES_OK, deadline, rows, [&](const PGresult* row) {
+        const Loaded loaded = cell(row, 0, 0);
+        enough = loaded.kind == Loaded::Kind::value && !listed.add(loaded.bytes);
+        return !enough;
+      });
+      if (problem.kind == Problem::Kind::none && PQnfields(rows.get()) == 0) {
+        problem = {Problem::Kind::query, "the query yields no column"};
+      }
+    }
+    if (problem.kind != Problem::Kind::none && !enough) {
+      const bool away = problem.kind == Problem::Kind::lost || problem.why == kTimeout;
+      return Error{away ? ErrorCode::unavailable : ErrorCode::refused, std::move(problem.why)};
+    }
+    return std::move(listed).take();
   }
 
  private:
@@ -166,10 +200,11 @@ class Postgres final : public Connection {
     pollfd poll{PQsocket(connected_.get()), events, 0};
     for (;;) {
       const auto left = (deadline - now()) / std::chrono::milliseconds(1) + 1;
-      if (left <= 0) {
+      if (left <= 0 || (stop_ != nullptr && stop_->load(std::memory_order_relaxed))) {
         return false;
       }
-      const int ready = ::poll(&poll, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+      const std::int64_t slice = stop_ != nullptr ? kStopSlice : 60'000;
+      const int ready = ::poll(&poll, 1, static_cast<int>(std::min<std::int64_t>(left, slice)));
       if (ready > 0) {
         return true;
       }
@@ -245,8 +280,10 @@ class Postgres final : public Connection {
     return {};
   }
 
-  // Of what was just sent.
-  Problem result(int sent, ExecStatusType wanted, Time deadline, Rows& rows) {
+  // Of what was just sent. In single-row mode each row but the last result, which has none, goes to
+  // `on_row`; where that says no the rest is not read, and the connection is lost.
+  Problem result(int sent, ExecStatusType wanted, Time deadline, Rows& rows,
+                 const std::function<bool(const PGresult*)>& on_row = {}) {
     PGconn* connection = connected_.get();
     if (sent == 0) {
       return lost(one_line(PQerrorMessage(connection)));
@@ -260,6 +297,9 @@ class Postgres final : public Connection {
         Rows next(PQgetResult(connection));
         if (!next) {
           break;
+        }
+        if (on_row && PQresultStatus(next.get()) == PGRES_SINGLE_TUPLE && !on_row(next.get())) {
+          return lost("enough");
         }
         rows = std::move(next);
         continue;
@@ -354,6 +394,7 @@ class Postgres final : public Connection {
   const std::vector<Query> queries_;
   Connected connected_;
   std::vector<Prepared> prepared_;
+  const std::atomic<bool>* stop_ = nullptr;  // of a listing
 };
 
 }  // namespace
@@ -361,6 +402,11 @@ class Postgres final : public Connection {
 std::unique_ptr<Source> make_postgres(SourceConfig config, std::vector<Query> queries) {
   return std::make_unique<Pool>(
       config, queries, [config, queries] { return std::make_unique<Postgres>(config, queries); });
+}
+
+Result<std::vector<std::string>> list_postgres(const SourceConfig& config, const Listing& listing,
+                                               const std::atomic<bool>& stop) {
+  return Postgres(config, {}).list(listing, now() + config.timeout, stop);
 }
 
 }  // namespace tiercache::l3
