@@ -15,6 +15,7 @@
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/stats/counters.hpp"
+#include "tiercache/warmup/scheduler.hpp"
 #include "tiercache/warmup/warmup.hpp"
 
 #include <memory>
@@ -35,6 +36,7 @@ struct AdminParts {
   const l2::Topology& topology;
   LiveSettings& settings;
   warmup::Warmup& warmup;
+  const warmup::Scheduler& warmups;
   invalidation::Invalidator& invalidator;
   std::string version;
   Time started{};

@@ -1,6 +1,6 @@
 // Fills L1 with the keys of a pattern before anybody asks for them: scans one db of Redis and reads
 // what it finds by ordinary flights, so that the rules that keep L1 true hold as for any read. This
-// is CACHE WARM START.
+// is CACHE WARM START; scheduler.hpp has the warmups of the configuration.
 //
 // One run at a time. SCAN goes over the control connection; its batches are dealt to the workers in
 // turn, whose shared links carry the reads. What L1 has already is not read again. While L1 cannot
