@@ -174,13 +174,24 @@ std::string text_of(const Fact& fact) {
       fact.value);
 }
 
+namespace {
+
+// 0: it has not begun yet.
+std::int64_t started_unix_s(const warmup::Progress& progress) {
+  return progress.state == warmup::State::idle
+             ? 0
+             : std::chrono::duration_cast<std::chrono::seconds>(progress.started.time_since_epoch())
+                   .count();
+}
+
+double seconds_of(const warmup::Progress& progress) {
+  return std::chrono::duration<double>(progress.took).count();
+}
+
+}  // namespace
+
 std::vector<Fact> warm_facts(const warmup::Progress& progress) {
-  const double seconds = std::chrono::duration<double>(progress.took).count();
-  const auto started =
-      progress.state == warmup::State::idle
-          ? 0
-          : std::chrono::duration_cast<std::chrono::seconds>(progress.started.time_since_epoch())
-                .count();
+  const double seconds = seconds_of(progress);
   return {
       {"warm_state", std::string(name(progress.state))},
       {"warm_reason", progress.reason},
@@ -193,9 +204,28 @@ std::vector<Fact> warm_facts(const warmup::Progress& progress) {
       {"warm_present", number(progress.present)},
       {"warm_refused", number(progress.refused)},
       {"warm_failed", number(progress.failed)},
-      {"warm_started_unix_s", std::int64_t{started}},
+      {"warm_started_unix_s", started_unix_s(progress)},
       {"warm_seconds", seconds},
       {"warm_keys_per_s", seconds > 0 ? static_cast<double>(progress.scanned) / seconds : 0.0},
+  };
+}
+
+std::vector<Fact> warmup_facts(const warmup::NamedProgress& named) {
+  const warmup::Progress& progress = named.progress;
+  return {
+      {"name", named.name},
+      {"strategy", std::string(warmup::name(named.strategy))},
+      {"required", std::int64_t{named.required ? 1 : 0}},
+      {"state", std::string(name(progress.state))},
+      {"reason", progress.reason},
+      {"runs", number(progress.runs)},
+      {"seen", number(progress.scanned)},
+      {"filled", number(progress.filled)},
+      {"present", number(progress.present)},
+      {"refused", number(progress.refused)},
+      {"failed", number(progress.failed)},
+      {"started_unix_s", started_unix_s(progress)},
+      {"seconds", seconds_of(progress)},
   };
 }
 

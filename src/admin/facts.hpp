@@ -23,6 +23,8 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now);
 // One for each namespace, what its workers counted together: "hits=1,misses=2,...".
 std::vector<Fact> namespace_facts(const proxy::Hub& hub);
 std::vector<Fact> warm_facts(const warmup::Progress& progress);
+// Of one of the configuration.
+std::vector<Fact> warmup_facts(const warmup::NamedProgress& named);
 
 // The lines of INFO's "# Tiercache" and "# Tiers".
 enum class Upstream : std::uint8_t { as_seen, down };

@@ -95,7 +95,19 @@ void Admin::warm_status(const Request& request, proxy::Responder responder) {
     constexpr std::string_view kPrefix = "warm_";
     fact.name.erase(0, kPrefix.size());
   }
-  responder.reply(facts_reply(facts, request.asker.version));
+  const resp::Version version = request.asker.version;
+  std::string out;
+  resp::append_map_header(out, facts.size() + 1, version);
+  for (const Fact& fact : facts) {
+    append_fact(out, fact);
+  }
+  const std::vector<warmup::NamedProgress> all = parts_.warmups.progress();
+  resp::append_bulk(out, "warmups");
+  resp::append_array_header(out, all.size());
+  for (const warmup::NamedProgress& one : all) {
+    out += facts_reply(warmup_facts(one), version);
+  }
+  responder.reply(std::move(out));
 }
 
 void Admin::warm_stop(const Request& request, proxy::Responder responder) {

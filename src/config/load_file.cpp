@@ -5,16 +5,24 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <utility>
 
 namespace tiercache::config {
 
+namespace {
+
+struct Close {
+  void operator()(std::FILE* file) const noexcept {
+    std::fclose(file);
+  }
+};
+using File = std::unique_ptr<std::FILE, Close>;
+
+}  // namespace
+
 Result<std::string> load_file(const std::string& path) {
-  struct Close {
-    void operator()(std::FILE* file) const noexcept {
-      std::fclose(file);
-    }
-  };
-  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rbe"));
+  const File file(std::fopen(path.c_str(), "rbe"));
   if (!file) {
     return Error{ErrorCode::unavailable, path + ": " + std::strerror(errno)};
   }
@@ -30,6 +38,20 @@ Result<std::string> load_file(const std::string& path) {
                  path + ": more than " + std::to_string(kMaxText) + " bytes are no configuration"};
   }
   return text;
+}
+
+Status check_files(const Config& config) {
+  std::string wrong;
+  for (const Warmup& one : config.warmups) {
+    if (!one.file.empty() && !File(std::fopen(one.file.c_str(), "rbe"))) {
+      wrong += wrong.empty() ? "" : "\n";
+      wrong += "warmup '" + one.name + "': warmup.file: " + one.file + ": " + std::strerror(errno);
+    }
+  }
+  if (!wrong.empty()) {
+    return Error{ErrorCode::unavailable, std::move(wrong)};
+  }
+  return Unit{};
 }
 
 }  // namespace tiercache::config

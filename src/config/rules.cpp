@@ -60,6 +60,10 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return c.upstream.nodes.empty() || !loads(c);
      }},
+    {"upstream.nodes", "cannot be set together with a [[warmup]]", "",
+     [](const Config& c) {
+       return c.upstream.nodes.empty() || c.warmups.empty();
+     }},
     {"upstream.reconnect_min_ms", "must not exceed", "upstream.reconnect_max_ms",
      [](const Config& c) {
        return c.upstream.reconnect_min <= c.upstream.reconnect_max;

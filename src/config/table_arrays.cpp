@@ -84,6 +84,41 @@ constexpr ElementKey kSourceKeys[] = {
                                  "namespace has a batch"),
 };
 
+constexpr std::string_view kStrategies[] = {"scan", "keys", "query"};
+
+using W = Warmup;
+
+constexpr ElementKey kWarmupKeys[] = {
+    text<&W::name>("warmup.name", 1, 64, kStart,
+                   "What it is called in CACHE WARM STATUS and the log: letters, digits, - and _"),
+    choice<&W::strategy>("warmup.strategy", kStrategies, kStart,
+                         "Which keys: those that a scan of Redis finds (scan), a list or a file "
+                         "(keys), or what a source is asked for (query)"),
+    integer<&W::db>("warmup.db", 0, 65'535, kStart, "The database of Redis that is read"),
+    text<&W::pattern>("warmup.pattern", 0, 256, kStart,
+                      "With strategy scan: the keys, as Redis's glob"),
+    key<&W::keys>("warmup.keys", Kind::words, 0, 1024, kStart,
+                  "With strategy keys: these (one with white space needs the file)"),
+    text<&W::file>("warmup.file", 0, 4095, kStart,
+                   "With strategy keys: a file of one key a line, which is read at each run"),
+    text<&W::source>("warmup.source", 0, 64, kStart,
+                     "With strategy query: the name of the source that is asked"),
+    text<&W::query>("warmup.query", 0, 4096, kStart,
+                    "With strategy query: it yields keys in its first column, without parameters"),
+    duration<&W::query_timeout>("warmup.query_timeout_ms", 1, kDayMs, kStart,
+                                "With strategy query: how long the query may take"),
+    integer<&W::limit>("warmup.limit", 0, kTib, kStart, "Keys of one run at most; 0 = all"),
+    integer<&W::rate>("warmup.rate", 0, kManyU32, kStart, "Keys per second; 0 = warm.rate"),
+    integer<&W::priority>("warmup.priority", 0, 1000, kStart,
+                          "Where more are due than run at a time the highest goes first"),
+    duration<&W::refresh_interval>("warmup.refresh_interval_ms", 0, 365 * kDayMs, kStart,
+                                   "It runs again so long after it began; 0 = once, at start"),
+    boolean<&W::required>("warmup.required", kStart,
+                          "Clients are let in only when its first run has ended"),
+    duration<&W::deadline>("warmup.deadline_ms", 1, kDayMs, kStart,
+                           "If required: clients wait no longer than this from the start"),
+};
+
 bool is_name(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
@@ -180,9 +215,58 @@ std::string wrong_with_namespace(const Config& config, std::size_t index) {
   return {};
 }
 
+// The first key that is of another strategy than its own.
+std::string_view meaningless(const Warmup& one) {
+  const bool scan = one.strategy == WarmupStrategy::scan;
+  const bool keys = one.strategy == WarmupStrategy::keys;
+  const bool query = one.strategy == WarmupStrategy::query;
+  return !scan && !one.pattern.empty()   ? "pattern"
+         : !keys && !one.keys.empty()    ? "keys"
+         : !keys && !one.file.empty()    ? "file"
+         : !query && !one.source.empty() ? "source"
+         : !query && !one.query.empty()  ? "query"
+                                         : "";
+}
+
+// The strategy's own keys.
+std::string wrong_with_strategy(const Config& config, const Warmup& one) {
+  switch (one.strategy) {
+    case WarmupStrategy::scan:
+      return one.pattern.empty() ? "warmup.pattern is missing" : "";
+    case WarmupStrategy::keys:
+      return one.keys.empty() && one.file.empty() ? "it needs warmup.keys or warmup.file" : "";
+    case WarmupStrategy::query:
+      if (std::ranges::find(config.sources, one.source, &Source::name) == config.sources.end()) {
+        return concat({"there is no source '", one.source, "'"});
+      }
+      return one.query.empty() ? "warmup.query is missing" : "";
+  }
+  return {};
+}
+
+std::string wrong_with_warmup(const Config& config, std::size_t index) {
+  const Warmup& one = config.warmups[index];
+  if (one.name.empty()) {
+    return "warmup.name is missing";
+  }
+  if (!is_name(one.name)) {
+    return "warmup.name may hold letters, digits, - and _ only";
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    if (config.warmups[i].name == one.name) {
+      return concat({"there is a warmup '", one.name, "' already"});
+    }
+  }
+  if (const std::string_view key = meaningless(one); !key.empty()) {
+    return concat({"warmup '", one.name, "': warmup.", key, " means nothing with its strategy"});
+  }
+  const std::string wrong = wrong_with_strategy(config, one);
+  return wrong.empty() ? wrong : concat({"warmup '", one.name, "': ", wrong});
+}
+
 constexpr TableArray kTableArrays[] = {
-    {"source", "Databases that namespaces of tiers l1+l2+l3 load from", 16, kSourceKeys,
-     [](const Config& config) { return config.sources.size(); },
+    {"source", "Databases that namespaces of tiers l1+l2+l3 load from, and warmups ask for keys",
+     16, kSourceKeys, [](const Config& config) { return config.sources.size(); },
      [](const Config& config, std::size_t index) -> const void* { return &config.sources[index]; },
      [](Config& config) -> void* { return &config.sources.emplace_back(); },
      [](Config& config) { config.sources.clear(); },
@@ -198,6 +282,13 @@ constexpr TableArray kTableArrays[] = {
      [](const Config& one, const Config& other) { return one.namespaces == other.namespaces; },
      [](Config& to, const Config& from) { to.namespaces = from.namespaces; },
      &wrong_with_namespace},
+    {"warmup", "Keys that are read into L1 before clients ask for them", 64, kWarmupKeys,
+     [](const Config& config) { return config.warmups.size(); },
+     [](const Config& config, std::size_t index) -> const void* { return &config.warmups[index]; },
+     [](Config& config) -> void* { return &config.warmups.emplace_back(); },
+     [](Config& config) { config.warmups.clear(); },
+     [](const Config& one, const Config& other) { return one.warmups == other.warmups; },
+     [](Config& to, const Config& from) { to.warmups = from.warmups; }, &wrong_with_warmup},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "pool.hpp"
 
+#include "tiercache/l3/listing.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -192,6 +194,12 @@ void Pool::work(Connection& connection) {
 std::unique_ptr<Source> make_source(SourceConfig config, std::vector<Query> queries) {
   return config.dsn.empty() ? make_sqlite(std::move(config), std::move(queries))
                             : make_postgres(std::move(config), std::move(queries));
+}
+
+Result<std::vector<std::string>> list(const SourceConfig& config, const Listing& listing,
+                                      const std::atomic<bool>& stop) {
+  return config.dsn.empty() ? list_sqlite(config, listing, stop)
+                            : list_postgres(config, listing, stop);
 }
 
 }  // namespace tiercache::l3

@@ -1,4 +1,5 @@
 // Loads from PostgreSQL: queries prepared on a session of libpq, of one key or of many.
+#include "listed.hpp"
 #include "pool.hpp"
 #include "pq_session.hpp"
 #include "sql.hpp"
@@ -68,6 +69,36 @@ class Postgres final : public Connection {
       const bool away = problem.kind == PqProblem::Kind::lost || problem.why == kTimeout;
       std::ranges::fill(results, Loaded{Loaded::Kind::failed, problem.why, away});
     }
+  }
+
+  Result<std::vector<std::string>> list(const Listing& listing, Time deadline,
+                                        const std::atomic<bool>& stop) {
+    session_.stop_by(stop);
+    Listed listed(listing);
+    bool enough = false;
+    PqProblem problem = session_.connect(deadline);
+    if (problem.kind == PqProblem::Kind::none) {
+      // With parameters, of which there are none, one statement is all that it may be.
+      const int sent = PQsendQueryParams(session_.get(), listing.query.c_str(), 0, nullptr, nullptr,
+                                         nullptr, nullptr, 0);
+      if (sent != 0) {
+        PQsetSingleRowMode(session_.get());
+      }
+      PqRows rows;
+      problem = session_.result(sent, PGRES_TUPLES_OK, deadline, rows, [&](const PGresult* row) {
+        const Loaded loaded = cell(row, 0, 0);
+        enough = loaded.kind == Loaded::Kind::value && !listed.add(loaded.bytes);
+        return !enough;
+      });
+      if (problem.kind == PqProblem::Kind::none && PQnfields(rows.get()) == 0) {
+        problem = {PqProblem::Kind::query, "the query yields no column"};
+      }
+    }
+    if (problem.kind != PqProblem::Kind::none && !enough) {
+      const bool away = problem.kind == PqProblem::Kind::lost || problem.why == kTimeout;
+      return Error{away ? ErrorCode::unavailable : ErrorCode::refused, std::move(problem.why)};
+    }
+    return std::move(listed).take();
   }
 
  private:
@@ -224,6 +255,11 @@ class Postgres final : public Connection {
 std::unique_ptr<Source> make_postgres(SourceConfig config, std::vector<Query> queries) {
   return std::make_unique<Pool>(
       config, queries, [config, queries] { return std::make_unique<Postgres>(config, queries); });
+}
+
+Result<std::vector<std::string>> list_postgres(const SourceConfig& config, const Listing& listing,
+                                               const std::atomic<bool>& stop) {
+  return Postgres(config, {}).list(listing, now() + config.timeout, stop);
 }
 
 }  // namespace tiercache::l3

@@ -11,6 +11,8 @@ namespace tiercache::l3 {
 
 namespace {
 
+// Whoever may be stopped looks so often, in milliseconds.
+constexpr std::int64_t kStopSlice = 50;
 constexpr std::string_view kCanceled = "57014";  // statement_timeout, for one
 
 Time now() {
@@ -42,10 +44,11 @@ bool PqSession::wait(short events, Time deadline) const {
   pollfd poll{PQsocket(connection_.get()), events, 0};
   for (;;) {
     const auto left = (deadline - now()) / std::chrono::milliseconds(1) + 1;
-    if (left <= 0) {
+    if (left <= 0 || (stop_ != nullptr && stop_->load(std::memory_order_relaxed))) {
       return false;
     }
-    const int ready = ::poll(&poll, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+    const std::int64_t slice = stop_ != nullptr ? kStopSlice : 60'000;
+    const int ready = ::poll(&poll, 1, static_cast<int>(std::min<std::int64_t>(left, slice)));
     if (ready > 0) {
       return true;
     }
@@ -88,7 +91,8 @@ PqProblem PqSession::connect(Time deadline) {
 }
 
 // Of what was just sent.
-PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows) {
+PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows,
+                            const std::function<bool(const PGresult*)>& on_row) {
   PGconn* connection = connection_.get();
   if (sent == 0) {
     return lost(one_line(PQerrorMessage(connection)));
@@ -102,6 +106,9 @@ PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRo
       PqRows next(PQgetResult(connection));
       if (!next) {
         break;
+      }
+      if (on_row && PQresultStatus(next.get()) == PGRES_SINGLE_TUPLE && !on_row(next.get())) {
+        return lost("enough");
       }
       rows = std::move(next);
       continue;

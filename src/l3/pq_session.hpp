@@ -6,7 +6,9 @@
 
 #include "tiercache/base/time.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,8 +51,15 @@ class PqSession {
   }
   // If it is not connected.
   PqProblem connect(Time deadline);
-  // The last result of what was just sent; `sent` is what the PQsend function said.
-  PqProblem result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows);
+  // The last result of what was just sent; `sent` is what the PQsend function said. In single-row
+  // mode each row but the last result, which has none, goes to `on_row`; where that says no the
+  // rest is not read, and the connection is lost.
+  PqProblem result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows,
+                   const std::function<bool(const PGresult*)>& on_row = {});
+  // Waits end, as if it was too late, soon after this has become true.
+  void stop_by(const std::atomic<bool>& stop) noexcept {
+    stop_ = &stop;
+  }
   void close() noexcept {
     connection_.reset();
   }
@@ -68,6 +77,7 @@ class PqSession {
   const std::string dsn_;
   const std::string settings_;
   std::unique_ptr<PGconn, Finish> connection_;
+  const std::atomic<bool>* stop_ = nullptr;
 };
 
 }  // namespace tiercache::l3

@@ -1,4 +1,5 @@
 // SQLite: a file that is read. The one place that knows its library.
+#include "listed.hpp"
 #include "pool.hpp"
 
 #include <algorithm>
@@ -14,6 +15,8 @@ namespace {
 
 // So many instructions of SQLite's between two looks at the clock.
 constexpr int kInstructions = 1000;
+// A listing waits for a lock in steps of so many milliseconds.
+constexpr int kBusySlice = 50;
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const {
@@ -40,6 +43,50 @@ class Sqlite final : public Connection {
 
   void run(std::span<const Load* const> loads, Time deadline, std::span<Loaded> results) override {
     results[0] = ask(*loads[0], deadline);
+  }
+
+  Result<std::vector<std::string>> list(const Listing& listing, Time deadline,
+                                        const std::atomic<bool>& stop) {
+    deadline_ = deadline;
+    stop_ = &stop;
+    if (std::string why = open(); !why.empty()) {
+      return Error{ErrorCode::unavailable, std::move(why)};
+    }
+    sqlite3_busy_timeout(database_.get(), kBusySlice);
+    sqlite3_stmt* made = nullptr;
+    int result = SQLITE_OK;
+    do {
+      result = sqlite3_prepare_v2(database_.get(), listing.query.data(),
+                                  static_cast<int>(listing.query.size()), &made, nullptr);
+    } while (result == SQLITE_BUSY && is_late(this) == 0);
+    const Statement statement(made);
+    if (result != SQLITE_OK) {
+      return broken_listing(result);
+    }
+    if (made == nullptr || sqlite3_column_count(made) == 0) {
+      return Error{ErrorCode::refused, "the query yields no column"};
+    }
+    if (sqlite3_bind_parameter_count(made) > 0) {
+      return Error{ErrorCode::refused, "the query has a parameter"};
+    }
+    Listed listed(listing);
+    for (;;) {
+      result = sqlite3_step(made);
+      if (result == SQLITE_BUSY && listed.empty() && is_late(this) == 0) {
+        sqlite3_reset(made);
+        continue;
+      }
+      if (result == SQLITE_DONE) {
+        break;
+      }
+      if (result != SQLITE_ROW) {
+        return broken_listing(result);
+      }
+      if (sqlite3_column_type(made, 0) != SQLITE_NULL && !listed.add(bytes_of(made))) {
+        break;
+      }
+    }
+    return std::move(listed).take();
   }
 
  private:
@@ -83,7 +130,26 @@ class Sqlite final : public Connection {
   }
 
   static int is_late(void* self) {
-    return Time(std::chrono::steady_clock::now()) >= static_cast<Sqlite*>(self)->deadline_ ? 1 : 0;
+    const auto* own = static_cast<Sqlite*>(self);
+    return Time(std::chrono::steady_clock::now()) >= own->deadline_ ||
+                   (own->stop_ != nullptr && own->stop_->load(std::memory_order_relaxed))
+               ? 1
+               : 0;
+  }
+
+  // The first column, whose numbers become their text. Valid until the statement goes on.
+  static std::string_view bytes_of(sqlite3_stmt* statement) {
+    const void* bytes = sqlite3_column_type(statement, 0) == SQLITE_BLOB
+                            ? sqlite3_column_blob(statement, 0)
+                            : sqlite3_column_text(statement, 0);
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, 0));
+    return size == 0 ? std::string_view() : std::string_view(static_cast<const char*>(bytes), size);
+  }
+
+  Error broken_listing(int result) {
+    const bool late = is_late(this) != 0;
+    return {late || result == SQLITE_BUSY ? ErrorCode::unavailable : ErrorCode::refused,
+            late ? std::string(kTimeout) : sqlite3_errmsg(database_.get())};
   }
 
   std::string prepare(std::size_t index) {
@@ -150,19 +216,14 @@ class Sqlite final : public Connection {
       default:
         return broken();
     }
-    const int type = sqlite3_column_type(statement, 0);
-    if (type == SQLITE_NULL) {
+    if (sqlite3_column_type(statement, 0) == SQLITE_NULL) {
       return {Loaded::Kind::absent, {}};
     }
-    // Numbers become their text.
-    const void* bytes =
-        type == SQLITE_BLOB ? sqlite3_column_blob(statement, 0) : sqlite3_column_text(statement, 0);
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, 0));
-    if (size > kMaxValue) {
+    const std::string_view bytes = bytes_of(statement);
+    if (bytes.size() > kMaxValue) {
       return failed("the value is larger than 64mb");
     }
-    return {Loaded::Kind::value,
-            size == 0 ? std::string() : std::string(static_cast<const char*>(bytes), size)};
+    return {Loaded::Kind::value, std::string(bytes)};
   }
 
   // The next load opens the file again: it may have been replaced.
@@ -178,6 +239,7 @@ class Sqlite final : public Connection {
   Database database_;
   std::vector<Statement> statements_;  // goes before the database
   Time deadline_{};
+  const std::atomic<bool>* stop_ = nullptr;  // of a listing
   bool again_ = false;
 };
 
@@ -187,6 +249,12 @@ std::unique_ptr<Source> make_sqlite(SourceConfig config, std::vector<Query> quer
   return std::make_unique<Pool>(config, queries, [path = config.path, queries] {
     return std::make_unique<Sqlite>(path, queries);
   });
+}
+
+Result<std::vector<std::string>> list_sqlite(const SourceConfig& config, const Listing& listing,
+                                             const std::atomic<bool>& stop) {
+  return Sqlite(config.path, {})
+      .list(listing, Time(std::chrono::steady_clock::now()) + config.timeout, stop);
 }
 
 }  // namespace tiercache::l3

@@ -25,15 +25,15 @@ Listener::~Listener() {
   stop();
 }
 
-Status Listener::open_tcp(const config::Listen& listen) {
+Status Listener::open_tcp(const config::Listen& listen, Queue queue) {
   error_code error;
   const asio::ip::address address = asio::ip::make_address(listen.address, error);
   if (error) {
     return Error{ErrorCode::invalid, "listen.address " + listen.address + " is not an IP address"};
   }
   keepalive_seconds_ = static_cast<int>(listen.tcp_keepalive.count());
-  if (Status status = this->listen(asio::ip::tcp::endpoint(address, listen.port), listen);
-      !status) {
+  where_ = listen.address + ":" + std::to_string(listen.port);
+  if (Status status = bind(asio::ip::tcp::endpoint(address, listen.port), listen, queue); !status) {
     return status;
   }
   const auto endpoint = acceptor_.local_endpoint(error);
@@ -43,7 +43,7 @@ Status Listener::open_tcp(const config::Listen& listen) {
   return Unit{};
 }
 
-Status Listener::open_unix(const config::Listen& listen) {
+Status Listener::open_unix(const config::Listen& listen, Queue queue) {
   if (listen.unix_socket.size() > config::kMaxSocketPath) {
     return Error{ErrorCode::invalid, "listen.unix_socket is too long"};
   }
@@ -54,7 +54,8 @@ Status Listener::open_unix(const config::Listen& listen) {
   if (error == asio::error::connection_refused) {
     ::unlink(listen.unix_socket.c_str());  // of an earlier run
   }
-  if (Status status = this->listen(endpoint, listen); !status) {
+  where_ = listen.unix_socket;
+  if (Status status = bind(endpoint, listen, queue); !status) {
     return status;
   }
   path_ = listen.unix_socket;
@@ -64,9 +65,11 @@ Status Listener::open_unix(const config::Listen& listen) {
   return Unit{};
 }
 
-Status Listener::listen(const Protocol::endpoint& endpoint, const config::Listen& listen) {
+Status Listener::bind(const Protocol::endpoint& endpoint, const config::Listen& listen,
+                      Queue queue) {
   error_code error;
   family_ = endpoint.protocol().family();
+  backlog_ = static_cast<int>(listen.backlog);
   acceptor_.open(endpoint.protocol(), error);
   if (!error && family_ != AF_UNIX) {
     acceptor_.set_option(asio::socket_base::reuse_address(true), error);
@@ -74,22 +77,36 @@ Status Listener::listen(const Protocol::endpoint& endpoint, const config::Listen
   if (!error) {
     acceptor_.bind(endpoint, error);
   }
-  if (!error) {
-    acceptor_.listen(static_cast<int>(listen.backlog), error);
-  }
   if (error) {
-    const std::string where = family_ == AF_UNIX
-                                  ? listen.unix_socket
-                                  : listen.address + ":" + std::to_string(listen.port);
-    error_code ignored;
-    acceptor_.close(ignored);
-    return Error{ErrorCode::unavailable, "cannot listen on " + where + ": " + error.message()};
+    return cannot_listen(error);
   }
+  return queue == Queue::from_open ? this->listen() : Status(Unit{});
+}
+
+Status Listener::listen() {
+  error_code error;
+  acceptor_.listen(backlog_, error);
+  if (error) {
+    return cannot_listen(error);
+  }
+  listening_ = true;
   return Unit{};
 }
 
-void Listener::start() {
+Error Listener::cannot_listen(const error_code& error) {
+  error_code ignored;
+  acceptor_.close(ignored);
+  return {ErrorCode::unavailable, "cannot listen on " + where_ + ": " + error.message()};
+}
+
+Status Listener::start() {
+  if (!listening_) {
+    if (Status status = listen(); !status) {
+      return status;
+    }
+  }
   accept();
+  return Unit{};
 }
 
 void Listener::stop() {

@@ -102,7 +102,13 @@ Result<config::Config> load_config(const Options& options) {
   layers.file_name = options.config_file;
   layers.environment = environment;
   layers.sets = sets;
-  return config::load(layers);
+  auto config = config::load(layers);
+  if (config) {
+    if (Status status = config::check_files(config.value()); !status) {
+      return status.error();
+    }
+  }
+  return config;
 }
 
 Result<std::string> upstream_password(const config::Config& config) {

@@ -50,7 +50,7 @@ class Server::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Status open();
-  void run();
+  Status run();
 
  private:
   std::uint64_t random();
@@ -61,6 +61,7 @@ class Server::Impl {
   void on_commands(const std::vector<command::LearntCommand>& commands);
   void log_start() const;
   void await_live();
+  void let_in();
   void await_signal();
   void on_signal(int signal);
   void reload();
@@ -78,6 +79,7 @@ class Server::Impl {
   asio::steady_timer drain_timer_{control_};
   Time drain_until_ = kNever;
   bool stopping_ = false;
+  Status ended_{Unit{}};  // an error: why it could not go on
 
   stats::Registry registry_;
   proxy::Hub hub_;
@@ -93,6 +95,7 @@ class Server::Impl {
   std::unique_ptr<l2::Topology> topology_;
   std::unique_ptr<proxy::UserWatch> user_watch_;
   std::unique_ptr<warmup::Warmup> warmup_;
+  std::unique_ptr<warmup::Scheduler> warmups_;
   std::unique_ptr<invalidation::Invalidator> invalidator_;
   std::unique_ptr<invalidation::Feeds> feeds_;
   std::unique_ptr<observe::Auditor> auditor_;
@@ -113,13 +116,20 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
   make_events(password);
   make_topology(password);
   warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
+  warmups_ =
+      std::make_unique<warmup::Scheduler>(warmup::SchedulerParts{control_, hub_, cache_, *events_,
+                                                                 [this] {
+                                                                   return settings_.get()->warm;
+                                                                 }},
+                                          config);
   invalidator_ = std::make_unique<invalidation::Invalidator>(control_, hub_, config);
   feeds_ = std::make_unique<invalidation::Feeds>(control_, *invalidator_, hub_, config);
   auditor_ = std::make_unique<observe::Auditor>(
       observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random()});
-  extensions_ = admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
-                                   *topology_, settings_, *warmup_, *invalidator_, *feeds_,
-                                   std::string(version()), std::chrono::steady_clock::now()});
+  extensions_ =
+      admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
+                         *topology_, settings_, *warmup_, *warmups_, *invalidator_, *feeds_,
+                         std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
   if (cluster_) {
     cluster_->start(static_cast<l2::ClusterTopology&>(*topology_));
@@ -240,13 +250,16 @@ void Server::Impl::on_commands(const std::vector<command::LearntCommand>& comman
 Status Server::Impl::open() {
   const admin::ConfigPtr config = settings_.get();
   const config::Listen& listen = config->listen;
+  // For so long clients are better off elsewhere than in a queue.
+  const auto queue = warmups_->any_required() ? proxy::Listener::Queue::from_start
+                                              : proxy::Listener::Queue::from_open;
   if (listen.port != 0) {
-    if (Status status = tcp_.open_tcp(listen); !status) {
+    if (Status status = tcp_.open_tcp(listen, queue); !status) {
       return status;
     }
   }
   if (!listen.unix_socket.empty()) {
-    if (Status status = unix_.open_unix(listen); !status) {
+    if (Status status = unix_.open_unix(listen, queue); !status) {
       return status;
     }
   }
@@ -268,12 +281,14 @@ void Server::Impl::log_start() const {
                config->l1.enabled ? "" : ", not enabled");
 }
 
-void Server::Impl::run() {
+Status Server::Impl::run() {
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.add(SIGHUP);
   await_signal();
-  log_start();
+  if (!warmups_->any_required()) {
+    log_start();
+  }
   for (const auto& thread : threads_) {
     thread->start();
   }
@@ -303,6 +318,7 @@ void Server::Impl::run() {
     spdlog::info("namespace {}: {}", name, line);
   }
   spdlog::info("stopped");
+  return ended_;
 }
 
 // Clients wait in the listen queue until L1 may serve, so that the first ones find it working; but
@@ -319,15 +335,27 @@ void Server::Impl::await_live() {
     });
     return;
   }
-  if (stopping_) {
+  if (!stopping_) {
+    warmups_->start([this] { let_in(); });
+  }
+}
+
+void Server::Impl::let_in() {
+  const admin::ConfigPtr config = settings_.get();
+  Status status = Unit{};
+  if (config->listen.port != 0) {
+    status = tcp_.start();
+  }
+  if (status && !config->listen.unix_socket.empty()) {
+    status = unix_.start();
+  }
+  if (!status) {
+    ended_ = std::move(status);
+    control_.stop();
     return;
   }
-  const admin::ConfigPtr config = settings_.get();
-  if (config->listen.port != 0) {
-    tcp_.start();
-  }
-  if (!config->listen.unix_socket.empty()) {
-    unix_.start();
+  if (warmups_->any_required()) {
+    log_start();
   }
 }
 
@@ -388,6 +416,7 @@ void Server::Impl::begin_stop(int signal) {
                hub_.clients.load());
   tcp_.stop();
   unix_.stop();
+  warmups_->stop();
   for (proxy::Worker* worker : hub_.workers) {
     worker->begin_drain();
   }
@@ -430,8 +459,8 @@ Status Server::open() {
   return impl_->open();
 }
 
-void Server::run() {
-  impl_->run();
+Status Server::run() {
+  return impl_->run();
 }
 
 int serve(Options options, const config::Config& config, const std::string& password) {
@@ -446,7 +475,10 @@ int serve(Options options, const config::Config& config, const std::string& pass
     spdlog::error("{}", status.error().detail);
     return 1;
   }
-  server.run();
+  if (Status status = server.run(); !status) {
+    spdlog::error("{}", status.error().detail);
+    return 1;
+  }
   return 0;
 }
 

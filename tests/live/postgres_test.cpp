@@ -184,6 +184,52 @@ TEST_CASE("PostgreSQL: a load that takes too long ends, there and here") {
   CHECK(world.counted("timeouts") > 0);
 }
 
+TEST_CASE("PostgreSQL: a warmup asks for its keys") {
+  World world;
+  const auto warmup = [](const std::string& name, const std::string& query,
+                         const std::string& more = "") {
+    return "[[warmup]]\nname = \"" + name + "\"\nstrategy = \"query\"\nsource = \"db\"\n" +
+           "rate = 1000000\nquery = \"" + query + "\"\n" + more;
+  };
+  Client direct(world.redis.port());
+  direct.call("SET", "k:7", "seven");
+  world.proxy = std::make_unique<TiercacheProcess>(
+      world.redis.port(), std::vector<std::string>{},
+      "[[source]]\nname = \"db\"\ndsn = \"" + world.database.dsn() + "\"\n" +
+          warmup("rows", "select 'k:' || id, doc from t order by id") +
+          warmup("null", "select nullif(name, 'n2') from t where id <= 3") +
+          warmup("few", "select name from t", "limit = 5\n") +
+          warmup("raw", "select convert_to('k:7', 'UTF8')", "refresh_interval_ms = 50\n") +
+          warmup("write", "insert into t values (-1, 'x', 'x') returning name") +
+          warmup("two", "select 1; select 2") +
+          warmup("late", "select pg_sleep(60)::text", "query_timeout_ms = 200\n"));
+  Client client(world.proxy->port(), std::chrono::seconds(60));
+  const auto field = [&](const std::string& name, const std::string& of) {
+    const Value all = client.call("CACHE", "WARM", "STATUS");
+    for (const Value& one : all.find("warmups")->items) {
+      if (one.find("name")->text == name) {
+        const Value* value = one.find(of);
+        return value->type == Value::Type::integer ? std::to_string(value->integer) : value->text;
+      }
+    }
+    return std::string("none");
+  };
+  for (const char* name : {"rows", "null", "few"}) {
+    CAPTURE(name);
+    CHECK(eventually([&] { return field(name, "state") == "done"; }));
+  }
+  CHECK(field("rows", "seen") == "10000");
+  CHECK(field("null", "seen") == "2");
+  CHECK(field("few", "seen") == "5");
+  CHECK(eventually(
+      [&] { return client.call("CACHE", "KEY", "k:7").find("state")->text == "cached"; }));
+  CHECK(eventually([&] { return field("write", "state") == "failed"; }));
+  CHECK(field("write", "reason").find("read-only transaction") != std::string::npos);
+  CHECK(eventually([&] { return field("two", "state") == "failed"; }));
+  CHECK(eventually(
+      [&] { return field("late", "reason") == "waiting: source 'db': the query took too long"; }));
+}
+
 // Of the same rows, by one query each and by arrays; what it prints is the rate of both.
 TEST_CASE("PostgreSQL: batches load at many times the rate of single queries") {
   constexpr int kKeys = 10'000;

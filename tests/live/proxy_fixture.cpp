@@ -68,7 +68,9 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
   if (Status status = listener_->open_tcp(config->listen); !status) {
     throw std::runtime_error(status.error().detail);
   }
-  listener_->start();
+  if (Status status = listener_->start(); !status) {
+    throw std::runtime_error(status.error().detail);
+  }
   for (const auto& thread : threads_) {
     thread->thread = std::thread([&io = thread->io] {
       const auto guard = boost::asio::make_work_guard(io);

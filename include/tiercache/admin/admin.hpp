@@ -16,6 +16,7 @@
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/stats/counters.hpp"
+#include "tiercache/warmup/scheduler.hpp"
 #include "tiercache/warmup/warmup.hpp"
 
 #include <memory>
@@ -36,6 +37,7 @@ struct AdminParts {
   const l2::Topology& topology;
   LiveSettings& settings;
   warmup::Warmup& warmup;
+  const warmup::Scheduler& warmups;
   invalidation::Invalidator& invalidator;
   const invalidation::Feeds& feeds;
   std::string version;

@@ -26,6 +26,7 @@ enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
 enum class Tiers { l1_l2, l2, l1, l1_l2_l3 };
 enum class SourceError { error, absent };
+enum class WarmupStrategy { scan, keys, query };
 enum class Auth { upstream, proxy };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
@@ -180,6 +181,27 @@ struct Source {
   bool operator==(const Source&) const = default;
 };
 
+// [[warmup]]: keys that are read into L1 at start and again from time to time.
+struct Warmup {
+  std::string name;
+  WarmupStrategy strategy = WarmupStrategy::scan;
+  std::uint32_t db = 0;
+  std::string pattern;            // of scan: Redis's glob
+  std::vector<std::string> keys;  // of keys
+  std::string file;               // of keys: one a line, behind those
+  std::string source;             // of query: a Source's name
+  std::string query;              // yields keys in its first column
+  milliseconds query_timeout{60'000};
+  std::uint64_t limit = 0;           // keys of one run; 0: all
+  std::uint32_t rate = 0;            // keys per second; 0: Warm's
+  std::uint32_t priority = 0;        // the highest first
+  milliseconds refresh_interval{0};  // between the beginnings of runs; 0: one run
+  bool required = false;             // clients wait for its first run,
+  milliseconds deadline{30'000};     // but no longer than this
+
+  bool operator==(const Warmup&) const = default;
+};
+
 struct Config {
   Config();  // out of line: all these defaults need not be inlined wherever one is made
 
@@ -196,6 +218,7 @@ struct Config {
   Log log;
   std::vector<Source> sources;
   std::vector<Namespace> namespaces;
+  std::vector<Warmup> warmups;
 
   bool operator==(const Config&) const = default;
 };

@@ -1,7 +1,8 @@
 // From text to Config. Precedence: default < file < environment < `--set`. Pure, except for
-// load_file(). Thread-safe. Each function either gives a whole new state or an Error and changes
-// nothing; the error's detail has one line for each mistake, beginning with its place
-// (`conf.toml:3:1: `, `TIERCACHE_L1_SHARDS: `, `--set l1.shards: `), and never shows a secret.
+// load_file() and check_files(). Thread-safe. Each function either gives a whole new state or an
+// Error and changes nothing; the error's detail has one line for each mistake, beginning with its
+// place (`conf.toml:3:1: `, `TIERCACHE_L1_SHARDS: `, `--set l1.shards: `), and never shows a
+// secret.
 //
 // Limits: a text of kMaxText bytes; arrays and inline tables nested 8 deep and 32 dots outside
 // strings in one line (the tree is destroyed recursively, so hostile depth must not get that far).
@@ -50,5 +51,7 @@ std::string environment_name(std::string_view key);
 
 // The shell of this room: the file's bytes, at most kMaxText.
 Result<std::string> load_file(const std::string& path);
+// Whether the files that `config` names and that are read later can be opened now (warmup.file).
+Status check_files(const Config& config);
 
 }  // namespace tiercache::config

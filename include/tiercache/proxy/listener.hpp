@@ -26,12 +26,16 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
+  // From when on the kernel takes connections: from the opening, so that they wait in its queue
+  // until start(), or from start(), so that they are refused before.
+  enum class Queue : std::uint8_t { from_open, from_start };
+
   // Port 0: any free one, see port(). The socket of an earlier run at the path is replaced if
   // nobody listens on it.
-  Status open_tcp(const config::Listen& listen);
-  Status open_unix(const config::Listen& listen);
-  // REQUIRES: opened.
-  void start();
+  Status open_tcp(const config::Listen& listen, Queue queue = Queue::from_open);
+  Status open_unix(const config::Listen& listen, Queue queue = Queue::from_open);
+  // REQUIRES: opened. An error, of Queue::from_start only: somebody else listens there by now.
+  Status start();
   // Closes the listening socket; clients stay.
   void stop();
   std::uint16_t port() const noexcept {
@@ -42,7 +46,9 @@ class Listener {
   using Protocol = boost::asio::generic::stream_protocol;
   using Acceptor = boost::asio::basic_socket_acceptor<Protocol>;
 
-  Status listen(const Protocol::endpoint& endpoint, const config::Listen& listen);
+  Status bind(const Protocol::endpoint& endpoint, const config::Listen& listen, Queue queue);
+  Status listen();
+  Error cannot_listen(const boost::system::error_code& error);
   void accept();
   void deal(Protocol::socket socket);
 
@@ -52,6 +58,9 @@ class Listener {
   boost::asio::steady_timer retry_;
   int family_ = 0;
   int keepalive_seconds_ = 0;
+  int backlog_ = 0;
+  bool listening_ = false;
+  std::string where_;  // for people
   std::uint16_t port_ = 0;
   std::string path_;
   std::size_t next_worker_ = 0;

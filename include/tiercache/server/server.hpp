@@ -25,11 +25,13 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Listens; serves nobody yet.
+  // Listens, or takes its addresses if clients are to be refused until required warmups are done;
+  // serves nobody yet.
   Status open();
   // Serves until SIGTERM or SIGINT, then answers what is in flight, for drain_timeout at most; a
-  // second signal ends at once. REQUIRES: open() went well.
-  void run();
+  // second signal ends at once. An error: it could not listen when the warmups were done. REQUIRES:
+  // open() went well.
+  Status run();
 
  private:
   class Impl;

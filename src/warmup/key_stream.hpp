@@ -1,0 +1,43 @@
+// The keys of one run of a warmup, as the control thread takes them: asked for, and answered when
+// they have come, without waiting. Its two kinds: SCAN of Redis over the control connection, and
+// Keys read by a pool of threads that may block.
+#pragma once
+
+#include "keys.hpp"
+
+#include "tiercache/l2/events.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+namespace tiercache::warmup {
+
+class KeyStream {
+ public:
+  using Answer = std::function<void(Result<KeyBatch>)>;
+
+  KeyStream() = default;
+  KeyStream(const KeyStream&) = delete;
+  KeyStream& operator=(const KeyStream&) = delete;
+  virtual ~KeyStream() = default;
+
+  // One at a time, not after the last batch. `answer` is called later, once, on the control thread,
+  // or never if the stream is gone. A scan may bring more than `about`. An error that is
+  // `unavailable` may pass: the same can be asked again.
+  virtual void next(std::size_t about, Answer answer) = 0;
+};
+
+// Strings only: L1 is warmed for GET.
+std::unique_ptr<KeyStream> make_scan(l2::Events& events, std::uint32_t db, std::string pattern);
+// The pool runs no longer than `control` lives. When the stream goes `stop` becomes true.
+std::unique_ptr<KeyStream> make_aside(boost::asio::thread_pool& pool,
+                                      boost::asio::io_context& control, std::unique_ptr<Keys> keys,
+                                      std::shared_ptr<std::atomic<bool>> stop);
+
+}  // namespace tiercache::warmup

@@ -1,0 +1,190 @@
+#include "run.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+namespace tiercache::warmup {
+
+namespace {
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+// What its lines in the log begin with.
+std::string label(const Job& job) {
+  return job.name.empty() ? "warmup" : "warmup '" + job.name + "'";
+}
+
+}  // namespace
+
+Run::Run(RunParts parts, Job job, std::unique_ptr<KeyStream> keys, std::shared_ptr<Board> board,
+         std::function<void()> ended)
+    : parts_(parts),
+      job_(std::move(job)),
+      keys_(std::move(keys)),
+      board_(std::move(board)),
+      ended_(std::move(ended)),
+      timer_(parts.control),
+      pace_(std::max(job_.rate, 1U)) {
+}
+
+Run::~Run() {
+  stop_flag_->store(true, std::memory_order_relaxed);
+}
+
+void Run::start() {
+  running_ = true;
+  board_->begin(job_, now());
+  parts_.events.use_db(job_.db);  // before anything is read there
+  spdlog::info("{}: started in db {} at {} keys/s", label(job_), job_.db, job_.rate);
+  step();
+}
+
+bool Run::stop() {
+  if (!running_) {
+    return false;
+  }
+  ended_ = nullptr;
+  end(State::stopped, "");
+  return true;
+}
+
+void Run::step() {
+  if (!running_ || asking_ || last_) {
+    return;
+  }
+  if (batches_out_ >= kBatchesPerWorker * parts_.hub.workers.size()) {
+    return;  // the next report goes on
+  }
+  if (parts_.cache.status().view().state != coherence::LinkState::live) {
+    wait_for("the event link is not live");
+    return;
+  }
+  if (const Time next = pace_.next(); next > now()) {
+    step_at(next);
+    return;
+  }
+  ask();
+}
+
+void Run::step_at(Time time) {
+  timer_.expires_at(time);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) {
+      self->step();
+    }
+  });
+}
+
+void Run::wait_for(const std::string& what) {
+  const Time at = now();
+  waiting_since_ = std::min(waiting_since_, at);
+  if (at - waiting_since_ >= kGiveUp) {
+    end(State::failed, what);
+    return;
+  }
+  board_->update(
+      [&](Progress& progress) { progress.reason = std::string("waiting: ").append(what); });
+  step_at(at + kRetry);
+}
+
+void Run::ask() {
+  asking_ = true;
+  keys_->next(job_.batch, [weak = weak_from_this()](Result<KeyBatch> batch) {
+    const auto self = weak.lock();
+    if (self && self->running_) {
+      self->asking_ = false;
+      self->on_keys(std::move(batch));
+    }
+  });
+}
+
+void Run::on_keys(Result<KeyBatch> batch) {
+  if (!batch) {
+    const Error& error = batch.error();
+    if (error.code == ErrorCode::unavailable) {
+      wait_for(error.detail);
+    } else {
+      end(State::failed, error.detail);
+    }
+    return;
+  }
+  if (waiting_since_ != kNever) {
+    waiting_since_ = kNever;
+    board_->update([](Progress& progress) { progress.reason.clear(); });
+  }
+  std::vector<std::string> keys = std::move(batch->keys);
+  last_ = batch->last;
+  if (job_.limit != 0 && keys.size() >= job_.limit - taken_) {
+    keys.resize(static_cast<std::size_t>(job_.limit - taken_));
+    last_ = true;
+  }
+  taken_ += keys.size();
+  // An empty step costs Redis something too.
+  pace_.take(keys.size() + 1, now());
+  board_->update([&](Progress& progress) { progress.scanned = taken_; });
+  deal(std::move(keys));
+  finish_if_done();
+  step();
+}
+
+void Run::deal(std::vector<std::string> keys) {
+  if (keys.empty()) {
+    return;
+  }
+  batches_out_++;
+  proxy::Worker& worker = *parts_.hub.workers[next_worker_++ % parts_.hub.workers.size()];
+  auto report = [weak = weak_from_this(), &control = parts_.control](const BatchResult& result) {
+    boost::asio::post(control, [weak, result] {
+      if (const auto self = weak.lock()) {
+        self->on_batch(result);
+      }
+    });
+  };
+  worker.post([&worker, db = job_.db, keys = std::move(keys), stop = stop_flag_,
+               report = std::move(report)]() mutable {
+    const boost::intrusive_ptr<BatchFill> batch(
+        new BatchFill(worker, db, std::move(keys), std::move(stop), std::move(report)));
+    batch->go_on();
+  });
+}
+
+void Run::on_batch(const BatchResult& result) {
+  board_->update([&](Progress& progress) {
+    progress.filled += result.filled;
+    progress.present += result.present;
+    progress.refused += result.refused;
+    progress.failed += result.failed;
+  });
+  batches_out_--;
+  finish_if_done();
+  step();
+}
+
+void Run::finish_if_done() {
+  if (running_ && last_ && batches_out_ == 0) {
+    end(State::done, "");
+  }
+}
+
+void Run::end(State state, std::string reason) {
+  running_ = false;
+  stop_flag_->store(true, std::memory_order_relaxed);
+  keys_.reset();
+  timer_.cancel();
+  board_->end(state, std::move(reason), now());
+  const Progress last = board_->read(now());
+  spdlog::info("{}: {}{}{}; {} keys scanned, {} filled, {} present, {} refused, {} failed",
+               label(job_), name(state), last.reason.empty() ? "" : ": ", last.reason, last.scanned,
+               last.filled, last.present, last.refused, last.failed);
+  if (ended_) {
+    std::exchange(ended_, nullptr)();
+  }
+}
+
+}  // namespace tiercache::warmup

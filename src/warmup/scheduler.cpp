@@ -1,0 +1,288 @@
+#include "tiercache/warmup/scheduler.hpp"
+
+#include "run.hpp"
+#include "schedule.hpp"
+
+#include "tiercache/l3/listing.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <spdlog/spdlog.h>
+
+namespace tiercache::warmup {
+
+namespace {
+
+using Strategy = config::WarmupStrategy;
+using Flag = std::shared_ptr<std::atomic<bool>>;
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+std::unique_ptr<Keys> listed(const config::Warmup& settings) {
+  std::vector<std::unique_ptr<Keys>> parts;
+  parts.push_back(std::make_unique<ListedKeys>(settings.keys));
+  if (!settings.file.empty()) {
+    parts.push_back(std::make_unique<FileKeys>(settings.file));
+  }
+  return std::make_unique<JoinedKeys>(std::move(parts));
+}
+
+std::unique_ptr<Keys> queried(const config::Warmup& settings, const l3::SourceConfig& source,
+                              const Flag& stop) {
+  const l3::Listing listing{settings.query, settings.limit};
+  return std::make_unique<QueryKeys>([source, listing, stop]() -> Result<std::vector<std::string>> {
+    auto rows = l3::list(source, listing, *stop);
+    if (!rows) {
+      return Error{rows.error().code, "source '" + source.name + "': " + rows.error().detail};
+    }
+    return rows;
+  });
+}
+
+}  // namespace
+
+std::string_view name(Strategy strategy) noexcept {
+  switch (strategy) {
+    case Strategy::scan:
+      return "scan";
+    case Strategy::keys:
+      return "keys";
+    case Strategy::query:
+      return "query";
+  }
+  return "unknown";
+}
+
+class Scheduler::Impl : public std::enable_shared_from_this<Scheduler::Impl> {
+ public:
+  Impl(SchedulerParts parts, const config::Config& config);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  bool any_required() const;
+  void start(std::function<void()> ready);
+  void stop();
+  std::vector<NamedProgress> progress() const;
+
+ private:
+  struct Named {
+    config::Warmup settings;
+    l3::SourceConfig source;  // of a query
+    std::shared_ptr<Board> board = std::make_shared<Board>();
+    std::shared_ptr<Run> run{};  // the last
+  };
+
+  void look();
+  void look_at(Time time);
+  void begin(std::size_t index);
+  void on_end(std::size_t index);
+  std::unique_ptr<KeyStream> stream(const Named& named);
+  void tell_ready();
+
+  const SchedulerParts parts_;
+  std::vector<Named> all_;  // as many from the constructor on
+  Schedule schedule_;
+  std::function<void()> ready_;
+  boost::asio::steady_timer timer_;
+  bool looking_ = false;
+  bool without_l1_ = false;  // there are some, and nothing to be warmed
+  // Null: no keys are read that may block. Its threads are made here: those of the control thread
+  // would be hurried with it.
+  std::unique_ptr<boost::asio::thread_pool> pool_;
+};
+
+Scheduler::Impl::Impl(SchedulerParts parts, const config::Config& config)
+    : parts_(std::move(parts)), timer_(parts_.control) {
+  if (!config.l1.enabled) {
+    without_l1_ = !config.warmups.empty();
+    return;
+  }
+  bool aside = false;
+  for (const config::Warmup& one : config.warmups) {
+    Named named;
+    named.settings = one;
+    const auto source = std::ranges::find(config.sources, one.source, &config::Source::name);
+    if (source != config.sources.end()) {
+      named.source.name = source->name;
+      named.source.path = source->path;
+      named.source.dsn = source->dsn;
+      named.source.timeout = one.query_timeout;
+    }
+    aside = aside || one.strategy != Strategy::scan;
+    all_.push_back(std::move(named));
+  }
+  if (aside) {
+    pool_ = std::make_unique<boost::asio::thread_pool>(Schedule::kAtOnce);
+  }
+}
+
+Scheduler::Impl::~Impl() {
+  for (Named& named : all_) {
+    named.run.reset();
+  }
+  if (pool_) {
+    pool_->stop();
+    pool_->join();
+  }
+}
+
+bool Scheduler::Impl::any_required() const {
+  return std::ranges::any_of(all_, [](const Named& named) { return named.settings.required; });
+}
+
+void Scheduler::Impl::start(std::function<void()> ready) {
+  if (without_l1_) {
+    spdlog::warn("l1.enabled is false, so there is nothing to warm");
+  }
+  std::vector<Schedule::Plan> plans;
+  std::string required;
+  for (const Named& named : all_) {
+    const config::Warmup& one = named.settings;
+    plans.push_back({one.priority, one.refresh_interval, one.required, one.deadline});
+    if (one.required) {
+      required.append(required.empty() ? "" : ", ").append(one.name);
+    }
+  }
+  if (!required.empty()) {
+    spdlog::info("clients wait for the required warmups: {}", required);
+  }
+  schedule_ = Schedule(plans, now());
+  ready_ = std::move(ready);
+  look();
+}
+
+void Scheduler::Impl::stop() {
+  ready_ = nullptr;
+  schedule_ = {};
+  timer_.cancel();
+  for (Named& named : all_) {
+    if (named.run) {
+      named.run->stop();
+    }
+  }
+}
+
+std::vector<NamedProgress> Scheduler::Impl::progress() const {
+  std::vector<NamedProgress> all;
+  for (const Named& named : all_) {
+    const config::Warmup& one = named.settings;
+    all.push_back({one.name, one.strategy, one.required, named.board->read(now())});
+  }
+  return all;
+}
+
+// A run that ends at once ends while others are begun, and is looked at in the same turn.
+void Scheduler::Impl::look() {
+  if (looking_) {
+    return;
+  }
+  looking_ = true;
+  while (const auto index = schedule_.take(now())) {
+    begin(*index);
+  }
+  looking_ = false;
+  const Time at = now();
+  if (ready_ && schedule_.ready(at)) {
+    tell_ready();
+  }
+  if (const Time next = schedule_.next(at); next != kNever) {
+    look_at(next);
+  }
+}
+
+void Scheduler::Impl::look_at(Time time) {
+  timer_.expires_at(time);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) {
+      self->look();
+    }
+  });
+}
+
+std::unique_ptr<KeyStream> Scheduler::Impl::stream(const Named& named) {
+  const config::Warmup& one = named.settings;
+  if (one.strategy == Strategy::scan) {
+    return make_scan(parts_.events, one.db, one.pattern);
+  }
+  auto stop = std::make_shared<std::atomic<bool>>(false);
+  auto keys = one.strategy == Strategy::keys ? listed(one) : queried(one, named.source, stop);
+  return make_aside(*pool_, parts_.control, std::move(keys), std::move(stop));
+}
+
+void Scheduler::Impl::begin(std::size_t index) {
+  Named& named = all_[index];
+  const config::Warm defaults = parts_.defaults();
+  Job job;
+  job.name = named.settings.name;
+  job.db = named.settings.db;
+  job.pattern = named.settings.pattern;
+  job.limit = named.settings.limit;
+  job.rate = named.settings.rate != 0 ? named.settings.rate : defaults.rate;
+  job.batch = defaults.batch;
+  named.run = std::make_shared<Run>(
+      RunParts{parts_.control, parts_.hub, parts_.cache, parts_.events}, std::move(job),
+      stream(named), named.board, [weak = weak_from_this(), index] {
+        if (const auto self = weak.lock()) {
+          self->on_end(index);
+        }
+      });
+  named.run->start();
+}
+
+void Scheduler::Impl::on_end(std::size_t index) {
+  schedule_.on_end(index);
+  look();
+}
+
+void Scheduler::Impl::tell_ready() {
+  for (std::size_t i = 0; i < all_.size(); i++) {
+    const config::Warmup& one = all_[i].settings;
+    if (!one.required) {
+      continue;
+    }
+    const Progress progress = all_[i].board->read(now());
+    if (!schedule_.ended_once(i)) {
+      spdlog::warn("warmup '{}' is required and not done after {} ms: clients are let in without",
+                   one.name, one.deadline.count());
+    } else if (progress.state == State::failed) {
+      spdlog::warn("warmup '{}' is required and has failed: clients are let in without", one.name);
+    } else {
+      spdlog::info("warmup '{}', which is required, is done", one.name);
+    }
+  }
+  std::exchange(ready_, nullptr)();
+}
+
+Scheduler::Scheduler(SchedulerParts parts, const config::Config& config)
+    : impl_(std::make_shared<Impl>(std::move(parts), config)) {
+}
+
+Scheduler::~Scheduler() = default;
+
+bool Scheduler::any_required() const {
+  return impl_->any_required();
+}
+
+void Scheduler::start(std::function<void()> ready) {
+  impl_->start(std::move(ready));
+}
+
+void Scheduler::stop() {
+  impl_->stop();
+}
+
+std::vector<NamedProgress> Scheduler::progress() const {
+  return impl_->progress();
+}
+
+}  // namespace tiercache::warmup
