@@ -170,6 +170,14 @@ class Collector {
 }  // namespace
 
 bool keys(const Command& command, Args args, std::vector<KeyRef>& out) {
+  // Most have one key, right behind their name.
+  const auto& [first, second] = command.key_specs;
+  if (command.syntax == Syntax::plain && first.find == KeySpec::Find::range && first.first == 1 &&
+      first.last == 1 && second.find == KeySpec::Find::none && args.size() > 1 &&
+      arity_fits(command, args)) [[likely]] {
+    out.push_back({1, first.access, -1});
+    return true;
+  }
   return Collector(command, args, out).collect();
 }
 
