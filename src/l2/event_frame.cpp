@@ -153,9 +153,38 @@ bool read_parts(Walk& walk, EventFrame& frame) {
   return true;
 }
 
+// What every keyspace event begins with: "pmessage", our pattern, and then two bulks.
+constexpr std::string_view kEventHead = "*4\r\n$8\r\npmessage\r\n$16\r\n__keyspace@*__:*\r\n$";
+constexpr std::size_t kWordAt = 8;
+constexpr std::size_t kPatternAt = 23;
+static_assert(kEventHead.substr(kWordAt, 8) == "pmessage");
+static_assert(kEventHead.substr(kPatternAt, 16) == "__keyspace@*__:*");
+
+// The common case of scan_event. False: look at it in general, nothing is said about it yet.
+bool scan_keyspace_event(std::string_view input, EventFrame& frame, EventScan& scan) {
+  if (!input.starts_with(kEventHead)) {
+    return false;
+  }
+  Walk walk{input.data() + kEventHead.size(), input.data() + input.size()};
+  if (!read_bulk(walk, frame.parts[2]) || walk.at == walk.end || *walk.at++ != '$' ||
+      !read_bulk(walk, frame.parts[3])) {
+    return false;
+  }
+  frame.kind = Kind::array;
+  frame.count = 4;
+  frame.keys = 0;
+  frame.parts[0] = {Kind::text, input.substr(kWordAt, 8)};
+  frame.parts[1] = {Kind::text, input.substr(kPatternAt, 16)};
+  scan = {ParseStatus::complete, static_cast<std::size_t>(walk.at - input.data())};
+  return true;
+}
+
 }  // namespace
 
 EventScan scan_event(std::string_view input, EventFrame& frame) {
+  if (EventScan scan{}; scan_keyspace_event(input, frame, scan)) [[likely]] {
+    return scan;
+  }
   Walk walk{input.data(), input.data() + input.size()};
   char type = '\0';
   frame.keys = 0;
