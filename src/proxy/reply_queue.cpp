@@ -7,7 +7,8 @@ namespace tiercache::proxy {
 namespace {
 
 constexpr std::size_t kKeptBytes = 4096;
-constexpr std::size_t kKeptSlots = 64;
+constexpr std::size_t kIdleSlots = 64;   // what a client that sends nothing keeps
+constexpr std::size_t kBusySlots = 256;  // what one that goes on keeps between its pipelines
 constexpr std::size_t kFirstSlots = 4;
 
 void shrink(std::string& text) {
@@ -58,7 +59,13 @@ void ReplyQueue::pop() {
 
 void ReplyQueue::release() {
   TC_CHECK(empty());
-  if (ring_.size() > kKeptSlots) {
+  if (ring_.size() > kBusySlots) {
+    std::vector<Op>().swap(ring_);
+  }
+}
+
+void ReplyQueue::tick() {
+  if (std::exchange(last_tick_, tail_) == tail_ && empty() && ring_.size() > kIdleSlots) {
     std::vector<Op>().swap(ring_);
   }
 }

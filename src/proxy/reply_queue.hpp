@@ -188,13 +188,16 @@ class ReplyQueue {
   }
   Op& push(OpKind kind);
   void pop();
-  // Frees what a burst has left. REQUIRES: empty().
+  // Frees what a large burst has left. REQUIRES: empty().
   void release();
+  // Now and then: frees what a smaller one has left, if nothing came since the last call.
+  void tick();
 
  private:
   std::vector<Op> ring_;
   std::uint64_t head_ = 1;
   std::uint64_t tail_ = 1;
+  std::uint64_t last_tick_ = 0;  // tail_ then
 };
 
 // A waiter's ticket in L1: which op of which session of which worker.

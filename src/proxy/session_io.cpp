@@ -314,6 +314,7 @@ void Session::tick(Time time) {
     worker_.touch(*this);
   }
   check_login();
+  queue_.tick();
   const auto timeout = worker_.config().listen.timeout;
   if (gone_ || stall_ == Stall::paused || timeout.count() == 0 || time - active_ < timeout ||
       !queue_.empty() || (pinned_ && flow_->endless())) {
