@@ -255,7 +255,7 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
     } else {
       coherence::Fill fill;
       fill.cacheable = false;
-      op.lane->cache.reply(op.hash, op.flight, fill, now(), op.waiters);
+      op.lane->cache.reply(op.hash, op.flight, fill, worker_.heard_at(), op.waiters);
     }
     if (op.alone) {
       op.waiters.push_back(ticket(id));
@@ -278,7 +278,7 @@ void Session::end_flight(std::uint64_t id) {
   fill.pttl_ms = op.pttl;
   fill.source =
       link_of(*op.lane)->next_place().source;  // the link it came by: none is left while it owes
-  const Time at = now();
+  const Time at = worker_.heard_at();
   worker_.spaces().limit(fill, op.space, op.hash, at, op.lane->cache.status().view().proof);
   bool loading = false;
   if (op.extra && op.extra->loading) [[unlikely]] {

@@ -1,7 +1,8 @@
 // Session: how long its client waits, for CACHE LATENCY and CACHE SLOWLOG.
 //
-// What Redis answers is timed one by one, from its dispatch to the end of its answer; what memory
-// answers at once costs no look at the clock of its own: the hits of a wake-up are timed together.
+// What Redis answers is timed one by one, from its dispatch until the end of its answer has been
+// read. None costs a look at the clock of its own: replies that were read together ended together,
+// and the hits of a wake-up are timed together.
 #include "session.hpp"
 
 #include "tiercache/base/words.hpp"
@@ -51,7 +52,7 @@ void Session::begin_timing(Op& op) const {
 }
 
 void Session::end_timing(const Op& op) {
-  const Duration took = now() - op.begun;
+  const Duration took = worker_.heard_at() - op.begun;
   const Answered by = answered_by(op);
   worker_.latencies().record(by, took);
   if (worker_.slow(took)) {

@@ -259,9 +259,11 @@ void Worker::end_input() {
 void Worker::pump_touched() {
   std::vector<SessionPtr> sessions;
   sessions.swap(touched_);
+  // What lies in their inputs was read before, so one moment is right for all.
+  const Time at = std::chrono::steady_clock::now();
   for (const SessionPtr& session : sessions) {
     session->touched = false;
-    session->pump();
+    session->pump(at);
   }
   if (touched_.empty()) {
     sessions.clear();

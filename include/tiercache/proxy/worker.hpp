@@ -266,8 +266,13 @@ class Worker {
   // Around what may touch many sessions at once: at the end all of them pump.
   void begin_input() noexcept {
     in_input_ = true;
+    input_at_ = std::chrono::steady_clock::now();
   }
   void end_input();
+  // When what is being looked at had been read: one look at the clock for all replies of a read.
+  Time heard_at() const noexcept {
+    return in_input_ ? input_at_ : std::chrono::steady_clock::now();
+  }
   // Null if it is gone.
   Session* find(std::uint32_t session) const;
   void remove(Session& session);
@@ -311,6 +316,7 @@ class Worker {
   std::vector<SessionPtr> touched_;
   bool pump_posted_ = false;
   bool in_input_ = false;
+  Time input_at_{};
   bool draining_ = false;
   std::set<l2::LinkSpec> known_specs_;
   PauseMode pause_mode_ = PauseMode::none;
