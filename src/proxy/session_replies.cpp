@@ -234,7 +234,7 @@ void Session::on_op_piece(std::uint64_t id, std::string_view piece, bool last) {
     flush_local(op.effects);
   }
   start_reply(op);
-  if (on_exec_piece(id, piece, last)) {
+  if (op.exec && on_exec_piece(id, piece, last)) {
     return;
   }
   if (op.kind == OpKind::script) {
@@ -242,11 +242,14 @@ void Session::on_op_piece(std::uint64_t id, std::string_view piece, bool last) {
     return;
   }
   deliver(op, piece);
-  if (last) {
-    after_exec(id, op.ran);
-    finish(queue_.at(id));
+  if (!last) {
+    worker_.touch(*this);
+    return;
   }
-  worker_.touch(*this);
+  if (op.ran) {
+    after_exec(id, op.ran);
+  }
+  finish(queue_.at(id));
 }
 
 // Kept back whole, so that the fence can be asked for when Redis has finished it.
