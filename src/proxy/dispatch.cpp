@@ -2,6 +2,7 @@
 #include "session.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/words.hpp"
 
 #include <algorithm>
 #include <string>
@@ -9,12 +10,29 @@
 
 namespace tiercache::proxy {
 
+using command::Args;
 using command::Kind;
 using command::Route;
 
+namespace {
+
+// Clients repeat themselves: the command before is looked at before the table. Whatever became of
+// the table meanwhile, a name is in it once.
+const command::Command* find(const command::Table& table, Args args, std::uint16_t before) {
+  if (before < table.commands().size()) [[likely]] {
+    const command::Command& command = table.commands()[before];
+    if (!command.container && !command.subcommand && is_word(args[0], command.name)) [[likely]] {
+      return &command;
+    }
+  }
+  return table.find(args);
+}
+
+}  // namespace
+
 Session::Classified Session::classify(Args args) const {
   Classified what;
-  what.command = worker_.table().find(args);
+  what.command = find(worker_.table(), args, last_command_);
   if (what.command == nullptr) {
     what.kind = Kind::unknown_write;
     return what;
