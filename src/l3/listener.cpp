@@ -4,6 +4,7 @@
 
 #include "tiercache/base/backoff.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <random>
 #include <system_error>
@@ -36,12 +37,14 @@ class PqListener final : public Listener {
     if (stop_ < 0) {
       throw std::system_error(errno, std::generic_category(), "eventfd");
     }
+    session_.stop_by(stopping_);
     thread_ = std::thread([this] {
       ::pthread_setname_np(::pthread_self(), "tiercache-listen");
       work();
     });
   }
   ~PqListener() override {
+    stopping_ = true;
     ::eventfd_write(stop_, 1);
     thread_.join();
     ::close(stop_);
@@ -133,6 +136,7 @@ class PqListener final : public Listener {
   const ListenerHandlers handlers_;
   PqSession session_;
   const int stop_;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

@@ -35,7 +35,7 @@ class Listener {
   Listener() = default;
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
-  // Waits for the thread, for kTimeout at most. No handler is called any more then.
+  // Waits for the thread, for a moment. No handler is called any more then.
   virtual ~Listener() = default;
 };
 
