@@ -93,9 +93,9 @@ std::string Admin::lives_here(const Request& request, namespaces::Index index) c
 }
 
 void Admin::invalidate_keys(const Request& request, proxy::Responder responder) {
+  const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
   std::vector<std::string> keys;
   for (const std::string_view key : request.args.subspan(3)) {
-    const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
     if (std::string error = lives_here(request, spaces.find(key)); !error.empty()) {
       responder.reply(std::move(error));
       return;

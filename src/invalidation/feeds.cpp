@@ -112,8 +112,8 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
       if (!taken_.empty()) {
         left_.push_back({db, namespaces::kDefault, {}});
       }
-      for (const namespaces::Index space : spaces_) {
-        if (taken_everything_) {
+      if (taken_everything_) {
+        for (const namespaces::Index space : spaces_) {
           left_.push_back({db, space, {}});
         }
       }

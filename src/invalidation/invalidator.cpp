@@ -1,6 +1,7 @@
 #include "tiercache/invalidation/invalidator.hpp"
 
 #include "tiercache/invalidation/l1_walk.hpp"
+#include "tiercache/l2/scan.hpp"
 #include "tiercache/proxy/loads.hpp"
 
 #include <algorithm>
@@ -170,13 +171,14 @@ void Invalidator::Impl::unlink(const BatchPtr& batch, std::string key) {
 void Invalidator::Impl::on_unlinked(const BatchPtr& batch, const std::string& key,
                                     const Result<Reply>& reply) {
   // What was read before Redis let go of it.
-  const std::int64_t entries = drop_from_l1(batch->db, key);
+  coherence::Cache& cache = hub_.node_of(key).cache;
+  cache.blocking_write_reply(cache.hash(batch->db, key));
   if (!reply) {
     batch->removed = reply.error();
   } else if (reply.value().is_error()) {
     batch->removed = Error{ErrorCode::refused, reply.value().text};
   } else if (batch->removed) {
-    batch->removed = batch->removed.value() + entries + reply.value().integer;
+    batch->removed = batch->removed.value() + reply.value().integer;
   }
   batch->unanswered--;
   go_on(batch);
@@ -239,23 +241,16 @@ void Invalidator::Impl::scan(const JobPtr& job) {
 }
 
 void Invalidator::Impl::on_scan(const JobPtr& job, Result<Reply> reply) {
-  using Kind = Reply::Kind;
-  if (!reply) {
-    end(job, reply.error());
+  auto scanned = l2::read_scan(std::move(reply));
+  if (!scanned) {
+    end(job, scanned.error());
     return;
   }
-  if (reply->kind != Kind::array || reply->items.size() != 2 ||
-      reply->items[1].kind != Kind::array) {
-    end(job, Error{ErrorCode::refused, reply->is_error() ? reply->text : "SCAN makes no sense"});
-    return;
-  }
-  job->cursor = std::move(reply->items[0].text);
-  std::vector<std::string> found;
-  for (Reply& item : reply->items[1].items) {
-    if (has_source(set_.find(item.text)) && selected(job->selection, item.text)) {
-      found.push_back(std::move(item.text));
-    }
-  }
+  job->cursor = std::move(scanned->cursor);
+  std::vector<std::string> found = std::move(scanned->keys);
+  std::erase_if(found, [&](const std::string& key) {
+    return !has_source(set_.find(key)) || !selected(job->selection, key);
+  });
   keys(job->selection.db, std::move(found),
        [weak = weak_from_this(), job](const Result<std::int64_t>& removed) {
          const auto self = weak.lock();

@@ -1,6 +1,7 @@
 #include "key_stream.hpp"
 
-#include <optional>
+#include "tiercache/l2/scan.hpp"
+
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -8,29 +9,6 @@
 namespace tiercache::warmup {
 
 namespace {
-
-// The answer to SCAN: [cursor, [key...]].
-struct Scanned {
-  std::string cursor;
-  std::vector<std::string> keys;
-};
-
-std::optional<Scanned> scanned(l2::Reply& reply) {
-  using Kind = l2::Reply::Kind;
-  if (reply.kind != Kind::array || reply.items.size() != 2 || reply.items[0].kind != Kind::text ||
-      reply.items[1].kind != Kind::array) {
-    return std::nullopt;
-  }
-  Scanned result;
-  result.cursor = std::move(reply.items[0].text);
-  for (l2::Reply& key : reply.items[1].items) {
-    if (key.kind != Kind::text) {
-      return std::nullopt;
-    }
-    result.keys.push_back(std::move(key.text));
-  }
-  return result;
-}
 
 class ScanStream final : public KeyStream {
  public:
@@ -48,15 +26,9 @@ class ScanStream final : public KeyStream {
 
  private:
   static Result<KeyBatch> taken(Result<l2::Reply> reply, std::string& cursor) {
-    if (!reply) {
-      return Error{ErrorCode::unavailable, reply.error().detail};
-    }
-    if (reply->is_error()) {
-      return Error{ErrorCode::refused, reply->text};
-    }
-    auto found = scanned(*reply);
+    auto found = l2::read_scan(std::move(reply));
     if (!found) {
-      return Error{ErrorCode::invalid, "Redis's answer to SCAN makes no sense"};
+      return found.error();
     }
     cursor = std::move(found->cursor);
     return KeyBatch{std::move(found->keys), cursor == "0"};
