@@ -1,8 +1,11 @@
 #include "pq_session.hpp"
 
+#include "pool.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include <poll.h>
@@ -77,7 +80,7 @@ PqProblem PqSession::connect(Time deadline) {
       return lost(one_line(PQerrorMessage(connection_.get())));
     }
     if (!wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline)) {
-      return lost(std::string(kPqTimeout));
+      return lost(std::string(Connection::kTimeout));
     }
   }
   PQsetnonblocking(connection_.get(), 1);
@@ -114,7 +117,7 @@ PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRo
       continue;
     }
     if (!wait(static_cast<short>(POLLIN | (left > 0 ? POLLOUT : 0)), deadline)) {
-      return lost(std::string(kPqTimeout));  // the server sees that nobody waits
+      return lost(std::string(Connection::kTimeout));  // the server sees that nobody waits
     }
     if (PQconsumeInput(connection) == 0) {
       return lost(one_line(PQerrorMessage(connection)));
@@ -132,7 +135,7 @@ PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRo
   std::string why = message == nullptr ? "the query yields no rows" : one_line(message);
   const std::string_view group = code.substr(0, 2);
   if (code == kCanceled) {
-    return {PqProblem::Kind::query, std::string(kPqTimeout)};
+    return {PqProblem::Kind::query, std::string(Connection::kTimeout)};
   }
   // The server is going down, what was prepared is gone, or yields something else by now.
   if (group == "08" || group == "57" || group == "26" || group == "0A") {

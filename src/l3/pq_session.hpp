@@ -11,13 +11,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include <libpq-fe.h>
 
 namespace tiercache::l3 {
-
-inline constexpr std::string_view kPqTimeout = "the query took too long";
 
 struct PqProblem {
   enum class Kind : std::uint8_t {
