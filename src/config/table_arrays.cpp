@@ -126,6 +126,23 @@ bool is_name(std::string_view text) {
   });
 }
 
+template <class T>
+std::string wrong_with_name(const std::vector<T>& all, std::size_t index, std::string_view table) {
+  const std::string& name = all[index].name;
+  if (name.empty()) {
+    return concat({table, ".name is missing"});
+  }
+  if (!is_name(name)) {
+    return concat({table, ".name may hold letters, digits, - and _ only"});
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    if (all[i].name == name) {
+      return concat({"there is a ", table, " '", name, "' already"});
+    }
+  }
+  return {};
+}
+
 // Of one that lives in the proxy alone, or not: the first key that means nothing there.
 std::string_view meaningless(const Namespace& one) {
   if (one.tiers != Tiers::l1_l2_l3) {
@@ -170,16 +187,8 @@ std::string wrong_with_loading(const Config& config, const Namespace& one) {
 
 std::string wrong_with_source(const Config& config, std::size_t index) {
   const Source& one = config.sources[index];
-  if (one.name.empty()) {
-    return "source.name is missing";
-  }
-  if (!is_name(one.name)) {
-    return "source.name may hold letters, digits, - and _ only";
-  }
-  for (std::size_t i = 0; i < index; ++i) {
-    if (config.sources[i].name == one.name) {
-      return concat({"there is a source '", one.name, "' already"});
-    }
+  if (std::string wrong = wrong_with_name(config.sources, index, "source"); !wrong.empty()) {
+    return wrong;
   }
   if (one.path.empty() == one.dsn.empty()) {
     return concat({"source '", one.name, "': it needs source.path or source.dsn, and not both"});
@@ -192,16 +201,8 @@ std::string wrong_with_source(const Config& config, std::size_t index) {
 
 std::string wrong_with_namespace(const Config& config, std::size_t index) {
   const Namespace& one = config.namespaces[index];
-  if (one.name.empty()) {
-    return "namespace.name is missing";
-  }
-  if (!is_name(one.name)) {
-    return "namespace.name may hold letters, digits, - and _ only";
-  }
-  for (std::size_t i = 0; i < index; ++i) {
-    if (config.namespaces[i].name == one.name) {
-      return concat({"there is a namespace '", one.name, "' already"});
-    }
+  if (std::string wrong = wrong_with_name(config.namespaces, index, "namespace"); !wrong.empty()) {
+    return wrong;
   }
   if (one.match.empty()) {
     return concat({"namespace '", one.name, "' matches nothing: namespace.match is missing"});
@@ -246,16 +247,8 @@ std::string wrong_with_strategy(const Config& config, const Warmup& one) {
 
 std::string wrong_with_warmup(const Config& config, std::size_t index) {
   const Warmup& one = config.warmups[index];
-  if (one.name.empty()) {
-    return "warmup.name is missing";
-  }
-  if (!is_name(one.name)) {
-    return "warmup.name may hold letters, digits, - and _ only";
-  }
-  for (std::size_t i = 0; i < index; ++i) {
-    if (config.warmups[i].name == one.name) {
-      return concat({"there is a warmup '", one.name, "' already"});
-    }
+  if (std::string wrong = wrong_with_name(config.warmups, index, "warmup"); !wrong.empty()) {
+    return wrong;
   }
   if (const std::string_view key = meaningless(one); !key.empty()) {
     return concat({"warmup '", one.name, "': warmup.", key, " means nothing with its strategy"});
