@@ -1,4 +1,6 @@
 // Each mistake in a file, with the exact message it gets.
+#include "message.hpp"
+
 #include "tiercache/config/load.hpp"
 
 #include <algorithm>
@@ -15,11 +17,6 @@ struct Row {
   std::string_view text;
   std::string_view message;
 };
-
-std::string message_for(std::string_view text) {
-  const auto config = parse(text, "f.toml");
-  return config ? "accepted" : config.error().detail;
-}
 
 template <std::size_t N>
 void check(const Row (&rows)[N]) {

@@ -1,5 +1,6 @@
 // [[namespace]]: many of a kind, in their order.
 #include "literal.hpp"
+#include "message.hpp"
 
 #include "tiercache/config/load.hpp"
 #include "tiercache/config/schema.hpp"
@@ -13,11 +14,6 @@ using namespace tiercache;
 using namespace tiercache::config;
 
 namespace {
-
-std::string message_for(std::string_view text) {
-  const auto config = parse(text, "f.toml");
-  return config ? "accepted" : config.error().detail;
-}
 
 constexpr std::string_view kTwo =
     "[[namespace]]\nname = \"prices\"\nmatch = [\"price:*\", \"quote:?*[0-9]\"]\ntiers = \"l2\"\n"

@@ -1,4 +1,6 @@
 // [[warmup]]: what each strategy needs, and what is wrong.
+#include "message.hpp"
+
 #include "tiercache/config/load.hpp"
 #include "tiercache/config/schema.hpp"
 
@@ -10,11 +12,6 @@ using namespace tiercache;
 using namespace tiercache::config;
 
 namespace {
-
-std::string message_for(std::string_view text) {
-  const auto config = parse(text, "f.toml");
-  return config ? "accepted" : config.error().detail;
-}
 
 const std::string kSource = "[[source]]\nname = \"db\"\npath = \"/x\"\n";
 
