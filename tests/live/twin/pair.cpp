@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace tiercache::twin {
 namespace {
@@ -282,19 +283,32 @@ Pair::Sent Pair::ask_twin(unsigned client, const Words& words, std::size_t step)
 Pair::Found Pair::batch(unsigned client, const std::vector<const Step*>& steps, std::size_t first) {
   std::vector<Sent> sent;
   std::string bytes;
+  const auto deliver = [&]() -> Found {
+    ours_.clients[client].send_raw(std::exchange(bytes, {}));
+    for (const Sent& one : std::exchange(sent, {})) {
+      if (Found found = compare(client, one)) {
+        return found;
+      }
+    }
+    return std::nullopt;
+  };
   for (std::size_t i = 0; i < steps.size() && !models_[client].closed(); ++i) {
     const Words& words = steps[i]->words;
+    // Redis tells who tracks with BCAST at the end of its turn, of writes in the same turn as a
+    // RESET not at all; the twin is asked one by one.
+    if (models_[client].hears() && name_of(words) == "reset") {
+      if (Found found = deliver()) {
+        return found;
+      }
+    }
     if (models_[client].allows(words)) {
       sent.push_back(ask_twin(client, words, first + i));
       const std::vector<std::string_view> views(words.begin(), words.end());
       bytes += Client::encode(views);
     }
   }
-  ours_.clients[client].send_raw(bytes);
-  for (const Sent& one : sent) {
-    if (Found found = compare(client, one)) {
-      return found;
-    }
+  if (Found found = deliver()) {
+    return found;
   }
   if (models_[client].closed()) {
     if (!ours_.clients[client].wait_closed(patience_)) {
