@@ -43,10 +43,6 @@ void Admin::warm(const Request& request, proxy::Responder responder) {
 
 void Admin::warm_start(const Request& request, proxy::Responder responder) {
   const command::Args args = request.args;
-  if (parts_.hub.slot_map()) {
-    responder.reply(error_reply("ERR warming is not possible over a Redis Cluster"));
-    return;
-  }
   if (args.size() < 4 || args.size() % 2 != 0) {
     responder.reply(args.size() < 4 ? wrong_arguments("cache|warm")
                                     : error_reply("ERR syntax error"));

@@ -60,9 +60,10 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return c.upstream.nodes.empty() || !loads(c);
      }},
-    {"upstream.nodes", "cannot be set together with a [[warmup]]", "",
+    {"upstream.nodes", "cannot be set together with a [[warmup]] of another db than 0", "",
      [](const Config& c) {
-       return c.upstream.nodes.empty() || c.warmups.empty();
+       return c.upstream.nodes.empty() ||
+              std::ranges::all_of(c.warmups, [](const Warmup& one) { return one.db == 0; });
      }},
     {"upstream.reconnect_min_ms", "must not exceed", "upstream.reconnect_max_ms",
      [](const Config& c) {

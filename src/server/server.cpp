@@ -115,9 +115,9 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
       unix_(control_, hub_) {
   make_events(password);
   make_topology(password);
-  warmup_ = std::make_unique<warmup::Warmup>(control_, hub_, cache_, *events_);
+  warmup_ = std::make_unique<warmup::Warmup>(control_, hub_);
   warmups_ =
-      std::make_unique<warmup::Scheduler>(warmup::SchedulerParts{control_, hub_, cache_, *events_,
+      std::make_unique<warmup::Scheduler>(warmup::SchedulerParts{control_, hub_,
                                                                  [this] {
                                                                    return settings_.get()->warm;
                                                                  }},

@@ -33,10 +33,11 @@ const std::array<l1::Variant, 1>& get_variant() {
 
 }  // namespace
 
-BatchFill::BatchFill(proxy::Worker& worker, std::uint32_t db, std::vector<std::string> keys,
-                     std::shared_ptr<const std::atomic<bool>> stop,
+BatchFill::BatchFill(proxy::Worker& worker, proxy::Lane& lane, std::uint32_t db,
+                     std::vector<std::string> keys, std::shared_ptr<const std::atomic<bool>> stop,
                      std::function<void(const BatchResult&)> report)
     : worker_(worker),
+      lane_(lane),
       db_(db),
       keys_(std::move(keys)),
       stop_(std::move(stop)),
@@ -53,7 +54,7 @@ void BatchFill::go_on() {
       break;
     }
     if (!link_ || link_->state() == l2::Link::State::dead) {
-      link_ = worker_.links().shared({db_, resp::Version::resp2});
+      link_ = lane_.links.shared({db_, resp::Version::resp2});
     }
     if (!link_) {
       retry();
@@ -81,7 +82,7 @@ void BatchFill::go_on() {
 }
 
 BatchFill::Look BatchFill::look(std::size_t index) {
-  coherence::Cache& cache = worker_.cache();
+  coherence::Cache& cache = lane_.cache;
   const std::string_view key = keys_[index];
   const namespaces::Index space = worker_.spaces().find(key);
   if (!worker_.hub().keeps(key) || !worker_.spaces().keeps(space, get_variant().front().command)) {
@@ -155,9 +156,9 @@ void BatchFill::end_read(Read& read) {
     fill.source = link_->next_place().source;
   }
   const Time at = now();
-  worker_.spaces().limit(fill, read.space, read.hash, at, worker_.cache().status().view().proof);
+  worker_.spaces().limit(fill, read.space, read.hash, at, lane_.cache.status().view().proof);
   std::vector<coherence::Waiter> nobody;  // begin_fill: such a flight is never joined
-  const bool filled = worker_.cache().reply(read.hash, read.flight, fill, at, nobody);
+  const bool filled = lane_.cache.reply(read.hash, read.flight, fill, at, nobody);
   worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
   worker_.spaces().count(read.space,
                          filled ? proxy::SpaceCounter::fills : proxy::SpaceCounter::refused);
@@ -173,7 +174,7 @@ void BatchFill::on_lost(std::uint64_t tag, std::string_view /*why*/) {
   }
   Read& read = reads_[static_cast<std::size_t>(tag >> 1)];
   std::vector<coherence::Waiter> nobody;
-  worker_.cache().flight_lost(read.hash, read.flight, nobody);
+  lane_.cache.flight_lost(read.hash, read.flight, nobody);
   worker_.count(stats::Counter::l2_errors);
   result_.failed++;
   in_flight_--;

@@ -1,5 +1,6 @@
-// One batch of keys, read into L1 over a worker's shared link. Lives on that worker's thread, kept
-// alive by the replies it waits for. At most kWindow keys are in flight.
+// One batch of keys of one node, read into L1 over a worker's shared link. A key that is elsewhere
+// by now is not followed. Lives on that worker's thread, kept alive by the replies it waits for. At
+// most kWindow keys are in flight.
 #pragma once
 
 #include "reply_gather.hpp"
@@ -29,8 +30,8 @@ class BatchFill final : public l2::Consumer {
  public:
   // `report` is called once, on the worker's thread. `stop` becomes true on any thread: then the
   // keys that were not sent yet are left out.
-  BatchFill(proxy::Worker& worker, std::uint32_t db, std::vector<std::string> keys,
-            std::shared_ptr<const std::atomic<bool>> stop,
+  BatchFill(proxy::Worker& worker, proxy::Lane& lane, std::uint32_t db,
+            std::vector<std::string> keys, std::shared_ptr<const std::atomic<bool>> stop,
             std::function<void(const BatchResult&)> report);
   // Asks until the link is there and everything is sent.
   void go_on();
@@ -58,6 +59,7 @@ class BatchFill final : public l2::Consumer {
   void finish_if_done();
 
   proxy::Worker& worker_;
+  proxy::Lane& lane_;
   const std::uint32_t db_;
   const std::vector<std::string> keys_;
   const std::shared_ptr<const std::atomic<bool>> stop_;

@@ -2,6 +2,7 @@
 
 #include "tiercache/l2/scan.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -12,31 +13,62 @@ namespace {
 
 class ScanStream final : public KeyStream {
  public:
-  ScanStream(l2::Events& events, std::uint32_t db, std::string pattern)
-      : events_(events), db_(db), pattern_(std::move(pattern)) {
+  ScanStream(boost::asio::io_context& control, std::shared_ptr<Reach> reach, std::uint32_t db,
+             std::string pattern)
+      : control_(control), reach_(std::move(reach)), db_(db), pattern_(std::move(pattern)) {
   }
 
   void next(std::size_t about, Answer answer) override {
+    const std::optional<std::size_t> node = first_of_rest();
+    if (!node) {  // those that were left have gone since the last step
+      boost::asio::post(control_, [answer = std::move(answer)] { answer(KeyBatch{{}, true}); });
+      return;
+    }
     const std::string count = std::to_string(about);
-    events_.query(db_, {"SCAN", *cursor_, "MATCH", pattern_, "COUNT", count, "TYPE", "string"},
-                  [cursor = cursor_, answer = std::move(answer)](Result<l2::Reply> reply) {
-                    answer(taken(std::move(reply), *cursor));
-                  });
+    reach_->events(*node).query(
+        db_, {"SCAN", *cursor_, "MATCH", pattern_, "COUNT", count, "TYPE", "string"},
+        [weak = std::weak_ptr(cursor_), node = *node, this,
+         answer = std::move(answer)](Result<l2::Reply> reply) {
+          if (!weak.expired()) {
+            answer(taken(std::move(reply), node));
+          }
+        });
   }
 
  private:
-  static Result<KeyBatch> taken(Result<l2::Reply> reply, std::string& cursor) {
+  // The node whose turn it is, if it is still there: what it had is then on others.
+  std::optional<std::size_t> first_of_rest() {
+    for (const std::size_t node : reach_->nodes()) {
+      if (node < node_) {
+        continue;
+      }
+      if (node > node_) {
+        node_ = node;
+        *cursor_ = "0";
+      }
+      return node;
+    }
+    return std::nullopt;
+  }
+
+  Result<KeyBatch> taken(Result<l2::Reply> reply, std::size_t node) {
     auto found = l2::read_scan(std::move(reply));
     if (!found) {
       return found.error();
     }
-    cursor = std::move(found->cursor);
-    return KeyBatch{std::move(found->keys), cursor == "0"};
+    *cursor_ = std::move(found->cursor);
+    if (*cursor_ == "0") {
+      node_ = node + 1;
+    }
+    return KeyBatch{std::move(found->keys), *cursor_ == "0" && !first_of_rest()};
   }
 
-  l2::Events& events_;
+  boost::asio::io_context& control_;
+  const std::shared_ptr<Reach> reach_;
   const std::uint32_t db_;
   const std::string pattern_;
+  std::size_t node_ = 0;  // whose turn it is
+  // Goes with us: answers that come later find nobody.
   const std::shared_ptr<std::string> cursor_ = std::make_shared<std::string>("0");
 };
 
@@ -70,8 +102,9 @@ class AsideStream final : public KeyStream {
 
 }  // namespace
 
-std::unique_ptr<KeyStream> make_scan(l2::Events& events, std::uint32_t db, std::string pattern) {
-  return std::make_unique<ScanStream>(events, db, std::move(pattern));
+std::unique_ptr<KeyStream> make_scan(boost::asio::io_context& control, std::shared_ptr<Reach> reach,
+                                     std::uint32_t db, std::string pattern) {
+  return std::make_unique<ScanStream>(control, std::move(reach), db, std::move(pattern));
 }
 
 std::unique_ptr<KeyStream> make_aside(boost::asio::thread_pool& pool,

@@ -1,11 +1,10 @@
 // The keys of one run of a warmup, as the control thread takes them: asked for, and answered when
-// they have come, without waiting. Its two kinds: SCAN of Redis over the control connection, and
-// Keys read by a pool of threads that may block.
+// they have come, without waiting. Its two kinds: SCAN of each node over its control connection,
+// and Keys read by a pool of threads that may block.
 #pragma once
 
 #include "keys.hpp"
-
-#include "tiercache/l2/events.hpp"
+#include "reach.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -33,8 +32,10 @@ class KeyStream {
   virtual void next(std::size_t about, Answer answer) = 0;
 };
 
-// Strings only: L1 is warmed for GET.
-std::unique_ptr<KeyStream> make_scan(l2::Events& events, std::uint32_t db, std::string pattern);
+// Strings only: L1 is warmed for GET. All nodes within reach at each step, one after the other; a
+// key whose slot moves meanwhile may be missed.
+std::unique_ptr<KeyStream> make_scan(boost::asio::io_context& control, std::shared_ptr<Reach> reach,
+                                     std::uint32_t db, std::string pattern);
 // The pool runs no longer than `control` lives. When the stream goes `stop` becomes true.
 std::unique_ptr<KeyStream> make_aside(boost::asio::thread_pool& pool,
                                       boost::asio::io_context& control, std::unique_ptr<Keys> keys,

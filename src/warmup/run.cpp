@@ -23,7 +23,7 @@ std::string label(const Job& job) {
 
 Run::Run(RunParts parts, Job job, std::unique_ptr<KeyStream> keys, std::shared_ptr<Board> board,
          std::function<void()> ended)
-    : parts_(parts),
+    : parts_(std::move(parts)),
       job_(std::move(job)),
       keys_(std::move(keys)),
       board_(std::move(board)),
@@ -39,7 +39,7 @@ Run::~Run() {
 void Run::start() {
   running_ = true;
   board_->begin(job_, now());
-  parts_.events.use_db(job_.db);  // before anything is read there
+  parts_.reach->use_db(job_.db);  // before anything is read there
   spdlog::info("{}: started in db {} at {} keys/s", label(job_), job_.db, job_.rate);
   step();
 }
@@ -60,8 +60,8 @@ void Run::step() {
   if (batches_out_ >= kBatchesPerWorker * parts_.hub.workers.size()) {
     return;  // the next report goes on
   }
-  if (parts_.cache.status().view().state != coherence::LinkState::live) {
-    wait_for("the event link is not live");
+  if (const std::string away = parts_.reach->away(); !away.empty()) {
+    wait_for(away);
     return;
   }
   if (const Time next = pace_.next(); next > now()) {
@@ -85,7 +85,13 @@ void Run::wait_for(const std::string& what) {
   const Time at = now();
   waiting_since_ = std::min(waiting_since_, at);
   if (at - waiting_since_ >= kGiveUp) {
-    end(State::failed, what);
+    if (parts_.reach->away().empty() || !parts_.reach->leave_behind()) {
+      end(State::failed, what);
+      return;
+    }
+    spdlog::warn("{}: goes on without a node: {}", label(job_), what);
+    waiting_since_ = kNever;
+    step_at(at);
     return;
   }
   board_->update(
@@ -134,9 +140,18 @@ void Run::on_keys(Result<KeyBatch> batch) {
 }
 
 void Run::deal(std::vector<std::string> keys) {
-  if (keys.empty()) {
-    return;
+  auto of_nodes = parts_.reach->deal(std::move(keys));
+  const std::size_t lost = of_nodes.back().size();
+  of_nodes.pop_back();
+  board_->update([&](Progress& progress) { progress.failed += lost; });
+  for (std::size_t node = 0; node < of_nodes.size(); node++) {
+    if (!of_nodes[node].empty()) {
+      send(node, std::move(of_nodes[node]));
+    }
   }
+}
+
+void Run::send(std::size_t node, std::vector<std::string> keys) {
   batches_out_++;
   proxy::Worker& worker = *parts_.hub.workers[next_worker_++ % parts_.hub.workers.size()];
   auto report = [weak = weak_from_this(), &control = parts_.control](const BatchResult& result) {
@@ -146,10 +161,11 @@ void Run::deal(std::vector<std::string> keys) {
       }
     });
   };
-  worker.post([&worker, db = job_.db, keys = std::move(keys), stop = stop_flag_,
+  worker.post([&worker, node, db = job_.db, keys = std::move(keys), stop = stop_flag_,
                report = std::move(report)]() mutable {
     const boost::intrusive_ptr<BatchFill> batch(
-        new BatchFill(worker, db, std::move(keys), std::move(stop), std::move(report)));
+        new BatchFill(worker, worker.lane(static_cast<topology::NodeIndex>(node)), db,
+                      std::move(keys), std::move(stop), std::move(report)));
     batch->go_on();
   });
 }

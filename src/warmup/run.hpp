@@ -1,6 +1,7 @@
 // One run of a warmup: takes keys from a stream, at a rate, and deals them in batches to the
-// workers in turn, whose shared links carry the reads. While L1 cannot take fills (the event link
-// is not live), or the keys cannot be had for a moment, it waits.
+// workers in turn, whose shared links carry the reads; a batch goes to one node. While L1 cannot
+// take fills (the event link is not live), or the keys cannot be had for a moment, it waits; of a
+// Cluster it goes on without a node that is away for kGiveUp, if others live.
 //
 // Thread: the control thread. Kept alive by a shared_ptr; what comes for one that is gone is
 // dropped.
@@ -9,9 +10,8 @@
 #include "batch_fill.hpp"
 #include "key_stream.hpp"
 #include "pace.hpp"
+#include "reach.hpp"
 
-#include "tiercache/coherence/cache.hpp"
-#include "tiercache/l2/events.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/warmup/progress.hpp"
 
@@ -31,8 +31,7 @@ namespace tiercache::warmup {
 struct RunParts {
   boost::asio::io_context& control;
   proxy::Hub& hub;
-  coherence::Cache& cache;
-  l2::Events& events;
+  std::shared_ptr<Reach> reach;  // of this run
 };
 
 class Run : public std::enable_shared_from_this<Run> {
@@ -65,6 +64,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void on_keys(Result<KeyBatch> batch);
   void wait_for(const std::string& what);
   void deal(std::vector<std::string> keys);
+  void send(std::size_t node, std::vector<std::string> keys);
   void on_batch(const BatchResult& result);
   void finish_if_done();
   void end(State state, std::string reason);

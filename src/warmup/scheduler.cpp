@@ -85,7 +85,7 @@ class Scheduler::Impl : public std::enable_shared_from_this<Scheduler::Impl> {
   void look_at(Time time);
   void begin(std::size_t index);
   void on_end(std::size_t index);
-  std::unique_ptr<KeyStream> stream(const Named& named);
+  std::unique_ptr<KeyStream> stream(const Named& named, const std::shared_ptr<Reach>& reach);
   void tell_ready();
 
   const SchedulerParts parts_;
@@ -209,10 +209,11 @@ void Scheduler::Impl::look_at(Time time) {
   });
 }
 
-std::unique_ptr<KeyStream> Scheduler::Impl::stream(const Named& named) {
+std::unique_ptr<KeyStream> Scheduler::Impl::stream(const Named& named,
+                                                   const std::shared_ptr<Reach>& reach) {
   const config::Warmup& one = named.settings;
   if (one.strategy == Strategy::scan) {
-    return make_scan(parts_.events, one.db, one.pattern);
+    return make_scan(parts_.control, reach, one.db, one.pattern);
   }
   auto stop = std::make_shared<std::atomic<bool>>(false);
   auto keys = one.strategy == Strategy::keys ? listed(one) : queried(one, named.source, stop);
@@ -229,13 +230,14 @@ void Scheduler::Impl::begin(std::size_t index) {
   job.limit = named.settings.limit;
   job.rate = named.settings.rate != 0 ? named.settings.rate : defaults.rate;
   job.batch = defaults.batch;
-  named.run = std::make_shared<Run>(
-      RunParts{parts_.control, parts_.hub, parts_.cache, parts_.events}, std::move(job),
-      stream(named), named.board, [weak = weak_from_this(), index] {
-        if (const auto self = weak.lock()) {
-          self->on_end(index);
-        }
-      });
+  const auto reach = std::make_shared<Reach>(parts_.hub);
+  named.run =
+      std::make_shared<Run>(RunParts{parts_.control, parts_.hub, reach}, std::move(job),
+                            stream(named, reach), named.board, [weak = weak_from_this(), index] {
+                              if (const auto self = weak.lock()) {
+                                self->on_end(index);
+                              }
+                            });
   named.run->start();
 }
 

@@ -10,15 +10,17 @@ namespace tiercache::warmup {
 
 class Warmup::Impl {
  public:
-  explicit Impl(RunParts parts) : parts_(parts) {
+  Impl(boost::asio::io_context& control, proxy::Hub& hub) : control_(control), hub_(hub) {
   }
 
   Status start(Job job) {
     if (run_ && run_->running()) {
       return Error{ErrorCode::refused, "a warmup is running already; see CACHE WARM STATUS"};
     }
-    auto keys = make_scan(parts_.events, job.db, job.pattern);
-    run_ = std::make_shared<Run>(parts_, std::move(job), std::move(keys), board_, nullptr);
+    const auto reach = std::make_shared<Reach>(hub_);
+    auto keys = make_scan(control_, reach, job.db, job.pattern);
+    run_ = std::make_shared<Run>(RunParts{control_, hub_, reach}, std::move(job), std::move(keys),
+                                 board_, nullptr);
     run_->start();
     return Unit{};
   }
@@ -30,14 +32,14 @@ class Warmup::Impl {
   }
 
  private:
-  const RunParts parts_;
+  boost::asio::io_context& control_;
+  proxy::Hub& hub_;
   const std::shared_ptr<Board> board_ = std::make_shared<Board>();
   std::shared_ptr<Run> run_;  // the last
 };
 
-Warmup::Warmup(boost::asio::io_context& control, proxy::Hub& hub, coherence::Cache& cache,
-               l2::Events& events)
-    : impl_(std::make_unique<Impl>(RunParts{control, hub, cache, events})) {
+Warmup::Warmup(boost::asio::io_context& control, proxy::Hub& hub)
+    : impl_(std::make_unique<Impl>(control, hub)) {
 }
 
 Warmup::~Warmup() = default;

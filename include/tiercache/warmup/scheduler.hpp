@@ -11,13 +11,11 @@
 // whole (l3::kMaxListed).
 //
 // Thread: the control thread, except progress(). Destroyed while neither its loop nor the workers'
-// run; waits for a query that is under way, which is told to stop. The hub, its workers, the cache,
-// the events and the loop outlive it.
+// run; waits for a query that is under way, which is told to stop. The hub, its workers and nodes,
+// and the loop outlive it.
 #pragma once
 
-#include "tiercache/coherence/cache.hpp"
 #include "tiercache/config/config.hpp"
-#include "tiercache/l2/events.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/warmup/progress.hpp"
 
@@ -33,8 +31,6 @@ namespace tiercache::warmup {
 struct SchedulerParts {
   boost::asio::io_context& control;
   proxy::Hub& hub;
-  coherence::Cache& cache;
-  l2::Events& events;
   std::function<config::Warm()> defaults;  // asked at each run, on the control thread
 };
 

@@ -2,20 +2,20 @@
 // what it finds by ordinary flights, so that the rules that keep L1 true hold as for any read. This
 // is CACHE WARM START; scheduler.hpp has the warmups of the configuration.
 //
-// One run at a time. SCAN goes over the control connection; its batches are dealt to the workers in
-// turn, whose shared links carry the reads. What L1 has already is not read again. While L1 cannot
-// take fills (the event link is not live), or Redis is away for a moment, the run waits.
+// One run at a time. SCAN goes over the control connection, of a Cluster over that of each master
+// in turn; its batches are dealt to the workers in turn, whose shared links carry the reads. What
+// L1 has already is not read again. While L1 cannot take fills (the event link is not live), or
+// Redis is away for a moment, the run waits.
 //
-// Limits: `rate` keys per second; two batches per worker under way; a run that gets nothing from
-// Redis for 30 seconds fails.
+// Limits: `rate` keys per second; two batches per worker under way, of a Cluster cut by the nodes
+// of their keys; a run that gets nothing from Redis for 30 seconds fails, of a Cluster's node for
+// which it waits so long it goes on without that one.
 //
 // Thread: the control thread, except progress(). Destroyed while neither its loop nor the workers'
-// run. The hub, its workers, the cache and the events outlive it.
+// run. The hub, its workers and its nodes outlive it.
 #pragma once
 
 #include "tiercache/base/result.hpp"
-#include "tiercache/coherence/cache.hpp"
-#include "tiercache/l2/events.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/warmup/progress.hpp"
 
@@ -27,8 +27,7 @@ namespace tiercache::warmup {
 
 class Warmup {
  public:
-  Warmup(boost::asio::io_context& control, proxy::Hub& hub, coherence::Cache& cache,
-         l2::Events& events);
+  Warmup(boost::asio::io_context& control, proxy::Hub& hub);
   ~Warmup();
   Warmup(const Warmup&) = delete;
   Warmup& operator=(const Warmup&) = delete;

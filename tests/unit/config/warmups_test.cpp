@@ -85,8 +85,10 @@ TEST_CASE("what a strategy lacks, and what is of another") {
   }
   CHECK(message_for(warmup("strategy = \"keys\"\nkeys = [\"a\"]\npattern = \"*\"\n"))
             .ends_with("warmup.pattern means nothing with its strategy"));
-  CHECK(message_for("[upstream]\nnodes = [\"a:1\"]\n" + warmup("pattern = \"*\"\n"))
-            .ends_with("cannot be set together with a [[warmup]]"));
+  const std::string nodes = "[upstream]\nnodes = [\"a:1\"]\n";
+  CHECK(message_for(nodes + warmup("pattern = \"*\"\n")) == "accepted");
+  CHECK(message_for(nodes + warmup("pattern = \"*\"\ndb = 1\n"))
+            .ends_with("cannot be set together with a [[warmup]] of another db than 0"));
 }
 
 TEST_CASE("a file of keys that is not there is noticed when the configuration is loaded") {
