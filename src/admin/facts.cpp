@@ -29,6 +29,8 @@ struct Snapshot {
   ConfigPtr config;
 
   std::uint64_t fence_timeouts = 0;
+  std::int64_t links = 0;
+  std::int64_t links_refused = 0;
   std::size_t shards = 0;
 
   explicit Snapshot(const AdminParts& parts)
@@ -52,6 +54,8 @@ struct Snapshot {
     totals.invalidated += its.invalidated;
     totals.flights += its.flights;
     shards += node.cache.shards();
+    links += node.upstream->links.load(std::memory_order_relaxed);
+    links_refused += node.upstream->refused.load(std::memory_order_relaxed);
     fence_timeouts += node.fences.counters().timeouts.load(std::memory_order_relaxed);
     if (first) {
       return;
@@ -274,6 +278,8 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"max_staleness_ms", std::int64_t{at.config->coherence.max_staleness.count()}},
       {"staleness_bound_ms", at.bound_ms(now)},
       {"fence_timeouts", number(at.fence_timeouts)},
+      {"l2_links", at.links},
+      {"l2_links_refused", at.links_refused},
       {"upstream_address", address(parts)},
       {"upstream_version", at.events.version},
       {"upstream_role", at.events.role},

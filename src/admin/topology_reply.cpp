@@ -38,7 +38,7 @@ void Admin::topology(const Request& request, proxy::Responder responder) {
       return node.role != "sentinel" && one.upstream->endpoint() == node.endpoint;
     });
     const bool serves = by != serving.end();
-    resp::append_map_header(out, (serves ? 7U : 3U) + (cluster ? 1U : 0U), version);
+    resp::append_map_header(out, (serves ? 8U : 3U) + (cluster ? 1U : 0U), version);
     append_field(out, "address", config::to_string(node.endpoint));
     append_field(out, "role", node.role);
     append_field(out, "state", node.state);
@@ -48,6 +48,7 @@ void Admin::topology(const Request& request, proxy::Responder responder) {
     if (serves) {
       const coherence::View view = by->cache.status().view();
       append_field(out, "links", by->upstream->links.load(std::memory_order_relaxed));
+      append_field(out, "refused", by->upstream->refused.load(std::memory_order_relaxed));
       append_field(out, "timeouts", by->upstream->timeouts.load(std::memory_order_relaxed));
       append_field(out, "event_link", coherence::name(view.state));
       append_field(out, "generation", static_cast<std::int64_t>(view.generation));

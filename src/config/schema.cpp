@@ -79,6 +79,9 @@ constexpr Key kSchema[] = {
     integer<&C::upstream, &Upstream::max_pending>(
         "upstream.max_pending", 1, 16'777'216, kStart,
         "Requests outstanding on one link; beyond it clients are not read"),
+    integer<&C::upstream, &Upstream::max_connections>(
+        "upstream.max_connections", 0, 1'000'000, kStart,
+        "Connections to one server for clients' requests; beyond it an error; 0 = no limit"),
 
     boolean<&C::cluster, &Cluster::split>(
         "cluster.split", kLive,

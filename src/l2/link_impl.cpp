@@ -42,7 +42,6 @@ LinkImpl::LinkImpl(asio::io_context& io, std::shared_ptr<const LinksConfig> conf
 }
 
 void LinkImpl::start(const std::optional<config::Endpoint>& endpoint) {
-  config_->upstream->links.fetch_add(1, std::memory_order_relaxed);
   if (!endpoint) {
     die(std::string(kNoServer));
     return;
@@ -319,7 +318,7 @@ void LinkImpl::die(std::string why) {
   }
   const Self keep = ref();
   state_ = State::dead;
-  config_->upstream->links.fetch_sub(1, std::memory_order_relaxed);
+  config_->upstream->leave();
   handshake_.reset();
   spec_.login.reset();
   why_ = std::move(why);

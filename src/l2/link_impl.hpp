@@ -34,7 +34,8 @@ using LinkHook =
 
 class LinkImpl final : public Link, public LinkHook {
  public:
-  // Shared, or raw: then it is nobody's until it is given away.
+  // Shared, or raw: then it is nobody's until it is given away. Its place among the connections to
+  // the server is taken already; it gives it back.
   LinkImpl(boost::asio::io_context& io, std::shared_ptr<const LinksConfig> config,
            const LinkSpec& spec, coherence::LinkId id, Handshake::Use use);
   // Once, after the first reference is taken. Without an endpoint it dies for want of one.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -48,7 +49,7 @@ class Pool final : public Links, private Upstream::User {
     end_all("the proxy closes its connections");
   }
   LinkPtr candidate(const LinkSpec& spec) override {
-    return make(spec, Handshake::Use::shared);
+    return make(spec, Purpose::shared);
   }
   LinkPtr adopt(const LinkSpec& spec, const LinkPtr& candidate) override;
   void drop_users(const std::function<bool(std::uint64_t user)>& in_use) override;
@@ -69,9 +70,13 @@ class Pool final : public Links, private Upstream::User {
     Time since;
   };
 
+  enum class Purpose : std::uint8_t { shared, own, spare };
+
   void on_move(std::uint64_t term) override;
   void end_all(const std::string& why);
-  Ref make(const LinkSpec& spec, Handshake::Use use);
+  std::int64_t most(Purpose purpose) const noexcept;
+  Ref make(const LinkSpec& spec, Purpose purpose);
+  void drop_oldest_spare(std::string why);
   Ref take_spare(const Key& key);
   void stock(const LinkSpec& spec);
   void count_death(Slot& slot);
@@ -109,17 +114,22 @@ LinkPtr Pool::shared(const LinkSpec& spec) {
       why_not_ = slot.link->why();
       return nullptr;
     }
-    slot.link = make(spec, Handshake::Use::shared);
-    slot.counted = false;
-    return slot.link;
+    Ref link = make(spec, Purpose::shared);
+    if (link) {
+      slot.link = link;
+      slot.counted = false;
+    }
+    return link;
   }
   if (slots_.size() >= config_->max_shared && !make_space(Clock::now())) {
     why_not_ = "too many databases in use at once";
     return nullptr;
   }
-  Ref link = make(spec, Handshake::Use::shared);
-  slots_.emplace(key(spec),
-                 Slot{link, Backoff(config_->backoff_min, config_->backoff_max), false, Time{}});
+  Ref link = make(spec, Purpose::shared);
+  if (link) {
+    slots_.emplace(key(spec),
+                   Slot{link, Backoff(config_->backoff_min, config_->backoff_max), false, Time{}});
+  }
   return link;
 }
 
@@ -163,7 +173,10 @@ void Pool::drop_users(const std::function<bool(std::uint64_t user)>& in_use) {
 LinkPtr Pool::own(const LinkSpec& spec, Consumer& owner) {
   Ref link = take_spare(key(spec));
   if (!link) {
-    link = make(spec, Handshake::Use::own);
+    link = make(spec, Purpose::own);
+  }
+  if (!link) {
+    return nullptr;
   }
   link->give(ConsumerPtr(&owner));
   stock(spec);
@@ -193,13 +206,51 @@ void Pool::stock(const LinkSpec& spec) {
     return;
   }
   if (spares_.size() >= config_->max_spares) {
-    spares_.front().link->die("another is likelier to be used");
-    spares_.pop_front();
+    drop_oldest_spare("another is likelier to be used");
   }
-  spares_.push_back({key(spec), make(spec, Handshake::Use::own), Clock::now()});
+  if (Ref link = make(spec, Purpose::spare)) {
+    spares_.push_back({key(spec), std::move(link), Clock::now()});
+  }
 }
 
-Pool::Ref Pool::make(const LinkSpec& spec, Handshake::Use use) {
+void Pool::drop_oldest_spare(std::string why) {
+  spares_.front().link->die(std::move(why));
+  spares_.pop_front();
+}
+
+// How many connections there may be before there is none for this purpose.
+std::int64_t Pool::most(Purpose purpose) const noexcept {
+  const std::int64_t all = config_->max_connections;
+  if (all == 0) {
+    return std::numeric_limits<std::int64_t>::max();
+  }
+  switch (purpose) {
+    case Purpose::shared:
+      return all;
+    case Purpose::own:
+      return all - std::max<std::int64_t>(all / 8, 1);
+    case Purpose::spare:
+      break;
+  }
+  return all - std::max<std::int64_t>(all / 4, 2);
+}
+
+// Null: there are as many connections as there may be, and none of them is of no use here.
+Pool::Ref Pool::make(const LinkSpec& spec, Purpose purpose) {
+  while (!config_->upstream->enter(most(purpose))) {
+    if (purpose == Purpose::spare) {
+      return nullptr;
+    }
+    if (spares_.empty()) {
+      config_->upstream->refused.fetch_add(1, std::memory_order_relaxed);
+      why_not_ = "-ERR tiercache: too many connections to upstream " + where() +
+                 " (upstream.max_connections)";
+      return nullptr;
+    }
+    drop_oldest_spare("a connection that is needed takes its place");
+  }
+  const Handshake::Use use =
+      purpose == Purpose::shared ? Handshake::Use::shared : Handshake::Use::own;
   Ref link(new LinkImpl(io_, config_, spec, next_id.fetch_add(1, std::memory_order_relaxed), use));
   alive_.push_back(*link);
   link->start(config_->upstream->endpoint());

@@ -57,6 +57,16 @@ void Upstream::suspect() {
   }
 }
 
+bool Upstream::enter(std::int64_t most) noexcept {
+  std::int64_t before = links.load(std::memory_order_relaxed);
+  do {
+    if (before >= most) {
+      return false;
+    }
+  } while (!links.compare_exchange_weak(before, before + 1, std::memory_order_relaxed));
+  return true;
+}
+
 void Upstream::add(User& user) {
   MutexLock lock(mutex_);
   users_.push_back(&user);

@@ -168,6 +168,7 @@ std::optional<Session::Step> Session::route_multi(const Classified& what) {
     return Step::next;
   }
   if (const Step step = pin(); step != Step::next || !pinned_) {
+    closing_ = closing_ || step == Step::next;  // it believes that it is in a transaction
     return step;
   }
   multi_promised_ = false;

@@ -90,6 +90,8 @@ Session::Step Session::dispatch(const Request& request) {
       if (step == Step::next && pinned_) {
         return pinned_request(request, what);
       }
+      // What it sends next counts on a state that it has not got.
+      closing_ = closing_ || (step == Step::next && what.route == Route::stateful);
       break;
     case Route::augmented:
       step = augmented(request);

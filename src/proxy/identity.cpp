@@ -73,7 +73,11 @@ Session::Step Session::log_in(const Request& request, l2::LoginPtr login, Move w
   where.spec.user = where.identity->id();
   l2::LinkSpec spec = where.spec;
   spec.login = login;
-  return trial(worker_.links().candidate(spec), std::move(where), std::move(login));
+  l2::LinkPtr link = worker_.links().candidate(spec);
+  if (!link) {
+    return answer_away();
+  }
+  return trial(std::move(link), std::move(where), std::move(login));
 }
 
 // For a link that may have to be opened.

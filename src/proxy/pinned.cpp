@@ -15,11 +15,17 @@ namespace tiercache::proxy {
 using command::Kind;
 using command::Route;
 
-// Pinned afterwards if nothing stands against it; if Redis is away the request has got its error.
+// Pinned afterwards if nothing stands against it; if there is no connection for it the request has
+// got its error.
 Session::Step Session::pin() {
   if (!queue_.empty()) {
     return stall(Stall::drain);
   }
+  return take_own_link() ? Step::next : answer_away();
+}
+
+// REQUIRES: nothing queued. False: there are too many connections.
+bool Session::take_own_link() {
   const bool parked = own_ && flow_ && own_->state() != l2::Link::State::dead &&
                       own_user_ == spec_.user && own_lane_ == lane_ && flow_->db() == spec_.db &&
                       flow_->version() == spec_.version;
@@ -28,7 +34,7 @@ Session::Step Session::pin() {
     own_ = lane_->links.own(with_login(spec_), *this);
     own_lane_ = lane_;
     if (!own_) {
-      return answer_away();
+      return false;
     }
     flow_.emplace(spec_.db, spec_.version);
     own_user_ = spec_.user;
@@ -37,7 +43,7 @@ Session::Step Session::pin() {
   paused_ = false;
   coherence_.set_upstream_only(true);
   worker_.count(stats::Counter::pinned_sessions);
-  return Step::next;
+  return true;
 }
 
 // REQUIRES: flow_->clean() and nothing queued. The connection is kept for a while: clients that use

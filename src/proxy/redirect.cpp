@@ -101,8 +101,16 @@ void Session::serve_redirect() {
     tell_upstream_id(0);
     return;
   }
-  if (!pinned_ && (stall_ != Stall::none || pin() == Step::again)) {
+  if (!pinned_ && (stall_ != Stall::none || !queue_.empty())) {
+    if (stall_ == Stall::none) {
+      stall_ = Stall::drain;
+    }
     return;  // when what it has sent before is answered
+  }
+  if (!pinned_ && !take_own_link()) {
+    redirect_target_ = false;
+    tell_upstream_id(0);
+    return;
   }
   if (want_upstream_id_.empty() || !own_) {
     return;

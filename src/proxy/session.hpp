@@ -339,6 +339,7 @@ class Session final : public l2::Consumer {
 
   // pinned.cpp
   Step pin();
+  bool take_own_link();
   void unpin();
   void leave_own_link();
   bool pinned() const noexcept {

@@ -109,6 +109,7 @@ l2::LinksConfig links_config(const config::Config& config, l2::UpstreamPtr upstr
   links.backoff_min = config.upstream.reconnect_min;
   links.backoff_max = config.upstream.reconnect_max;
   links.max_pending = config.upstream.max_pending;
+  links.max_connections = config.upstream.max_connections;
   return links;
 }
 

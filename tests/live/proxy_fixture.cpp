@@ -32,6 +32,7 @@ ProxyFixture::ProxyFixture(std::uint16_t redis_port, const Options& options) {
   links.user = config->upstream.user;
   links.password = config->upstream.password;
   links.max_pending = config->upstream.max_pending;
+  links.max_connections = config->upstream.max_connections;
   for (unsigned i = 0; i < options.workers; i++) {
     auto thread = std::make_unique<Thread>();
     thread->links = l2::make_links(thread->io, links, not_random);

@@ -59,6 +59,9 @@ struct Upstream {
   milliseconds reconnect_min{50};
   milliseconds reconnect_max{5000};
   std::uint32_t max_pending = 65536;
+  // Redis takes 10000 (maxclients) unless it is told otherwise. The rest is for the connections
+  // that keep L1 true, other proxies, replicas, and whoever has to look after the server.
+  std::uint32_t max_connections = 8000;
 
   bool operator==(const Upstream&) const = default;
 };

@@ -157,16 +157,18 @@ class Links {
   virtual ~Links() = default;
 
   // The shared link for the spec, connecting it if need be. Null while Redis is away and the
-  // back-off runs: then `why_not()` says why, for an error to the client. A db or a login that
-  // Redis refuses shows as a link that dies with Redis's own error, "-ERR ...", as the reason.
+  // back-off runs, or where there are as many connections as there may be: then `why_not()` says
+  // why, for an error to the client ("-ERR ...": as it is). A db or a login that Redis refuses
+  // shows as a link that dies with Redis's own error, "-ERR ...", as the reason.
   virtual LinkPtr shared(const LinkSpec& spec) = 0;
-  // A raw link of its own for one session, which is kept alive by it until closed. Never null: a
-  // server that is away shows as on_closed.
+  // A raw link of its own for one session, which is kept alive by it until closed. Null where there
+  // are too many connections, as above; a server that is away shows as on_closed.
   virtual LinkPtr own(const LinkSpec& spec, Consumer& owner) = 0;
   virtual std::string_view why_not() const noexcept = 0;
   // The server they lead to, for people.
   virtual std::string where() const = 0;
-  // A shared link that is nobody's yet, to see whether Redis accepts the spec's login. Never null.
+  // A shared link that is nobody's yet, to see whether Redis accepts the spec's login. Null as
+  // own() is.
   virtual LinkPtr candidate(const LinkSpec& spec) = 0;
   // A candidate that is ready and owes nothing becomes the shared link of its spec, unless there is
   // one that works: then it is closed. Returns the shared one.

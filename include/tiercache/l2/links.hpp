@@ -29,6 +29,9 @@ struct LinksConfig {
   Duration response_timeout{};
   Duration backoff_min = std::chrono::milliseconds(50);
   Duration backoff_max = std::chrono::seconds(5);
+  // Connections to the server, of all threads together; 0: no limit. Clients' own leave an eighth
+  // of them (one at least) to the shared ones, of which all clients need one; spares a quarter.
+  std::uint32_t max_connections = 0;
   // Of one link; beyond them it is saturated().
   std::size_t max_pending = 65536;
   std::size_t max_output = std::size_t{64} << 20;

@@ -74,8 +74,17 @@ class Upstream {
   void remove(User& user);
   void let_go(User& user, std::uint64_t term);
 
+  // Any thread: counts one more connection of the data path, unless there are `most` already. Who
+  // has entered leaves once.
+  bool enter(std::int64_t most) noexcept;
+  void leave() noexcept {
+    links.fetch_sub(1, std::memory_order_relaxed);
+  }
+
   // Connections of the data path, those that connect included.
   std::atomic<std::int64_t> links{0};
+  // How often a client needed one more than there may be.
+  std::atomic<std::int64_t> refused{0};
   // Links that were ended because a reply was overdue.
   std::atomic<std::int64_t> timeouts{0};
 

@@ -84,3 +84,15 @@ TEST_CASE("a suspicion is told once until it is taken; of a fixed server nobody 
   CHECK(fixed->endpoint() == kOne);
   CHECK(fixed->where() == "h:1");
 }
+
+TEST_CASE("a place among the connections is one that is free") {
+  Upstream upstream(kOne);
+  CHECK(upstream.enter(2));
+  CHECK(upstream.enter(2));
+  CHECK_FALSE(upstream.enter(2));
+  CHECK(upstream.enter(3));
+  CHECK(upstream.links == 3);
+  upstream.leave();
+  CHECK_FALSE(upstream.enter(2));
+  CHECK(upstream.enter(3));
+}

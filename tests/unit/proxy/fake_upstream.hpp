@@ -160,16 +160,22 @@ class FakeLinks final : public l2::Links {
     return link;
   }
   l2::LinkPtr own(const l2::LinkSpec& spec, l2::Consumer& owner) override {
+    if (crowded) {
+      return nullptr;
+    }
     owned.emplace_back(new FakeLink(next_id_++, spec, l2::ConsumerPtr(&owner)));
     return owned.back();
   }
   std::string_view why_not() const noexcept override {
-    return "it is away";
+    return crowded ? "-ERR too many" : "it is away";
   }
   std::string where() const override {
     return "127.0.0.1:6379";
   }
   l2::LinkPtr candidate(const l2::LinkSpec& spec) override {
+    if (crowded) {
+      return nullptr;
+    }
     candidates.emplace_back(new FakeLink(next_id_++, spec, nullptr));
     return candidates.back();
   }
@@ -211,6 +217,7 @@ class FakeLinks final : public l2::Links {
   }
 
   bool away = false;
+  bool crowded = false;  // no more connections
   std::vector<Ref> owned;
   std::vector<Ref> candidates;
 

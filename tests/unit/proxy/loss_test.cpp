@@ -165,6 +165,38 @@ TEST_CASE("beyond max_clients a client is refused") {
   CHECK(third.read() == "+PONG\r\n");
 }
 
+TEST_CASE(
+    "without a connection of its own a client gets an error, and closes if it counts on one") {
+  Rig rig;
+  rig.threads[0]->links.crowded = true;
+  TestClient blocking(rig);
+  blocking.send("BLPOP l 0\r\nPING");
+  CHECK(blocking.read() == "-ERR too many\r\n+PONG\r\n");
+  blocking.send("AUTH pw");
+  CHECK(blocking.read() == "-ERR too many\r\n");
+  // What is asked of it on another's behalf shows nowhere.
+  TestClient other(rig);
+  other.send("CLIENT ID");
+  rig.threads[0]->links.crowded = false;
+  TestClient tracker(rig);
+  tracker.send("MULTI\r\nDISCARD");
+  rig.own().frame("+OK\r\n");
+  rig.own().frame("+OK\r\n");
+  rig.run();
+  tracker.read();
+  rig.threads[0]->links.crowded = true;
+  tracker.send("CLIENT TRACKING ON REDIRECT " + other.read().substr(1));
+  CHECK(rig.own().raw.back() == "CLIENT TRACKING ON REDIRECT 0");
+  other.send("PING");
+  CHECK(other.read() == "+PONG\r\n");
+  for (const char* first : {"MULTI", "WATCH a", "SUBSCRIBE c"}) {
+    TestClient client(rig);
+    client.send(std::string(first) + "\r\nSET a 1");
+    CHECK(client.read() == "-ERR too many\r\n");
+    CHECK(client.closed());
+  }
+}
+
 TEST_CASE("a transaction's barriers stand from EXEC to its reply, and end with the link") {
   Rig rig;
   TestClient client(rig);
