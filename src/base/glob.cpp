@@ -84,4 +84,21 @@ bool glob_match(std::string_view pattern, std::string_view text, LetterCase lett
   return p == pattern.size();
 }
 
+bool glob_may_begin(std::string_view pattern, std::string_view beginning) noexcept {
+  const Fold fold{LetterCase::exact};
+  std::size_t at = 0;
+  for (const char c : beginning) {
+    if (at == pattern.size()) {
+      return false;
+    }
+    if (pattern[at] == '*') {
+      return true;
+    }
+    if (!match_one(pattern, at, fold(c), fold)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace tiercache

@@ -49,6 +49,7 @@ bool Session::take_own_link() {
 // REQUIRES: flow_->clean() and nothing queued. The connection is kept for a while: clients that use
 // one transaction use the next.
 void Session::unpin() {
+  leave_nodes();
   pinned_ = false;
   parked_ticks_ = 0;
   coherence_.set_upstream_only(false);
@@ -67,6 +68,7 @@ void Session::unpin() {
 }
 
 void Session::leave_own_link() {
+  leave_nodes();
   if (own_) {
     const l2::LinkPtr link = std::exchange(own_, nullptr);
     link->close();
@@ -164,6 +166,9 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     if (waits_for_store(what, request.args)) {
       return stall(Stall::asked);
     }
+  }
+  if (worker_.clustered() && awaits_nodes(what, request.args)) {
+    return stall(Stall::asked);
   }
   worker_.count(stats::Counter::commands);
   pinned_send(request, what);
@@ -412,10 +417,16 @@ void Session::on_frame(std::string_view piece, bool last, bool push) {
     frame_head_.clear();
     frame_tail_.clear();
   }
+  if (frame.pubsub != PinnedFlow::PubSubFrame::none && worker_.clustered()) {
+    piece = pubsub_frame(piece, last);
+  }
   if (frame.answers) {
     on_op_bytes(frame.op, piece, answered);
-  } else {
+  } else if (!piece.empty()) {
     deliver_out_of_band(piece);
+  }
+  if (last && node_events_) {
+    end_frame();
   }
 }
 

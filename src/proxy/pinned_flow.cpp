@@ -260,20 +260,16 @@ PinnedFlow::Frame PinnedFlow::on_frame(std::string_view head, bool push) {
         monitoring_ && head.size() > 1 && head[0] == '+' && head[1] >= '0' && head[1] <= '9';
     push = push || line;
   }
-  if (push && !frame_confirms_) {
-    frame_pubsub_.is = frame_pubsub_.is && !frame_pubsub_.message;
-    frame_answers_ = false;
-    return {};
-  }
-  frame_answers_ = !pending_.empty();
-  if (!frame_answers_) {
-    frame_pubsub_.is = frame_pubsub_.is && !frame_pubsub_.message;
-    return {};
-  }
-  if (!frame_confirms_) {
+  frame_answers_ = !pending_.empty() && (frame_confirms_ || !push);
+  if (frame_answers_ && !frame_confirms_) {
     frame_pubsub_.is = false;
   }
-  return {true, pending_.front().op};
+  const bool shown = frame_pubsub_.is && frame_pubsub_.topic != Topic::shard;
+  const PubSubFrame kind = !shown                  ? PubSubFrame::none
+                           : frame_pubsub_.message ? PubSubFrame::message
+                                                   : PubSubFrame::confirmation;
+  frame_pubsub_.is = frame_pubsub_.is && !frame_pubsub_.message;
+  return {frame_answers_, frame_answers_ ? pending_.front().op : 0, kind};
 }
 
 void PinnedFlow::count(const PubSub& what, std::string_view tail) noexcept {

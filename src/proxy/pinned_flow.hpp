@@ -41,9 +41,12 @@ class PinnedFlow {
   Sent on_request(const command::Command* command, command::Route route, command::Args args,
                   std::uint64_t op);
 
+  // Of channels and patterns, not of shard channels.
+  enum class PubSubFrame : std::uint8_t { none, message, confirmation };
   struct Frame {
     bool answers = false;  // else it is passed on, owed to nobody
     std::uint64_t op = 0;
+    PubSubFrame pubsub = PubSubFrame::none;
   };
   // A frame begins: its first bytes.
   Frame on_frame(std::string_view head, bool push);

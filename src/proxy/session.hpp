@@ -35,10 +35,12 @@
 namespace tiercache::proxy {
 
 struct LoadAnswer;
+class NodeEvents;
 
 class Session final : public l2::Consumer {
  public:
   Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t client_id);
+  ~Session() override;
 
   std::uint32_t id() const noexcept {
     return id_;
@@ -355,6 +357,14 @@ class Session final : public l2::Consumer {
   Op* pinned_internal(std::string_view bytes, std::initializer_list<std::string_view> args);
   std::string_view pinned_bytes(const Request& request, const Classified& what);
   void fail_pinned(std::string_view why);
+
+  // node_subscriber.cpp: events of a Cluster's other nodes
+  bool awaits_nodes(const Classified& what, Args args);
+  std::string_view pubsub_frame(std::string_view piece, bool last);
+  void end_frame();
+  void on_node_event(std::string_view frame);
+  NodeEvents& node_events();
+  void leave_nodes();
   void after_exec(std::uint64_t id, bool ran);
 
   static constexpr std::uint16_t kNoCommand = 0xffff;
@@ -435,6 +445,9 @@ class Session final : public l2::Consumer {
   std::string frame_tail_;
   bool frame_begun_ = false;
   PinnedFlow::Frame frame_;
+  std::unique_ptr<NodeEvents> node_events_;  // of a Cluster, once it subscribes
+  std::string held_events_;                  // of other nodes, while a frame is passed on
+  bool nodes_asked_ = false;                 // the session stalls until they have subscribed
 
   // Invalidations that go to another client: its id, and its connection's id in Redis.
   struct Redirect {

@@ -1,4 +1,5 @@
 // Session: the client's socket. One read, as many requests as it brought, one write.
+#include "node_events.hpp"
 #include "session.hpp"
 
 #include "tiercache/resp/encoder.hpp"
@@ -63,6 +64,8 @@ Session::Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t 
       lane_(&worker.home()) {
   spec_.user = user_->id();
 }
+
+Session::~Session() = default;
 
 Time Session::now() const {
   return std::chrono::steady_clock::now();
@@ -255,6 +258,9 @@ void Session::settle() {
     if (pause != paused_) {
       paused_ = pause;
       own_->pause_reading(pause);
+      if (node_events_) {
+        node_events_->pause_reading(pause);
+      }
     }
   }
   if (scratch_.capacity() > kKeptScratch) {
@@ -297,6 +303,7 @@ void Session::close() {
 }
 
 void Session::forget_links() {
+  node_events_.reset();
   link_.reset();
   links_.clear();
   own_.reset();
@@ -314,6 +321,9 @@ void Session::tick(Time time) {
     worker_.touch(*this);
   }
   check_login();
+  if (node_events_) {
+    node_events_->tick();
+  }
   queue_.tick();
   const auto timeout = worker_.config().listen.timeout;
   if (gone_ || stall_ == Stall::paused || timeout.count() == 0 || time - active_ < timeout ||

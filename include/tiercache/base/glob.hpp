@@ -12,5 +12,8 @@ enum class LetterCase : std::uint8_t { exact, ignored };  // of ASCII letters
 
 bool glob_match(std::string_view pattern, std::string_view text,
                 LetterCase letter_case = LetterCase::exact) noexcept;
+// Whether it may match some text that begins so. No is certain; what stands in the pattern behind
+// the beginning is not looked at.
+bool glob_may_begin(std::string_view pattern, std::string_view beginning) noexcept;
 
 }  // namespace tiercache

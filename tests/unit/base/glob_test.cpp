@@ -71,4 +71,15 @@ TEST_CASE("many stars cost no more than a walk for each") {
   CHECK_FALSE(glob_match(pattern + "b", std::string(2000, 'a')));
 }
 
+TEST_CASE("what a pattern may begin with") {
+  for (const char* pattern : {"*", "a*", "ab*", "abc", "abcd", "?bc", "a[b-d]c*", "\\abc[x"}) {
+    CAPTURE(pattern);
+    CHECK(glob_may_begin(pattern, "abc"));
+  }
+  for (const char* pattern : {"", "a", "ab", "b*", "a[^b]c", "abd*", "\\*", "??"}) {
+    CAPTURE(pattern);
+    CHECK_FALSE(glob_may_begin(pattern, "abc"));
+  }
+}
+
 }  // namespace tiercache

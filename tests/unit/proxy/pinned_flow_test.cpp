@@ -297,3 +297,31 @@ TEST_CASE("a blocking command is clean once it is answered") {
   CHECK(f.frame("+PONG\r\n") == "2");
   CHECK(f.flow.clean());
 }
+
+TEST_CASE("a frame of channels or patterns is known as such, a reply that looks like one is not") {
+  using Kind = PinnedFlow::PubSubFrame;
+  const auto kind = [](Flow& f, const std::string& frame) {
+    const auto found = f.flow.on_frame(frame, frame.starts_with('>')).pubsub;
+    f.flow.on_frame_end(frame, frame);
+    return found;
+  };
+  Flow two;
+  two.send("LRANGE l 0 -1");
+  CHECK(kind(two, kMessage) == Kind::none);
+  two.send("SUBSCRIBE a");
+  CHECK(kind(two, confirm("subscribe", "a", 1)) == Kind::confirmation);
+  CHECK(kind(two, kMessage) == Kind::message);
+  two.send("PING");
+  CHECK(kind(two, "*2\r\n$4\r\npong\r\n$0\r\n\r\n") == Kind::none);
+  two.send("UNSUBSCRIBE");
+  CHECK(kind(two, confirm("unsubscribe", "a", 0)) == Kind::confirmation);
+  Flow three(resp::Version::resp3);
+  three.send("PSUBSCRIBE a");
+  CHECK(kind(three, confirm("psubscribe", "a", 1, '>')) == Kind::confirmation);
+  three.send("LRANGE l 0 -1");
+  CHECK(kind(three, ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n") == Kind::message);
+  CHECK(kind(three, kMessage) == Kind::none);
+  three.send("SSUBSCRIBE s");
+  CHECK(kind(three, confirm("ssubscribe", "s", 1, '>')) == Kind::none);
+  CHECK(kind(three, ">3\r\n$8\r\nsmessage\r\n$1\r\ns\r\n$1\r\nm\r\n") == Kind::none);
+}
