@@ -82,6 +82,12 @@ constexpr Key kSchema[] = {
     integer<&C::upstream, &Upstream::max_connections>(
         "upstream.max_connections", 0, 1'000'000, kStart,
         "Connections to one server for clients' requests; beyond it an error; 0 = no limit"),
+    integer<&C::upstream, &Upstream::retry_percent>(
+        "upstream.retry_percent", 0, 100, kLive,
+        "Reads whose connection broke are sent once more, so many of the requests; 0 = none"),
+    duration<&C::upstream, &Upstream::retry_wait>(
+        "upstream.retry_wait_ms", 0, kDayMs, kLive,
+        "How long such a read waits for a connection before its client gets the error"),
 
     boolean<&C::cluster, &Cluster::split>(
         "cluster.split", kLive,

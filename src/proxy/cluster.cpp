@@ -196,14 +196,14 @@ bool Session::leave_other_node() {
 
 void Session::on_cluster_bytes(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
-  OpExtra& extra = op.more();
   const bool first = !op.started && op.gather.empty();
-  if (extra.error.empty() && !(first && piece.starts_with('-'))) {
+  if ((!op.extra || op.extra->error.empty()) && !(first && piece.starts_with('-'))) {
     arrive(op);
     on_op_piece(id, piece, last);
     return;
   }
   // An error is a short line, but may come in pieces.
+  OpExtra& extra = op.more();
   extra.error.append(piece);
   if (!last) {
     return;
@@ -235,7 +235,7 @@ bool Session::redirected(std::uint64_t id, topology::Redirect where) {
     worker_.hub().on_redirect(where.endpoint);
   }
   OpExtra& extra = op.more();
-  if (extra.request.empty()) {
+  if (op.request.empty()) {
     // On the session's own connection: its state is here, and the slot is not.
     if (!pinned_) {
       return false;
@@ -282,7 +282,7 @@ void Session::follow(std::uint64_t id, const topology::Redirect& where, bool wai
   if (where.kind == topology::Redirect::Kind::ask) {
     link->send("*1\r\n$6\r\nASKING\r\n", *this, id << 1 | kPttl);
   }
-  link->send(queue_.at(id).more().request, *this, id << 1);
+  link->send(queue_.at(id).request, *this, id << 1);
 }
 
 // L1 keeps nothing of what comes now: the slot may not be that node's yet.
@@ -305,15 +305,14 @@ void Session::leave_node(std::uint64_t id, Lane& to) {
 
 // What the node it went to has in L1 may be older than the reply.
 void Session::arrive(Op& op) {
-  OpExtra& extra = op.more();
-  if (extra.redirects == 0 || std::exchange(extra.arrived, true)) {
+  if (!op.extra || op.extra->redirects == 0 || std::exchange(op.extra->arrived, true)) {
     return;
   }
   if (op.kind == OpKind::flight) {
     op.lane->cache.pass_read(op.hash);
   } else if (op.fills_keys()) {
     op.started = true;
-    for (const MultiFill::Part& part : extra.multi.parts) {
+    for (const MultiFill::Part& part : op.extra->multi.parts) {
       op.lane->cache.pass_read(part.hash);
     }
   }

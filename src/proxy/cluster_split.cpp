@@ -151,6 +151,7 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
     coherence_.on_wide_write_sent();
   }
   if (op.harmless) {
+    op.repeatable = worker_.retries();
     op.reading = true;
     for (const KeyHash hash : op.effects.reads()) {
       coherence_.on_read_sent(hash, link_->next_place().seq);

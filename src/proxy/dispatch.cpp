@@ -221,11 +221,15 @@ void Session::count_keys(Args args) {
 }
 
 void Session::send(std::string_view bytes, std::uint64_t id) {
-  queue_.at(id).owed = true;
+  Op& op = queue_.at(id);
+  op.owed = true;
   coherence_.on_owed();
   worker_.count(stats::Counter::l2_requests);
-  if (worker_.clustered()) [[unlikely]] {
-    queue_.at(id).more().request.assign(bytes);
+  if (op.repeatable || worker_.clustered()) {
+    op.request.assign(bytes);
+  }
+  if (!op.harmless) {
+    last_write_ = id;
   }
   link_->send(bytes, *this, id << 1);
 }
@@ -256,6 +260,7 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
     want_stamps(op, what, request.args);
   }
   if (read) {
+    op.repeatable = what.route != Route::scripts && worker_.retries();
     op.reading = true;
     for (const KeyHash hash : op.effects.reads()) {
       coherence_.on_read_sent(hash, link_->next_place().seq);

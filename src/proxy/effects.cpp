@@ -38,6 +38,10 @@ void Effects::add(const Effects& other) {
   script_ = script_ || other.script_;
 }
 
+void Effects::add_reads(const Hashes& keys) {
+  reads_.insert(reads_.end(), keys.begin(), keys.end());
+}
+
 void Effects::begin(coherence::Cache& cache) {
   TC_CHECK(!begun_);
   begun_ = true;

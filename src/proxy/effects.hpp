@@ -30,6 +30,8 @@ class Effects {
            std::span<const command::KeyRef> keys, std::uint32_t db);
   // Adds those of another request that runs within this one.
   void add(const Effects& other);
+  // Adds keys whose values the reply shows.
+  void add_reads(const Hashes& keys);
   void set_barrier(Barrier barrier) noexcept {
     barrier_ = barrier;
   }

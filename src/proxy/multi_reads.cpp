@@ -212,6 +212,7 @@ Session::Step Session::send_multi(const Request& request, const Classified& what
   const std::uint64_t id = push(OpKind::multi);
   begin_multi(id, keys);
   if (loads_any(what, request.args)) [[unlikely]] {
+    queue_.at(id).repeatable = false;  // what is loaded would not be
     queue_.at(id).more().loading = std::make_unique<Loading>(
         Loading{{}, {keys.begin(), keys.end()}, now(), keep == Keep::yes, {}, 0});
   }
@@ -227,6 +228,7 @@ bool Session::begin_multi(std::uint64_t id, Args keys) {
   }
   Op& op = queue_.at(id);
   op.harmless = op.reading = true;
+  op.repeatable = worker_.retries();
   MultiFill& multi = op.more().multi;
   coherence::Cache& cache = lane_->cache;
   coherence::Place place = link_->next_place();

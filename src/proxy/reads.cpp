@@ -132,6 +132,10 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
         coherence_.on_owed();
         coherence_.on_read_sent(op.hash, outcome.flight_seq);
       }
+      if (worker_.retries() && !loads(what, space)) {
+        op.repeatable = true;
+        op.request.assign(relay_bytes(request));
+      }
       return Step::next;
     }
     case Outcome::send:
@@ -145,6 +149,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   Op& op = queue_.at(id);
   op.harmless = op.reading = true;
   op.alone = !may_hit;
+  op.repeatable = worker_.retries();
   if (!all) {
     want_stamp(op, command, key);
   }
@@ -153,6 +158,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   op.hash = ask.key.hash;
   op.flight = outcome.flight;
   if (loads(what, space)) [[unlikely]] {
+    op.repeatable = false;  // what is loaded would not be
     op.more().loading = std::make_unique<Loading>(
         Loading{shape_of(request.args), {std::string(key)}, now(), live, {}, 0});
   }
@@ -342,6 +348,12 @@ void Session::on_flight(std::uint64_t id, std::string_view bytes, News news, boo
     return;
   }
   Op& op = queue_.at(id);
+  if (news == News::broken) {
+    if (repeats(id)) {
+      return;
+    }
+    worker_.count(stats::Counter::l2_errors);
+  }
   if (news == News::nil) {
     deliver(op, spec_.version == resp::Version::resp3 ? std::string_view("_\r\n") : kNil);
   } else if (news == News::broken && op.started) {

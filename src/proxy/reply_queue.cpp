@@ -24,14 +24,15 @@ void shrink(std::string& text) {
 void Op::reset() {
   kind = OpKind::ready;
   done = held = started = owed = reading = unknown = false;
-  streaming = pttl_bad = foreign = alone = wide = harmless = exec = ran = muted = timed = vital =
-      false;
+  streaming = pttl_bad = foreign = alone = wide = harmless = repeatable = exec = ran = muted =
+      timed = vital = false;
   command = 0;
   delivered = 0;
   pttl = 0;
   hash = 0;
   flight = 0;
   effects.clear();
+  shrink(request);
   shrink(out);
   shrink(gather);
   waiters.clear();

@@ -101,28 +101,28 @@ struct OpExtra {
   std::size_t next_local = 0;
   std::shared_ptr<Gathered> gathered;  // part
   std::size_t part = 0;                // part: its number
-  std::string request;     // over a Cluster: the bytes, should they have to go elsewhere
-  std::string error;       // over a Cluster: of an error reply, what has come of it
-  unsigned redirects = 0;  // how often it went elsewhere
-  bool arrived = false;    // and there has a reply begun
+  std::string error;                   // over a Cluster: of an error reply, what has come of it
+  unsigned redirects = 0;              // how often it went elsewhere
+  bool arrived = false;                // and there has a reply begun
 };
 
 struct Op {
   OpKind kind = OpKind::ready;
-  bool done = false;       // all bytes of the answer are there and may go
-  bool held = false;       // bytes are there and must not go yet
-  bool started = false;    // the reply has begun
-  bool owed = false;       // counted in the coherence session
-  bool reading = false;    // on_read_sent was called for its keys
-  bool unknown = false;    // the table does not know the command
-  bool streaming = false;  // flight: too large or an error, over for L1, passed on as it comes
-  bool pttl_bad = false;   // flight
-  bool foreign = false;    // joined: the session waits for it
-  bool alone = false;      // flight: only this session waits for it
-  bool wide = false;       // on_wide_write_sent was called
-  bool harmless = false;   // changes nothing, so that nothing is unknown if its link is lost
-  bool muted = false;      // the client has asked for no answer
-  bool exec = false;       // and its first byte shows that it ran:
+  bool done = false;        // all bytes of the answer are there and may go
+  bool held = false;        // bytes are there and must not go yet
+  bool started = false;     // the reply has begun
+  bool owed = false;        // counted in the coherence session
+  bool reading = false;     // on_read_sent was called for its keys
+  bool unknown = false;     // the table does not know the command
+  bool streaming = false;   // flight: too large or an error, over for L1, passed on as it comes
+  bool pttl_bad = false;    // flight
+  bool foreign = false;     // joined: the session waits for it
+  bool alone = false;       // flight: only this session waits for it
+  bool wide = false;        // on_wide_write_sent was called
+  bool harmless = false;    // changes nothing, so that nothing is unknown if its link is lost
+  bool repeatable = false;  // a read that may be sent again, once, if its link is lost
+  bool muted = false;       // the client has asked for no answer
+  bool exec = false;        // and its first byte shows that it ran:
   bool ran = false;
   bool vital = false;           // internal: the client believes that it works
   bool timed = false;           // how long it takes is of interest
@@ -137,6 +137,7 @@ struct Op {
   coherence::FlightId flight = 0;
   Effects effects;
   std::size_t delivered = 0;  // of the answer: bytes that the client may have
+  std::string request;        // its bytes, where they may have to be sent again, or elsewhere
   std::string out;            // answer bytes that wait for their turn
   std::string gather;         // the part of Redis's reply that must be seen whole
   std::vector<coherence::Waiter> waiters;

@@ -82,7 +82,8 @@ class Session final : public l2::Consumer {
   bool has_client() const noexcept {
     return !gone_;
   }
-  bool touched = false;  // the worker's
+  bool touched = false;      // the worker's
+  bool awaits_link = false;  // likewise
 
   // What a flight brought for an operation that waits for it.
   enum class News : std::uint8_t {
@@ -194,6 +195,11 @@ class Session final : public l2::Consumer {
   Step augmented(const Request& request);
   std::string_view relay_bytes(const Request& request);
   void send(std::string_view bytes, std::uint64_t op);
+
+  // retry.cpp: reads whose link was lost
+  bool repeats(std::uint64_t id);
+  void send_lost_again();
+  void send_again(std::uint64_t id);
 
   // cluster.cpp: which node, and what it says
   std::optional<Step> route(const Request& request, const Classified& what);
@@ -406,7 +412,10 @@ class Session final : public l2::Consumer {
   // Requests.
   ReplyQueue queue_;
   Stall stall_ = Stall::none;
-  std::uint64_t fenced_by_ = 0;  // of the request that is dispatched again
+  std::uint64_t fenced_by_ = 0;      // of the request that is dispatched again
+  std::uint64_t last_write_ = 0;     // the last one that was sent and may have changed something
+  std::vector<std::uint64_t> lost_;  // reads to be sent again, in order; until then nothing else is
+  Time lost_until_{};                // they wait for a link no longer
   std::vector<command::KeyRef> keys_;
   std::string scratch_;
   std::uint16_t last_command_ = kNoCommand;  // in the table

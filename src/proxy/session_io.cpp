@@ -92,7 +92,7 @@ bool Session::may_read() const noexcept {
   // be stalled for long is read for the same reason, while what it sends is little.
   const bool long_stall = ((stall_ == Stall::drain && pinned_) || stall_ == Stall::paused) &&
                           in_.view().size() < kStalledInput;
-  return closing_ || ((stall_ == Stall::none || long_stall) &&
+  return closing_ || ((stall_ == Stall::none || long_stall) && lost_.empty() &&
                       queue_.size() < worker_.config().limits.client_pending && !too_much_output());
 }
 
@@ -177,10 +177,13 @@ bool Session::process_requests() {
   } else if (stall_ == Stall::unowed && coherence_.owed() == 0) {
     stall_ = Stall::none;
   }
+  if (!lost_.empty()) {
+    send_lost_again();
+  }
   if (redirect_target_) {
     serve_redirect();
   }
-  while (stall_ == Stall::none && !gone_ && !doomed_ && !closing_) {
+  while (stall_ == Stall::none && lost_.empty() && !gone_ && !doomed_ && !closing_) {
     if (queue_.size() >= worker_.config().limits.client_pending) {
       return false;
     }

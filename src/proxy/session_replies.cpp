@@ -337,7 +337,6 @@ std::string Session::lost_text(const Op& op, std::string_view why) const {
 
 void Session::on_op_lost(std::uint64_t id, std::string_view why) {
   Op& op = queue_.at(id);
-  worker_.count(stats::Counter::l2_errors);
   op.effects.end(op.lane->cache);
   if (op.kind != OpKind::trial && login_lost(why)) {
     doom();
@@ -346,12 +345,16 @@ void Session::on_op_lost(std::uint64_t id, std::string_view why) {
     on_flight_lost(id, why);
     return;
   }
+  if (op.fills_keys()) {
+    give_up_multi(op);
+  }
+  if (repeats(id)) {
+    return;
+  }
+  worker_.count(stats::Counter::l2_errors);
   if (op.kind == OpKind::trial) {
     on_trial_lost(id, why);
     return;
-  }
-  if (op.fills_keys()) {
-    give_up_multi(op);
   }
   if (op.kind == OpKind::part) {
     std::string bytes;

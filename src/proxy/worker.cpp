@@ -1,6 +1,7 @@
 #include "tiercache/proxy/worker.hpp"
 
 #include "refusal.hpp"
+#include "retry_budget.hpp"
 #include "session.hpp"
 #include "stamps.hpp"
 
@@ -64,6 +65,8 @@ std::uint64_t secret() {
 Worker::Worker(WorkerParts parts)
     : parts_(std::move(parts)),
       home_{0, parts_.links, parts_.fences, parts_.cache},
+      link_timer_(parts_.io),
+      retry_budget_(std::make_unique<RetryBudget>()),
       pause_timer_(parts_.io),
       timer_(parts_.io),
       stamps_(std::make_unique<Stamps>(secret())),
@@ -74,6 +77,7 @@ Worker::Worker(WorkerParts parts)
 
 Worker::~Worker() {
   await_map_.clear();
+  await_link_.clear();
   // Links hold the sessions that wait for replies, and these their link.
   for (const SessionPtr& session : all()) {
     session->forget_links();
@@ -143,6 +147,33 @@ Lane* Worker::lane_at(const config::Endpoint& endpoint) noexcept {
 
 void Worker::await_slot_map(std::function<void()> again) {
   await_map_.push_back({0, std::move(again)});
+}
+
+bool Worker::may_retry() noexcept {
+  return retry_budget_->take(parts_.counters.get(stats::Counter::l2_requests),
+                             config().upstream.retry_percent);
+}
+
+void Worker::await_link(Session& session) {
+  constexpr std::chrono::milliseconds kPause(10);  // a connection takes some
+  if (session.awaits_link) {
+    return;
+  }
+  session.awaits_link = true;
+  await_link_.emplace_back(&session);
+  if (await_link_.size() > 1) {
+    return;
+  }
+  link_timer_.expires_after(kPause);
+  link_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) {
+      return;
+    }
+    for (const SessionPtr& waiting : std::exchange(await_link_, {})) {
+      waiting->awaits_link = false;
+      touch(*waiting);
+    }
+  });
 }
 
 // Those that have waited for so many ticks.
@@ -351,6 +382,7 @@ void Worker::arm_tick() {
 
 void Worker::tick() {
   const Time now = std::chrono::steady_clock::now();
+  retry_budget_->tick(parts_.counters.get(stats::Counter::l2_requests));
   for (const SessionPtr& session : all()) {
     session->tick(now);
   }

@@ -16,6 +16,8 @@ constexpr std::array<CounterName, kCounters> kCounterNames = {{
     {Counter::l2_errors, "l2_errors"},
     {Counter::l2_reconnects, "l2_reconnects"},
     {Counter::l2_redirects, "l2_redirects"},
+    {Counter::l2_retries, "l2_retries"},
+    {Counter::l2_retries_refused, "l2_retries_refused"},
     {Counter::fence_waits, "fence_waits"},
     {Counter::held_replies, "held_replies"},
     {Counter::clients_accepted, "clients_accepted"},

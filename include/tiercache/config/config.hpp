@@ -62,6 +62,8 @@ struct Upstream {
   // Redis takes 10000 (maxclients) unless it is told otherwise. The rest is for the connections
   // that keep L1 true, other proxies, replicas, and whoever has to look after the server.
   std::uint32_t max_connections = 8000;
+  std::uint32_t retry_percent = 20;
+  milliseconds retry_wait{1000};
 
   bool operator==(const Upstream&) const = default;
 };

@@ -44,6 +44,7 @@
 namespace tiercache::proxy {
 
 class Loads;
+class RetryBudget;
 class Session;
 class Stamps;
 class Worker;
@@ -228,6 +229,14 @@ class Worker {
   }
   // `again` runs once there is another map, or two seconds later.
   void await_slot_map(std::function<void()> again);
+  // Reads whose link is lost are sent again.
+  bool retries() const noexcept {
+    return config().upstream.retry_percent > 0;
+  }
+  // One more may be; it is counted.
+  bool may_retry() noexcept;
+  // The session pumps again soon: there may be a link then.
+  void await_link(Session& session);
   Extensions& extensions() noexcept {
     return parts_.extensions;
   }
@@ -310,6 +319,9 @@ class Worker {
   std::vector<std::unique_ptr<OwnLane>> lanes_;  // from index 1
   topology::SlotMapPtr slot_map_;
   std::vector<AwaitsMap> await_map_;
+  std::vector<boost::intrusive_ptr<Session>> await_link_;
+  boost::asio::steady_timer link_timer_;
+  const std::unique_ptr<RetryBudget> retry_budget_;
   boost::unordered_flat_map<std::uint32_t, SessionPtr> sessions_;
   std::atomic<std::size_t> session_count_{0};
   std::uint32_t next_session_ = 1;

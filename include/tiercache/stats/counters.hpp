@@ -34,6 +34,8 @@ enum class Counter : std::uint8_t {
   l2_errors,
   l2_reconnects,
   l2_redirects,
+  l2_retries,
+  l2_retries_refused,
   fence_waits,
   held_replies,
   clients_accepted,

@@ -18,6 +18,10 @@ bool can_be_filled(Rig& rig, TestClient& client, const std::string& key) {
   return client.read() == "$1\r\nV\r\n" && rig.link().pending.empty();
 }
 
+void no_retries(config::Config& config) {
+  config.upstream.retry_percent = 0;
+}
+
 }  // namespace
 
 TEST_CASE("a lost link: reads and writes are told apart, barriers end") {
@@ -39,7 +43,7 @@ TEST_CASE("a lost link: reads and writes are told apart, barriers end") {
 }
 
 TEST_CASE("everyone who waits for a lost flight is told") {
-  Rig rig(2);
+  Rig rig(2, no_retries);
   TestClient one(rig, 0);
   TestClient two(rig, 0);
   TestClient abroad(rig, 1);
@@ -55,7 +59,10 @@ TEST_CASE("everyone who waits for a lost flight is told") {
 }
 
 TEST_CASE("a reply that breaks off closes those who have half of it") {
-  Rig rig(1, [](config::Config& config) { config.l1.max_value = 8; });
+  Rig rig(1, [](config::Config& config) {
+    no_retries(config);
+    config.l1.max_value = 8;
+  });
   TestClient one(rig);
   TestClient two(rig);
   one.send("GET a");
