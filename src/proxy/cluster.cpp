@@ -87,14 +87,15 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
     }
   }
   const std::string_view name = what.fits ? what.command->name : std::string_view();
-  if (names_shard_channel(name)) {
+  const bool keyless = !slot;
+  if (keyless && names_shard_channel(name)) {
     for (const std::string_view channel :
          request.args.subspan(1, name == "spublish" ? 1 : std::dynamic_extent)) {
       take(channel);
     }
   }
   // Where the session cannot ask them all, one node's answer would be taken for that of all.
-  const std::optional<Merge> all = merge_of_all(name);
+  const std::optional<Merge> all = keyless ? merge_of_all(name) : std::nullopt;
   if (all) {
     off_node_ = "ERR tiercache: over a Redis Cluster '" + std::string(name) +
                 "' concerns all nodes, and this client is tied to one now";
@@ -105,7 +106,7 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
     return stall(Stall::drain);
   }
   Lane* lane = pinned_ ? own_lane_ : &worker_.home();
-  if (name == "wait" && !pinned_ && keyed_lane_ != nullptr) {
+  if (keyless && name == "wait" && !pinned_ && keyed_lane_ != nullptr) {
     lane = keyed_lane_;  // it is about what was written there
   }
   if (slot && off_node_.empty()) {
@@ -139,12 +140,11 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
       return step;
     }
   }
-  const std::string refusal = std::exchange(off_node_, {});
-  if (!refusal.empty()) {
+  if (!off_node_.empty()) {
     worker_.count(stats::Counter::commands);
-    return answer_error(refusal);
+    return answer_error(std::exchange(off_node_, {}));
   }
-  if (is_for_connection(name)) {
+  if (keyless && is_for_connection(name)) {
     worker_.count(stats::Counter::commands);
     answer("+OK\r\n");
     return Step::next;

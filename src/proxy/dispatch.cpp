@@ -243,7 +243,9 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
   if (!link_) {
     return answer_away();
   }
-  read_keys(what, request.args);
+  if (!worker_.clustered()) {  // else it was routed by them
+    read_keys(what, request.args);
+  }
   if (worker_.hub().loads && waits_for_store(what, request.args)) {
     return stall(Stall::asked);
   }

@@ -9,16 +9,21 @@ namespace {
 
 constexpr std::uint16_t kPolynomial = 0x1021;
 
-constexpr std::array<std::uint16_t, 256> kTable = [] {
-  std::array<std::uint16_t, 256> table{};
+// What a byte makes of the checksum if so many others follow it: four bytes cost one step.
+constexpr std::size_t kAtOnce = 4;
+constexpr std::array<std::array<std::uint16_t, 256>, kAtOnce> kTables = [] {
+  std::array<std::array<std::uint16_t, 256>, kAtOnce> tables{};
   for (unsigned byte = 0; byte < 256; byte++) {
     unsigned crc = byte << 8U;
-    for (int bit = 0; bit < 8; bit++) {
-      crc = (crc & 0x8000U) != 0 ? crc << 1U ^ kPolynomial : crc << 1U;
+    for (std::size_t behind = 0; behind < kAtOnce; behind++) {
+      for (int bit = 0; bit < 8; bit++) {
+        crc = (crc & 0x8000U) != 0 ? crc << 1U ^ kPolynomial : crc << 1U;
+      }
+      tables[behind][byte] = static_cast<std::uint16_t>(crc);
+      crc = tables[behind][byte];
     }
-    table[byte] = static_cast<std::uint16_t>(crc);
   }
-  return table;
+  return tables;
 }();
 
 std::string_view hashed_part(std::string_view key) noexcept {
@@ -42,10 +47,19 @@ bool read_number(std::string_view text, Number& value) {
 }  // namespace
 
 Slot slot_of(std::string_view key) noexcept {
+  const std::string_view hashed = hashed_part(key);
+  const auto byte = [&](std::size_t at) {
+    return static_cast<unsigned char>(hashed[at]);
+  };
   unsigned crc = 0;
-  for (const char character : hashed_part(key)) {
-    const auto byte = static_cast<unsigned char>(character);
-    crc = (crc << 8U ^ kTable[(crc >> 8U ^ byte) & 0xffU]) & 0xffffU;
+  std::size_t at = 0;
+  for (; at + kAtOnce <= hashed.size(); at += kAtOnce) {
+    crc = static_cast<unsigned>(kTables[3][crc >> 8U ^ byte(at)]) ^
+          kTables[2][(crc & 0xffU) ^ byte(at + 1)] ^ kTables[1][byte(at + 2)] ^
+          kTables[0][byte(at + 3)];
+  }
+  for (; at < hashed.size(); at++) {
+    crc = (crc << 8U ^ kTables[0][crc >> 8U ^ byte(at)]) & 0xffffU;
   }
   return static_cast<Slot>(crc % kSlots);
 }

@@ -41,6 +41,21 @@ TEST_CASE("slots are those of Redis, hash tags included") {
   CHECK(slot_of("foo{bar") != slot_of("bar"));
 }
 
+TEST_CASE("the slot of a key of any length is what the checksum's definition says") {
+  std::string key;
+  for (unsigned length = 0; length < 40; length++) {
+    unsigned crc = 0;
+    for (const char character : key) {
+      crc ^= static_cast<unsigned>(static_cast<unsigned char>(character)) << 8U;
+      for (int bit = 0; bit < 8; bit++) {
+        crc = ((crc << 1U) ^ ((crc & 0x8000U) != 0 ? 0x1021U : 0U)) & 0xffffU;
+      }
+    }
+    CHECK(slot_of(key) == crc % 16384);
+    key.push_back(static_cast<char>(0x80 + 37 * length));
+  }
+}
+
 TEST_CASE("redirects are read") {
   const auto moved = read_redirect("-MOVED 3999 127.0.0.1:6381\r\n");
   REQUIRE(moved);
