@@ -168,4 +168,38 @@ TEST_CASE("reads of several keys of several slots are answered from memory") {
   CHECK(proxied.proxy.stat("audit_stale") == 0);
 }
 
+TEST_CASE("reads of a node that hangs wait for it, the part of a MGET too; others are answered") {
+  ClusterWorld world;
+  Proxied proxied(world, {"upstream.response_timeout_ms=300", "upstream.reconnect_max_ms=100",
+                          "upstream.retry_wait_ms=60000", "l1.enabled=false"});
+  const std::vector<std::string> keys{key_on(world, 0), key_on(world, 1), key_on(world, 2)};
+  Client client = proxied.client();
+  Client other = proxied.client();
+  for (const std::string& key : keys) {
+    CHECK(client.call("SET", key, "of " + key).text == "OK");
+    CHECK(other.call("GET", key).text == "of " + key);
+  }
+  const std::int64_t before = proxied.proxy.stat("l2_requests");
+  world.server(1).pause();
+  client.send("MGET", keys[0], keys[1], keys[2]);
+  client.send("GET", keys[1]);
+  client.send("GET", keys[2]);
+  REQUIRE(eventually([&] { return proxied.proxy.stat("l2_requests") - before == 5; }));
+  REQUIRE(eventually([&] {
+    return node(proxied.proxy.port(), world.server(1).port())->find("timeouts")->integer == 1;
+  }));
+  CHECK(other.call("GET", keys[0]).text == "of " + keys[0]);
+  CHECK(other.call("SET", keys[2], "new").text == "OK");
+  world.server(1).resume();
+  const Value got = client.read();
+  REQUIRE(got.items.size() == 3);
+  for (std::size_t i = 0; i < 3; i++) {
+    CHECK(got.items[i].text == "of " + keys[i]);
+  }
+  CHECK(client.read().text == "of " + keys[1]);
+  CHECK(client.read().text == "of " + keys[2]);
+  CHECK(proxied.proxy.stat("l2_retries") == 2);
+  CHECK(proxied.proxy.stat("l2_errors") == 0);
+}
+
 }  // namespace tiercache::testing
