@@ -7,7 +7,7 @@
 // that went past it.
 #include "session.hpp"
 
-#include <utility>
+#include <algorithm>
 
 namespace tiercache::proxy {
 
@@ -45,7 +45,8 @@ bool Session::repeats(std::uint64_t id) {
   if (lost_.empty()) {
     lost_until_ = now() + worker_.config().upstream.retry_wait;
   }
-  lost_.push_back(id);
+  // What waits for another's flight hears of the loss when that does.
+  lost_.insert(std::ranges::upper_bound(lost_, id), id);
   worker_.touch(*this);
   return true;
 }

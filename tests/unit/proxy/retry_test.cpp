@@ -109,6 +109,17 @@ TEST_CASE("who waits for a lost flight asks on its own; what comes fills nothing
   CHECK(one.read() == "$1\r\n4\r\n");
 }
 
+TEST_CASE("the order is the session's own, whoever's flights its reads were") {
+  Rig rig;
+  TestClient one(rig);
+  TestClient two(rig);
+  one.send("GET a");
+  two.send("GET z\r\nGET a");
+  CHECK(rig.pending() == "PTTL a, GET a, PTTL z, GET z");
+  lose(rig);
+  CHECK(rig.pending() == "GET a, GET z, GET a");
+}
+
 TEST_CASE("the session goes on when what it had lost is sent again, and not before") {
   Rig rig;
   TestClient client(rig);
