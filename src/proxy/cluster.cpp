@@ -223,16 +223,11 @@ void Session::on_cluster_bytes(std::uint64_t id, std::string_view piece, bool la
 }
 
 // A server knows that the slot is elsewhere. False: the client is told what it says.
-bool Session::redirected(std::uint64_t id, topology::Redirect where) {
+bool Session::redirected(std::uint64_t id, const topology::Redirect& where) {
   Op& op = queue_.at(id);
   worker_.count(stats::Counter::l2_redirects);
-  if (where.endpoint.host.empty()) {
-    if (const auto& here = worker_.slot_map()->nodes.at(op.lane->index)) {
-      where.endpoint.host = here->host;
-    }
-  }
   if (where.kind == topology::Redirect::Kind::moved) {
-    worker_.hub().on_redirect(where.endpoint);
+    tell_redirect(where, op.lane->index);
   }
   OpExtra& extra = op.more();
   if (op.request.empty()) {
@@ -252,13 +247,22 @@ bool Session::redirected(std::uint64_t id, topology::Redirect where) {
   return true;
 }
 
+// Who is named knows more, and who names it; it may be by a name that only the servers can resolve.
+void Session::tell_redirect(const topology::Redirect& where, topology::NodeIndex from) {
+  const topology::SlotMap& map = *worker_.slot_map();
+  const topology::NodeIndex there = map.node_at(where, from);
+  const topology::NodeIndex knows = there == topology::SlotMap::kNobody ? from : there;
+  worker_.hub().on_redirect(knows < map.nodes.size() ? map.nodes[knows] : std::nullopt);
+}
+
 void Session::follow(std::uint64_t id, const topology::Redirect& where, bool waited) {
   if (!queue_.contains(id)) {
     return;
   }
-  Lane* const lane = worker_.lane_at(where.endpoint);
+  const topology::NodeIndex from = queue_.at(id).lane->index;
+  Lane* const lane = worker_.lane_at(where, from);
   if (lane == nullptr && !waited) {
-    worker_.hub().on_redirect(where.endpoint);
+    tell_redirect(where, from);
     worker_.await_slot_map([self = ref(), id, where] { self->follow(id, where, true); });
     return;
   }

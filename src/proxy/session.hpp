@@ -216,7 +216,8 @@ class Session final : public l2::Consumer {
   void use(Lane& lane);
   const l2::LinkPtr& link_of(const Lane& lane) const;
   void on_cluster_bytes(std::uint64_t id, std::string_view piece, bool last);
-  bool redirected(std::uint64_t id, topology::Redirect where);
+  bool redirected(std::uint64_t id, const topology::Redirect& where);
+  void tell_redirect(const topology::Redirect& where, topology::NodeIndex from);
   void follow(std::uint64_t id, const topology::Redirect& where, bool waited);
   void leave_node(std::uint64_t id, Lane& to);
   void arrive(Op& op);

@@ -140,8 +140,8 @@ void Worker::set_slot_map(topology::SlotMapPtr map) {
   });
 }
 
-Lane* Worker::lane_at(const config::Endpoint& endpoint) noexcept {
-  const topology::NodeIndex index = slot_map_->node_at(endpoint);
+Lane* Worker::lane_at(const topology::Redirect& redirect, topology::NodeIndex from) noexcept {
+  const topology::NodeIndex index = slot_map_->node_at(redirect, from);
   return index == topology::SlotMap::kNobody ? nullptr : &lane(index);
 }
 

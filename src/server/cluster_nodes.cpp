@@ -108,7 +108,7 @@ void ClusterNodes::hint(const std::optional<config::Endpoint>& who) {
 // and of those only.
 void ClusterNodes::on_servers(const topology::ClusterServers& servers) {
   const auto next = std::make_shared<const topology::SlotMap>(topology::next_map(*map_, servers));
-  if (next->nodes == map_->nodes && next->node_of == map_->node_of) {
+  if (next->nodes == map_->nodes && next->names == map_->names && next->node_of == map_->node_of) {
     return;
   }
   while (parts_.hub.nodes().size() < next->nodes.size()) {

@@ -37,6 +37,13 @@ bool has_flag(std::string_view flags, std::string_view wanted) {
   return false;
 }
 
+// What follows the first comma, up to the next.
+std::string_view name_of(std::string_view address) {
+  next(address, ',');
+  const std::string_view name = next(address, ',');
+  return name.size() <= config::kMaxHost && name.find('=') == name.npos ? name : "";
+}
+
 // host:port@bus,name
 std::optional<Endpoint> endpoint_of(std::string_view text, const Endpoint& from) {
   const std::string_view address = text.substr(0, text.find_first_of("@,"));
@@ -99,6 +106,7 @@ Result<ClusterServers> read_cluster_nodes(std::string_view text, const Endpoint&
     server.master = has_flag(flags, "master");
     server.failed = has_flag(flags, "fail");
     server.epoch = *epoch;
+    server.name = name_of(address);
     while (!line.empty()) {
       const std::string_view slots = next(line, ' ');
       if (slots.empty() || slots.starts_with('[')) {

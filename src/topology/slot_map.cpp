@@ -33,6 +33,32 @@ NodeIndex SlotMap::node_at(const config::Endpoint& endpoint) const noexcept {
   return found == nodes.end() ? kNobody : static_cast<NodeIndex>(found - nodes.begin());
 }
 
+NodeIndex SlotMap::node_at(const Redirect& redirect, NodeIndex from) const noexcept {
+  const config::Endpoint& where = redirect.endpoint;
+  const bool told = !where.host.empty() && where.host != "?";
+  if (told) {
+    if (const NodeIndex exact = node_at(where); exact != kNobody) {
+      return exact;
+    }
+  } else if (from < nodes.size() && nodes[from]) {
+    for (std::size_t i = 0; i < nodes.size(); i++) {
+      if (nodes[i] && nodes[i]->port == where.port && nodes[i]->host == nodes[from]->host) {
+        return static_cast<NodeIndex>(i);
+      }
+    }
+  }
+  NodeIndex found = kNobody;
+  for (std::size_t i = 0; i < nodes.size(); i++) {
+    if (nodes[i] && nodes[i]->port == where.port && (!told || names[i] == where.host)) {
+      if (found != kNobody) {
+        return kNobody;
+      }
+      found = static_cast<NodeIndex>(i);
+    }
+  }
+  return found;
+}
+
 SlotMap next_map(const SlotMap& before, const ClusterServers& servers) {
   SlotMap map;
   map.nodes.resize(before.nodes.size());
@@ -61,8 +87,12 @@ SlotMap next_map(const SlotMap& before, const ClusterServers& servers) {
       }
     }
   }
+  map.names.resize(map.nodes.size());
   for (const ClusterServer* server : masters) {
     const NodeIndex node = map.node_at(server->endpoint);
+    if (node != SlotMap::kNobody) {
+      map.names[node] = server->name;
+    }
     for (const SlotRange& range : server->slots) {
       std::fill(map.node_of.begin() + range.first, map.node_of.begin() + range.last + 1, node);
     }

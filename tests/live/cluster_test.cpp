@@ -241,6 +241,58 @@ TEST_CASE("a slot on its way: keys here and there, and which do not exist yet") 
   CHECK(eventually([&] { return client.call("GET", tag + "here").text == "6"; }));
 }
 
+TEST_CASE("redirects that name a host, or none, are followed") {
+  ClusterWorld world;
+  Proxied proxied(world);
+  Client client = proxied.client();
+  const auto set = [&](std::size_t server, const std::string& name, const std::string& value) {
+    REQUIRE(Client(world.server(server).port()).call("CONFIG", "SET", name, value).text == "OK");
+  };
+  // Nobody can resolve these.
+  for (std::size_t i = 0; i < world.size(); i++) {
+    set(i, "cluster-announce-hostname", "node" + std::to_string(i) + ".invalid");
+  }
+  for (std::size_t i = 0; i < world.size(); i++) {
+    REQUIRE(eventually([&] {
+      const std::string nodes = Client(world.server(i).port()).call("CLUSTER", "NODES").text;
+      return nodes.find("node0.invalid") != std::string::npos &&
+             nodes.find("node1.invalid") != std::string::npos &&
+             nodes.find("node2.invalid") != std::string::npos;
+    }));
+  }
+  int round = 0;
+  for (const std::string type : {"hostname", "unknown-endpoint", "hostname"}) {
+    CAPTURE(round);
+    for (std::size_t i = 0; i < world.size(); i++) {
+      set(i, "cluster-preferred-endpoint-type", type);
+      if (round == 2) {
+        set(i, "cluster-announce-hostname", "");  // "?"
+      }
+    }
+    const std::string tag = "{" + key_on(world, 0, "host" + std::to_string(round) + ":") + "}";
+    const std::uint16_t slot = world.slot(tag);
+    const std::string expected = round == 0 ? "node1.invalid:" : round == 1 ? " :" : " ?:";
+    REQUIRE(client.call("SET", tag + "here", "1").text == "OK");
+    world.begin_move(slot, 1);
+    const Value ask = Client(world.server(0).port()).call("GET", tag + "new");
+    REQUIRE(ask.text.starts_with("ASK "));
+    REQUIRE(eventually([&] {
+      return Client(world.server(0).port()).call("GET", tag + "new").text.find(expected) !=
+             std::string::npos;
+    }));
+    const std::int64_t before = proxied.proxy.stat("l2_redirects");
+    CHECK(client.call("SET", tag + "new", "2").text == "OK");
+    CHECK(client.call("GET", tag + "new").text == "2");
+    world.end_move(slot, 1);
+    CHECK(client.call("GET", tag + "here").text == "1");
+    CHECK(client.call("SET", tag + "here", "3").text == "OK");
+    CHECK(client.call("GET", tag + "new").text == "2");
+    CHECK(world.direct(tag).call("GET", tag + "here").text == "3");
+    CHECK(proxied.proxy.stat("l2_redirects") > before);
+    round++;
+  }
+}
+
 TEST_CASE("what names no key waits for requests that may have to go to another node") {
   ClusterWorld world;
   Proxied proxied(world);

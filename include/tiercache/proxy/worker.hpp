@@ -219,8 +219,8 @@ class Worker {
   Lane& lane(topology::NodeIndex index) noexcept {
     return index == 0 ? home_ : lanes_[index - 1U]->lane;
   }
-  // Null: nobody knows of a node there.
-  Lane* lane_at(const config::Endpoint& endpoint) noexcept;
+  // Where a server of node `from` has sent a request; null: nobody knows of a node there.
+  Lane* lane_at(const topology::Redirect& redirect, topology::NodeIndex from) noexcept;
   bool clustered() const noexcept {
     return slot_map_ != nullptr;
   }

@@ -25,6 +25,7 @@ struct ClusterServer {
   bool failed = false;  // the one that was asked, or a majority, cannot reach it
   std::uint64_t epoch = 0;
   std::vector<SlotRange> slots;
+  std::string name{};  // as which it announces itself beside its address; empty: none
 
   bool operator==(const ClusterServer&) const = default;
 };

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tiercache::topology {
@@ -24,9 +25,14 @@ struct SlotMap {
   }
   // Which node has its server there; kNobody: none.
   NodeIndex node_at(const config::Endpoint& endpoint) const noexcept;
+  // Which node a redirect names that the server of node `from` has given: by its address, by the
+  // name it announces, or, where that server names none, by the port on its own host. kNobody: none
+  // that is known, or it could be several.
+  NodeIndex node_at(const Redirect& redirect, NodeIndex from) const noexcept;
 
   std::array<NodeIndex, kSlots> node_of;
   std::vector<std::optional<config::Endpoint>> nodes;  // none: nobody sits there now
+  std::vector<std::string> names;                      // as many; may be empty
 };
 using SlotMapPtr = std::shared_ptr<const SlotMap>;
 

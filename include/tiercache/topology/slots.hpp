@@ -24,7 +24,9 @@ struct Redirect {
   };
   Kind kind = Kind::moved;
   Slot slot = 0;
-  config::Endpoint endpoint;  // the host may be empty: that of the server that says so
+  // The host may be a name that the server announces; empty: it is that of who says so; "?": it is
+  // to be a name, and there is none.
+  config::Endpoint endpoint;
 };
 // Of a whole error reply; none: it is another.
 std::optional<Redirect> read_redirect(std::string_view error);

@@ -90,6 +90,8 @@ TEST_CASE("CLUSTER NODES is read") {
   CHECK(servers[0].master);
   CHECK(servers[0].epoch == 2);
   CHECK(to_string(servers[0].slots) == "0-5460 5462");
+  CHECK(servers[0].name == "name");
+  CHECK(servers[1].name.empty());
   CHECK(!servers[1].master);
   CHECK(servers[2].failed);
   CHECK(to_string(servers[2].slots) == "6000-16383");
@@ -220,6 +222,61 @@ TEST_CASE("masters keep their nodes, and a replica that takes over gets its mast
   const SlotMap part = next_map(after, {master(2, {{7, 7}})});
   CHECK(part.node_of[6] == SlotMap::kNobody);
   CHECK(part.node_of[7] == 1);
+}
+
+TEST_CASE("a server announces a name, or none, and whatever else") {
+  const auto name = [](const std::string& address) {
+    auto read = read_cluster_nodes("aa " + address + " myself,master - 0 0 1 connected\n", at(1));
+    REQUIRE(read);
+    REQUIRE(read->size() == 1);
+    CHECK(read->front().endpoint.port == 7001);
+    return read->front().name;
+  };
+  CHECK(name("127.0.0.1:7001@17001") == "");
+  CHECK(name("127.0.0.1:7001") == "");
+  CHECK(name("127.0.0.1:7001@17001,one.example") == "one.example");
+  CHECK(name("127.0.0.1:7001@17001,one.example,shard-id=ab") == "one.example");
+  CHECK(name("127.0.0.1:7001@17001,,shard-id=ab") == "");
+  CHECK(name("127.0.0.1:7001@17001,shard-id=ab") == "");
+  CHECK(name(":7001@17001," + std::string(config::kMaxHost + 1, 'a')) == "");
+}
+
+TEST_CASE("a redirect finds its node by address, by name, or by the port alone") {
+  const auto named = [](std::uint16_t port, const std::string& name) {
+    ClusterServer server = master(port, {});
+    server.name = name;
+    return server;
+  };
+  ClusterServer elsewhere = named(4, "four");
+  elsewhere.endpoint.host = "10.0.0.9";
+  const SlotMap map =
+      next_map(SlotMap(), {named(1, "one"), named(2, "two"), named(3, ""), elsewhere});
+  REQUIRE(map.names == std::vector<std::string>{"one", "two", "", "four"});
+  const auto find = [&](const std::string& where, NodeIndex from = 0) {
+    const auto redirect = read_redirect("-MOVED 7 " + where + "\r\n");
+    REQUIRE(redirect);
+    return map.node_at(*redirect, from);
+  };
+  CHECK(find("10.0.0.1:2") == 1);
+  CHECK(find("two:2") == 1);
+  CHECK(find("two:1") == SlotMap::kNobody);
+  CHECK(find("three:3") == SlotMap::kNobody);
+  CHECK(find("four:4") == 3);
+  // On the host of who says so; only then on another.
+  CHECK(find(":3") == 2);
+  CHECK(find("?:3", 1) == 2);
+  CHECK(find("?:4") == 3);
+  CHECK(find(":5") == SlotMap::kNobody);
+  CHECK(find(":3", SlotMap::kNobody) == 2);
+  // Two of one name: nobody knows which.
+  const SlotMap same = next_map(SlotMap(), {named(1, "x"), [&] {
+                                              ClusterServer other = named(1, "x");
+                                              other.endpoint.host = "10.0.0.9";
+                                              return other;
+                                            }()});
+  CHECK(same.node_at(*read_redirect("-MOVED 7 x:1\r\n"), 0) == SlotMap::kNobody);
+  CHECK(same.node_at(*read_redirect("-ASK 7 ?:1\r\n"), 1) == 1);
+  CHECK(same.node_at(*read_redirect("-ASK 7 ?:1\r\n"), SlotMap::kNobody) == SlotMap::kNobody);
 }
 
 TEST_CASE("masters beyond the most have no node") {
