@@ -18,13 +18,31 @@ void append_field(std::string& out, std::string_view name, std::int64_t value) {
   resp::append_integer(out, value);
 }
 
+// By the map that the workers have: while L1 lets go of slots that moved, servers may say
+// otherwise.
+std::string routed_slots(const topology::SlotMap& map, std::size_t node) {
+  std::vector<topology::SlotRange> ranges;
+  for (std::size_t i = 0; i < topology::kSlots; i++) {
+    const auto slot = static_cast<topology::Slot>(i);
+    if (map.node_of[i] != node) {
+      continue;
+    }
+    if (!ranges.empty() && ranges.back().last + 1 == slot) {
+      ranges.back().last = slot;
+    } else {
+      ranges.push_back({slot, slot});
+    }
+  }
+  return to_string(ranges);
+}
+
 }  // namespace
 
 void Admin::topology(const Request& request, proxy::Responder responder) {
   const resp::Version version = request.asker.version;
   const l2::TopologySnapshot seen = parts_.topology.snapshot();
   const std::vector<proxy::Node> serving = parts_.hub.nodes();
-  const bool cluster = parts_.hub.slot_map() != nullptr;
+  const topology::SlotMapPtr map = parts_.hub.slot_map();
   std::string out;
   resp::append_map_header(out, 5, version);
   append_field(out, "mode", seen.mode);
@@ -38,12 +56,13 @@ void Admin::topology(const Request& request, proxy::Responder responder) {
       return node.role != "sentinel" && one.upstream->endpoint() == node.endpoint;
     });
     const bool serves = by != serving.end();
-    resp::append_map_header(out, (serves ? 8U : 3U) + (cluster ? 1U : 0U), version);
+    resp::append_map_header(out, (serves ? 8U : 3U) + (map ? 1U : 0U), version);
     append_field(out, "address", config::to_string(node.endpoint));
     append_field(out, "role", node.role);
     append_field(out, "state", node.state);
-    if (cluster) {
-      append_field(out, "slots", node.slots);
+    if (map) {
+      const auto seat = static_cast<std::size_t>(by - serving.begin());
+      append_field(out, "slots", serves ? routed_slots(*map, seat) : node.slots);
     }
     if (serves) {
       const coherence::View view = by->cache.status().view();

@@ -85,10 +85,7 @@ void ClusterNodes::start(l2::ClusterTopology& topology) {
       });
     }
   };
-  parts_.hub.set_slot_map(map_);
-  for (proxy::Worker* worker : parts_.hub.workers) {
-    worker->set_slot_map(map_);
-  }
+  publish();
 }
 
 void ClusterNodes::stop() {
@@ -104,27 +101,81 @@ void ClusterNodes::hint(const std::optional<config::Endpoint>& who) {
   }
 }
 
-// A node whose slots change starts its L1 anew: its event link tells of the keys that it serves,
-// and of those only.
 void ClusterNodes::on_servers(const topology::ClusterServers& servers) {
-  const auto next = std::make_shared<const topology::SlotMap>(topology::next_map(*map_, servers));
-  if (next->nodes == map_->nodes && next->names == map_->names && next->node_of == map_->node_of) {
+  const topology::SlotMap& before = ahead_ ? *ahead_ : *map_;
+  const auto next = std::make_shared<const topology::SlotMap>(topology::next_map(before, servers));
+  if (next->nodes == before.nodes && next->names == before.names &&
+      next->node_of == before.node_of) {
     return;
   }
-  while (parts_.hub.nodes().size() < next->nodes.size()) {
+  moves_.add(before, *next);
+  ahead_ = next;
+  if (!walk_) {
+    take_up();
+  }
+}
+
+// A node's event link tells of the keys that it serves, and of those only.
+void ClusterNodes::take_up() {
+  const auto before = std::exchange(map_, std::exchange(ahead_, nullptr));
+  const auto moves = std::make_shared<const topology::SlotMoves>(std::exchange(moves_, {}));
+  while (parts_.hub.nodes().size() < map_->nodes.size()) {
     add();
   }
-  const std::vector<proxy::Node> nodes = parts_.hub.nodes();
-  for (std::size_t i = 0; i < next->nodes.size(); i++) {
-    const auto before = i < map_->nodes.size() ? map_->nodes[i] : std::nullopt;
-    if (before != next->nodes[i]) {
-      move(i, next->nodes[i]);
+  for (std::size_t i = 0; i < map_->nodes.size(); i++) {
+    const auto was = i < before->nodes.size() ? before->nodes[i] : std::nullopt;
+    if (was != map_->nodes[i]) {
+      move(i, map_->nodes[i]);
     }
   }
-  for (const topology::NodeIndex index : topology::nodes_changed(*map_, *next)) {
-    nodes[index].cache.status().bump_generation();
+  walked_.clear();
+  std::vector<invalidation::L1Walk::Part> parts;
+  const std::vector<proxy::Node> nodes = parts_.hub.nodes();
+  for (std::size_t i = 0; i < nodes.size(); i++) {
+    if (!moves->nodes[i]) {
+      continue;
+    }
+    const auto moved = [moves](std::string_view key) {
+      return moves->slots[topology::slot_of(key)];
+    };
+    // First, so that nothing of old is put behind the walk.
+    nodes[i].cache.for_each_shard([&](coherence::Shard& shard) { shard.refuse_flights(moved); });
+    parts.push_back({&nodes[i].cache, [moved](const l1::Store&, const l1::Entry& entry) {
+                       return moved(entry.key());
+                     }});
+    walked_.push_back(i);
   }
-  map_ = next;
+  walk_.emplace(std::move(parts));
+  steps_ = 0;
+  walk();
+}
+
+void ClusterNodes::walk() {
+  if (stopped_) {
+    return;
+  }
+  if (!walk_->step(std::chrono::steady_clock::now())) {
+    if (++steps_ < kMostSteps) {
+      asio::post(parts_.control, [weak = std::weak_ptr(self_)] {
+        if (const auto self = weak.lock()) {
+          (*self)->walk();
+        }
+      });
+      return;
+    }
+    const std::vector<proxy::Node> nodes = parts_.hub.nodes();
+    for (const std::size_t node : walked_) {
+      nodes[node].cache.status().bump_generation();
+    }
+  }
+  walk_.reset();
+  publish();
+  if (ahead_) {
+    take_up();
+  }
+}
+
+void ClusterNodes::publish() {
   parts_.hub.set_slot_map(map_);
   for (proxy::Worker* worker : parts_.hub.workers) {
     worker->set_slot_map(map_);

@@ -2,11 +2,16 @@
 // master's place, and the map by which the workers route. What the first node has belongs to the
 // Server, as without a Cluster; each further one has the same of its own.
 //
+// Before the workers get a map, what L1 holds of the slots that have moved is removed from the
+// nodes that had or have them, in steps. Maps that come meanwhile wait, and become one. Limit:
+// kMostSteps; where they are not enough those nodes start a new generation instead.
+//
 // Control thread, but for redirected(). Its nodes stay until it goes, after the workers.
 #pragma once
 
 #include "tiercache/admin/live_settings.hpp"
 #include "tiercache/coherence/cache.hpp"
+#include "tiercache/invalidation/l1_walk.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/topology.hpp"
@@ -60,13 +65,27 @@ class ClusterNodes {
   struct OwnNode;
 
   void add();
+  void take_up();
+  void walk();
+  void publish();
   void move(std::size_t index, const std::optional<config::Endpoint>& endpoint);
   void watch(l2::Upstream& upstream);
   void hint(const std::optional<config::Endpoint>& who);
 
+  // Some two million entries.
+  static constexpr unsigned kMostSteps = 1000;
+
   ClusterParts parts_;
   l2::ClusterTopology* topology_ = nullptr;
+  // By which servers have been moved to; the workers have it when the walk is done.
   topology::SlotMapPtr map_ = std::make_shared<const topology::SlotMap>();
+  // What is known beyond it, and waits for the walk; null: nothing.
+  topology::SlotMapPtr ahead_;
+  topology::SlotMoves moves_;  // from map_ to ahead_, over all in between
+  // Removes from L1 what moved with map_; none: that is done.
+  std::optional<invalidation::L1Walk> walk_;
+  std::vector<std::size_t> walked_;  // nodes
+  unsigned steps_ = 0;
   std::vector<std::unique_ptr<OwnNode>> nodes_;  // from index 1
   const std::unique_ptr<AnyEvents> any_events_;
   std::uint32_t audit_rate_ = 0;

@@ -100,24 +100,18 @@ SlotMap next_map(const SlotMap& before, const ClusterServers& servers) {
   return map;
 }
 
-std::vector<NodeIndex> nodes_changed(const SlotMap& before, const SlotMap& after) {
-  std::array<bool, kMaxNodes> changed{};
+void SlotMoves::add(const SlotMap& before, const SlotMap& after) noexcept {
   for (std::size_t slot = 0; slot < kSlots; slot++) {
-    if (before.node_of[slot] != after.node_of[slot]) {
-      for (const NodeIndex node : {before.node_of[slot], after.node_of[slot]}) {
-        if (node != SlotMap::kNobody) {
-          changed[node] = true;
-        }
+    if (before.node_of[slot] == after.node_of[slot]) {
+      continue;
+    }
+    slots.set(slot);
+    for (const NodeIndex node : {before.node_of[slot], after.node_of[slot]}) {
+      if (node != SlotMap::kNobody) {
+        nodes.set(node);
       }
     }
   }
-  std::vector<NodeIndex> nodes;
-  for (std::size_t i = 0; i < changed.size(); i++) {
-    if (changed[i]) {
-      nodes.push_back(static_cast<NodeIndex>(i));
-    }
-  }
-  return nodes;
 }
 
 }  // namespace tiercache::topology

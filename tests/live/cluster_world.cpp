@@ -199,6 +199,19 @@ void ClusterWorld::end_move(std::uint16_t slot, std::size_t to) {
   owners_[slot] = to;
 }
 
+void ClusterWorld::take(std::uint16_t slot, std::size_t to) {
+  const std::size_t from = owners_.at(slot);
+  const std::string number = std::to_string(slot);
+  if (!eventually([&] { return epoch(to, "current") >= epoch(from, "my"); })) {
+    throw std::runtime_error("the servers do not hear of each other's epochs");
+  }
+  // Who ends an import by itself gets a new epoch, so its claim counts for more.
+  expect_ok(control(to).call("CLUSTER", "SETSLOT", number, "IMPORTING", id(from)), "IMPORTING");
+  expect_ok(control(to).call("CLUSTER", "SETSLOT", number, "NODE", id(to)), "SETSLOT NODE");
+  owners_[slot] = to;
+  wait_agreed();
+}
+
 std::string ClusterWorld::addresses() const {
   std::string list;
   for (const auto& one : servers_) {

@@ -54,6 +54,8 @@ class ClusterWorld {
     begin_move(slot, to);
     end_move(slot, to);
   }
+  // A master takes the slot without its keys, as after a split: the other deletes what it has.
+  void take(std::uint16_t slot, std::size_t to);
 
   // For upstream.nodes.
   std::string addresses() const;

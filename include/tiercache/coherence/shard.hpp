@@ -146,6 +146,19 @@ class BasicShard {
   // The flight's link is gone: nothing was delivered. Appends its waiters, who get an error.
   void on_flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters);
 
+  // Of fills under way those of keys for which matches(std::string_view key) is true are neither
+  // kept nor joined from here on. Looks at each fill under way.
+  template <class Matches>
+  void refuse_flights(Matches&& matches) {
+    for (auto& [hash, flights] : flights_) {
+      for (Flight& flight : flights) {
+        if (matches(std::string_view(flight.key))) {
+          flight.epoch = kRefused;
+        }
+      }
+    }
+  }
+
   // Redis says that the key changed.
   void on_event(KeyHash hash);
   // A write through the proxy: before it is sent, and at its reply, error or loss before that is
@@ -222,6 +235,8 @@ class BasicShard {
     boost::container::small_vector<Waiter, 2> waiters;
   };
   using Flights = boost::container::small_vector<Flight, 1>;
+  // No stripe's epoch.
+  static constexpr std::uint64_t kRefused = ~std::uint64_t{0};
 
   Stripe& stripe(KeyHash hash) noexcept {
     return stripes_[(hash >> 16) & (stripes_.size() - 1)];

@@ -6,6 +6,7 @@
 #include "tiercache/topology/cluster_nodes.hpp"
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,7 +45,13 @@ inline constexpr std::size_t kMaxNodes = 128;
 // that have no slots have a node too, unless they failed: a slot may be on its way to them.
 SlotMap next_map(const SlotMap& before, const ClusterServers& servers);
 
-// Nodes that have lost slots or got some; what their L1 holds of these says nothing any more.
-std::vector<NodeIndex> nodes_changed(const SlotMap& before, const SlotMap& after);
+// Slots that have gone from one node to another, over one map or several, and the nodes that have
+// lost some or got some: what the L1 of these holds of such a slot says nothing any more.
+struct SlotMoves {
+  std::bitset<kSlots> slots;
+  std::bitset<kMaxNodes> nodes;
+
+  void add(const SlotMap& before, const SlotMap& after) noexcept;
+};
 
 }  // namespace tiercache::topology

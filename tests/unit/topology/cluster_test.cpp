@@ -189,6 +189,44 @@ TEST_CASE("a server that joins and has not met all others is not believed; slots
   CHECK(now - since >= config.believe_after);
 }
 
+namespace {
+
+std::vector<NodeIndex> nodes_changed(const SlotMap& before, const SlotMap& after) {
+  SlotMoves moves;
+  moves.add(before, after);
+  std::vector<NodeIndex> nodes;
+  for (std::size_t node = 0; node < kMaxNodes; node++) {
+    if (moves.nodes[node]) {
+      nodes.push_back(static_cast<NodeIndex>(node));
+    }
+  }
+  return nodes;
+}
+
+}  // namespace
+
+TEST_CASE("slots that moved add up over several maps, there and back too") {
+  const SlotMap first = next_map(SlotMap(), {master(1, {{0, 5000}}), master(2, {{5001, 16383}})});
+  const SlotMap moved =
+      next_map(first, {master(1, {{1, 5000}}), master(2, {{0, 0}, {5001, 16383}})});
+  SlotMoves moves;
+  moves.add(first, first);
+  CHECK(moves.slots.none());
+  CHECK(moves.nodes.none());
+  moves.add(first, moved);
+  moves.add(moved, first);
+  CHECK(moves.slots.count() == 1);
+  CHECK(moves.slots[0]);
+  CHECK(moves.nodes.count() == 2);
+  // Nobody's, and somebody's again.
+  const SlotMap lost = next_map(first, {master(2, {{5001, 16383}})});
+  SlotMoves gone;
+  gone.add(first, lost);
+  CHECK(gone.slots.count() == 5001);
+  CHECK(gone.nodes.count() == 1);
+  CHECK(gone.nodes[0]);
+}
+
 TEST_CASE("masters keep their nodes, and a replica that takes over gets its master's") {
   const SlotMap none;
   const SlotMap first = next_map(none, {master(1, {{0, 5000}}), master(2, {{5001, 16383}})});
