@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -161,6 +162,13 @@ std::int64_t staleness_bound_ms(const coherence::View& view, Time now) noexcept 
   return std::max<std::int64_t>(0, std::chrono::ceil<milliseconds>(now - view.acked_at).count());
 }
 
+std::int64_t replica_lag_ms(const coherence::CatchUp& catch_up, Time now) noexcept {
+  const Time at = catch_up.caught_at();
+  return at == kNever
+             ? -1
+             : std::max<std::int64_t>(0, std::chrono::ceil<milliseconds>(now - at).count());
+}
+
 std::string text_of(const Fact& fact) {
   return std::visit(
       [](const auto& value) -> std::string {
@@ -186,6 +194,18 @@ std::int64_t started_unix_s(const warmup::Progress& progress) {
              ? 0
              : std::chrono::duration_cast<std::chrono::seconds>(progress.started.time_since_epoch())
                    .count();
+}
+
+// Nothing: reads go to the masters.
+std::optional<std::int64_t> worst_replica_lag_ms(const proxy::Hub& hub, Time now) {
+  std::optional<std::int64_t> worst;
+  for (const proxy::Node& node : hub.nodes()) {
+    if (node.reader != nullptr && node.upstream->endpoint()) {
+      const std::int64_t lag = replica_lag_ms(node.reader->catch_up, now);
+      worst = lag < 0 || worst == -1 ? -1 : std::max(worst.value_or(0), lag);
+    }
+  }
+  return worst;
 }
 
 double seconds_of(const warmup::Progress& progress) {
@@ -286,6 +306,9 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
       {"upstream_run_id", at.events.run_id},
   };
   facts.insert(facts.end(), rest.begin(), rest.end());
+  if (const auto lag = worst_replica_lag_ms(parts.hub, now)) {
+    facts.push_back({"replica_lag_ms", *lag});
+  }
   const std::vector<Fact> warm = warm_facts(parts.warmup.progress());
   facts.insert(facts.end(), warm.begin(), warm.end());
   const std::vector<Fact> spaces = namespace_facts(parts.hub);

@@ -34,6 +34,8 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now);
 // How long ago Redis was known to have sent everything: what a hit's staleness is below. -1 while
 // nothing is served from memory.
 std::int64_t staleness_bound_ms(const coherence::View& view, Time now) noexcept;
+// What is read is so far behind the master at most; -1: it has never caught up.
+std::int64_t replica_lag_ms(const coherence::CatchUp& catch_up, Time now) noexcept;
 
 std::string text_of(const Fact& fact);
 

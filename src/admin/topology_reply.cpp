@@ -1,5 +1,6 @@
 // CACHE TOPOLOGY.
 #include "admin_impl.hpp"
+#include "facts.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -56,7 +57,9 @@ void Admin::topology(const Request& request, proxy::Responder responder) {
       return node.role != "sentinel" && one.upstream->endpoint() == node.endpoint;
     });
     const bool serves = by != serving.end();
-    resp::append_map_header(out, (serves ? 8U : 3U) + (map ? 1U : 0U), version);
+    const bool reader = serves && by->reader != nullptr;
+    resp::append_map_header(out, (serves ? 8U : 3U) + (map ? 1U : 0U) + (reader ? 4U : 0U),
+                            version);
     append_field(out, "address", config::to_string(node.endpoint));
     append_field(out, "role", node.role);
     append_field(out, "state", node.state);
@@ -71,6 +74,15 @@ void Admin::topology(const Request& request, proxy::Responder responder) {
       append_field(out, "timeouts", by->upstream->timeouts.load(std::memory_order_relaxed));
       append_field(out, "event_link", coherence::name(view.state));
       append_field(out, "generation", static_cast<std::int64_t>(view.generation));
+    }
+    if (reader) {
+      const l2::ReplicaSnapshot replica = by->reader->watch.snapshot();
+      const auto endpoint = by->reader->upstream.endpoint();
+      append_field(out, "read_from", endpoint ? config::to_string(*endpoint) : std::string());
+      append_field(out, "replica_lag_ms",
+                   replica_lag_ms(by->reader->catch_up, std::chrono::steady_clock::now()));
+      append_field(out, "replica_switches", static_cast<std::int64_t>(replica.switches));
+      append_field(out, "replica_error", replica.last_error);
     }
   }
   responder.reply(std::move(out));

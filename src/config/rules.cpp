@@ -65,6 +65,14 @@ constexpr Rule kRules[] = {
        return c.upstream.nodes.empty() ||
               std::ranges::all_of(c.warmups, [](const Warmup& one) { return one.db == 0; });
      }},
+    {"upstream.read_from", "cannot be replica together with a namespace of tiers l1+l2+l3", "",
+     [](const Config& c) {
+       return c.upstream.read_from == ReadFrom::master || !loads(c);
+     }},
+    {"upstream.read_from", "cannot be replica together with", "coherence.max_staleness_ms",
+     [](const Config& c) {
+       return c.upstream.read_from == ReadFrom::master || c.coherence.max_staleness.count() > 0;
+     }},
     {"upstream.reconnect_min_ms", "must not exceed", "upstream.reconnect_max_ms",
      [](const Config& c) {
        return c.upstream.reconnect_min <= c.upstream.reconnect_max;

@@ -9,6 +9,7 @@ constexpr std::string_view kEvictions[] = {"lru", "s3fifo", "tinylfu"};
 constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "ttl"};
 constexpr std::string_view kModes[] = {"strict", "session"};
 constexpr std::string_view kAuths[] = {"upstream", "proxy"};
+constexpr std::string_view kReadFroms[] = {"master", "replica"};
 constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
 
 constexpr auto kStart = Reload::at_start;
@@ -88,6 +89,12 @@ constexpr Key kSchema[] = {
     duration<&C::upstream, &Upstream::retry_wait>(
         "upstream.retry_wait_ms", 0, kDayMs, kLive,
         "How long such a read waits for a connection before its client gets the error"),
+    choice<&C::upstream, &Upstream::read_from>(
+        "upstream.read_from", kReadFroms, kStart,
+        "What answers the reads that L1 keeps, and fills it: the master, or a replica of it"),
+    duration<&C::upstream, &Upstream::max_replica_lag>(
+        "upstream.max_replica_lag_ms", 1, kDayMs, kStart,
+        "A read from a replica, or a hit, is so far behind the master at most; else it asks that"),
 
     boolean<&C::cluster, &Cluster::split>(
         "cluster.split", kLive,

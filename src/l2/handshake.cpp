@@ -45,6 +45,9 @@ Handshake::Handshake(std::string_view user, std::string_view password, const Lin
   if (expect == Upstream::Expect::master) {
     add(Step::role, out);
   }
+  if (expect == Upstream::Expect::reader) {
+    add(Step::readonly, out);
+  }
   if (use == Use::own) {
     add(Step::id, out);
   }
@@ -67,6 +70,9 @@ void Handshake::add(Step step, std::string& out) {
       break;
     case Step::role:
       resp::append_request(out, {"ROLE"});
+      break;
+    case Step::readonly:
+      resp::append_request(out, {"READONLY"});
       break;
     case Step::id:
       resp::append_request(out, {"CLIENT", "ID"});

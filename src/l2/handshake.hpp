@@ -1,5 +1,6 @@
-// The greeting of a data link: AUTH, HELLO 3, SELECT, ROLE (where it must be a master's), CLIENT
-// ID, INFO server, sent in one go, and what becomes of the answers. Pure; owned by its link.
+// The greeting of a data link: AUTH, HELLO 3, SELECT, ROLE (where it must be a master's), READONLY
+// (to read from a Cluster's replica), CLIENT ID, INFO server, sent in one go, and what becomes of
+// the answers. Pure; owned by its link.
 //
 // A client's login comes last, so that the rest is done as the proxy's user and the client's needs
 // no rights for it. What Redis refuses before the login, because nobody has logged in yet or may
@@ -60,7 +61,7 @@ class Handshake {
   }
 
  private:
-  enum class Step : std::uint8_t { auth, hello, select, role, id, info, login };
+  enum class Step : std::uint8_t { auth, hello, select, role, readonly, id, info, login };
 
   bool may_fail(Step step, std::string_view line) const noexcept;
   void add(Step step, std::string& out);
@@ -68,8 +69,8 @@ class Handshake {
   const LinkSpec spec_;
   // A client that has not logged in is told so by Redis when it asks for something.
   bool anonymous_ = false;
-  boost::container::static_vector<Step, 7> steps_;
-  boost::container::static_vector<Step, 7> again_;
+  boost::container::static_vector<Step, 8> steps_;
+  boost::container::static_vector<Step, 8> again_;
   std::size_t next_ = 0;
   bool logged_in_ = false;
   std::string requests_;

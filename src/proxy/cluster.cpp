@@ -36,21 +36,22 @@ void Session::use(Lane& lane) {
   if (&lane == lane_) {
     return;
   }
-  const std::size_t most = std::size_t{std::max(lane.index, lane_->index)} + 1;
-  if (links_.size() < most) {
-    links_.resize(most);
-  }
-  links_[lane_->index] = std::move(link_);
+  parked(*lane_) = std::move(link_);
   lane_ = &lane;
-  link_ = std::move(links_[lane.index]);
+  link_ = std::move(parked(lane));
 }
 
-const l2::LinkPtr& Session::link_of(const Lane& lane) const {
-  static const l2::LinkPtr kNone;
-  if (&lane == lane_) {
-    return link_;
+// Where the link of a lane is while the session uses another.
+l2::LinkPtr& Session::parked(const Lane& lane) {
+  const std::size_t place = std::size_t{lane.index} * 2 + (lane.master != nullptr ? 1 : 0);
+  if (links_.size() <= place) {
+    links_.resize(place + 1);
   }
-  return lane.index < links_.size() ? links_[lane.index] : kNone;
+  return links_[place];
+}
+
+const l2::LinkPtr& Session::link_of(const Lane& lane) {
+  return &lane == lane_ ? link_ : parked(lane);
 }
 
 // Nothing: dispatch goes on, with lane_ and off_node_ set.
@@ -243,7 +244,11 @@ bool Session::redirected(std::uint64_t id, const topology::Redirect& where) {
   }
   extra.redirects++;
   sent_elsewhere_ = true;
-  follow(id, where, false);
+  if (op.lane->master != nullptr) {
+    send_elsewhere(id, *op.lane->master, false);  // who knows better than its replica
+  } else {
+    follow(id, where, false);
+  }
   return true;
 }
 
@@ -270,20 +275,22 @@ void Session::follow(std::uint64_t id, const topology::Redirect& where, bool wai
     on_op_piece(id, "-TRYAGAIN the keys' new node is not known yet, do it again\r\n", true);
     return;
   }
-  const l2::LinkPtr link = lane->links.shared(with_login(spec_));
+  send_elsewhere(id, *lane, where.kind == topology::Redirect::Kind::ask);
+}
+
+void Session::send_elsewhere(std::uint64_t id, Lane& lane, bool asking) {
+  const l2::LinkPtr link = lane.links.shared(with_login(spec_));
   if (!link) {
-    on_op_lost(id, lane->links.why_not());
+    on_op_lost(id, lane.links.why_not());
     return;
   }
-  leave_node(id, *lane);
+  leave_node(id, lane);
   // What becomes of it is then known by that link.
-  Lane& now_at = *lane_;
-  use(*lane);
-  if (!link_ || link_->state() == l2::Link::State::dead) {
-    link_ = link;
+  l2::LinkPtr& its = &lane == lane_ ? link_ : parked(lane);
+  if (!its || its->state() == l2::Link::State::dead) {
+    its = link;
   }
-  use(now_at);
-  if (where.kind == topology::Redirect::Kind::ask) {
+  if (asking) {
     link->send("*1\r\n$6\r\nASKING\r\n", *this, id << 1 | kPttl);
   }
   link->send(queue_.at(id).request, *this, id << 1);
@@ -303,7 +310,7 @@ void Session::leave_node(std::uint64_t id, Lane& to) {
   } else if (op.fills_keys()) {
     give_up_multi(op);
   }
-  op.effects.move(op.lane->cache, to.cache);
+  op.effects.move(*op.lane, to);
   op.lane = &to;
 }
 
@@ -313,10 +320,12 @@ void Session::arrive(Op& op) {
     return;
   }
   if (op.kind == OpKind::flight) {
+    op.lane->shown(op.hash);
     op.lane->cache.pass_read(op.hash);
   } else if (op.fills_keys()) {
     op.started = true;
     for (const MultiFill::Part& part : op.extra->multi.parts) {
+      op.lane->shown(part.hash);
       op.lane->cache.pass_read(part.hash);
     }
   }

@@ -33,7 +33,9 @@ std::optional<Session::Step> Session::split_request(const Classified& what, Args
     }
     lanes.push_back(&worker_.lane(node));
   }
-  const bool kept = what.kind == Kind::multi_read && keeps_all(what, args.subspan(1));
+  // With readers its parts would be of different moments of two servers each.
+  const bool kept = what.kind == Kind::multi_read && !worker_.reads_replicas() &&
+                    keeps_all(what, args.subspan(1));
   if (kept && hit_parts(what, args, *cut, lanes)) {
     worker_.count(stats::Counter::commands);
     return Step::next;
@@ -90,6 +92,9 @@ Session::Step Session::ask_all(const Classified& what, Args args, Merge merge) {
 
 Session::Step Session::send_parts(const Classified& what, Split cut,
                                   const std::vector<Lane*>& lanes, bool fills) {
+  if (const Step step = go_to_master(*lanes.front()); step == Step::again) {
+    return step;
+  }
   // All or nothing is sent: a session that stalls asks again.
   for (Lane* lane : lanes) {
     use(*lane);
@@ -145,7 +150,7 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
   count_keys(args);
   op.harmless = what.kind == Kind::read || what.kind == Kind::multi_read;
   op.effects.add(lane_->cache, what.kind, args, keys_, spec_.db);
-  op.effects.begin(lane_->cache);
+  op.effects.begin(*lane_);
   if (op.effects.wide()) {
     op.wide = true;
     coherence_.on_wide_write_sent();

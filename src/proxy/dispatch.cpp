@@ -66,6 +66,11 @@ Session::Step Session::dispatch(const Request& request) {
   if (pinned_) {
     return pinned_request(request, what);
   }
+  if (worker_.reads_replicas()) [[unlikely]] {
+    if (const Step step = pick_server(request, what); step == Step::again) {
+      return step;
+    }
+  }
   if (worker_.denied(what.position, request.args)) {
     worker_.count(stats::Counter::commands);
     return answer_error(worker_.denial(what.command, request.args));
@@ -225,6 +230,9 @@ void Session::send(std::string_view bytes, std::uint64_t id) {
   op.owed = true;
   coherence_.on_owed();
   worker_.count(stats::Counter::l2_requests);
+  if (lane_->master != nullptr) [[unlikely]] {
+    worker_.count(stats::Counter::l2_replica_reads);
+  }
   if (op.repeatable || worker_.clustered()) {
     op.request.assign(bytes);
   }
@@ -236,6 +244,11 @@ void Session::send(std::string_view bytes, std::uint64_t id) {
 
 // To the shared link and back, with what it does to L1.
 Session::Step Session::relay(const Request& request, const Classified& what) {
+  if (lane_->master != nullptr && worker_.clustered()) [[unlikely]] {
+    if (const Step step = leave_replica(); step == Step::again) {
+      return step;
+    }
+  }
   const Traffic traffic = what.route == Route::scripts ? Traffic::scripts : Traffic::commands;
   if (const Step step = link_step(traffic); step == Step::again) {
     return step;
@@ -257,7 +270,7 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
   op.harmless = read;
   op.unknown = what.command == nullptr;
   op.effects.add(lane_->cache, what.kind, request.args, keys_, spec_.db);
-  op.effects.begin(lane_->cache);
+  op.effects.begin(*lane_);
   if (read && what.kind != Kind::read && !may_all()) {
     want_stamps(op, what, request.args);
   }

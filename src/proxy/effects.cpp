@@ -42,9 +42,10 @@ void Effects::add_reads(const Hashes& keys) {
   reads_.insert(reads_.end(), keys.begin(), keys.end());
 }
 
-void Effects::begin(coherence::Cache& cache) {
+void Effects::begin(const Lane& lane) {
   TC_CHECK(!begun_);
   begun_ = true;
+  coherence::Cache& cache = lane.cache;
   if (flush_) {
     cache.flush_begin();
   }
@@ -55,12 +56,14 @@ void Effects::begin(coherence::Cache& cache) {
   }
 }
 
-void Effects::end(coherence::Cache& cache) {
+void Effects::end(const Lane& lane) {
   if (!begun_ || ended_) {
     return;
   }
   ended_ = true;
+  coherence::Cache& cache = lane.cache;
   for (const KeyHash hash : writes_) {
+    lane.shown(hash);
     if (barrier_ == Barrier::around) {
       cache.write_end(hash);
     } else {
@@ -69,15 +72,19 @@ void Effects::end(coherence::Cache& cache) {
   }
   if (!nothing_shown_) {
     for (const KeyHash hash : reads_) {
+      lane.shown(hash);
       cache.pass_read(hash);
     }
+  }
+  if (wide()) {
+    lane.shown_all();
   }
   if (flush_) {
     cache.flush_end();
   }
 }
 
-void Effects::move(coherence::Cache& from, coherence::Cache& to) {
+void Effects::move(const Lane& from, const Lane& to) {
   end(from);
   if (begun_) {
     begun_ = ended_ = false;
@@ -85,12 +92,16 @@ void Effects::move(coherence::Cache& from, coherence::Cache& to) {
   }
 }
 
-void Effects::apply_blind(coherence::Cache& cache) const {
+void Effects::apply_blind(const Lane& lane) const {
   for (const KeyHash hash : writes_) {
-    cache.blocking_write_reply(hash);
+    lane.shown(hash);
+    lane.cache.blocking_write_reply(hash);
+  }
+  if (wide()) {
+    lane.shown_all();
   }
   if (flush_) {
-    cache.flush_begin();
+    lane.cache.flush_begin();
   }
 }
 

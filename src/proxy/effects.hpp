@@ -7,6 +7,7 @@
 
 #include "tiercache/coherence/cache.hpp"
 #include "tiercache/command/command.hpp"
+#include "tiercache/proxy/worker.hpp"
 
 #include <cstdint>
 #include <span>
@@ -73,14 +74,14 @@ class Effects {
   }
 
   // Right before the request is sent.
-  void begin(coherence::Cache& cache);
+  void begin(const Lane& lane);
   // Before the first byte of the reply is passed on, or when it is known that none will come. The
   // second call and later ones do nothing.
-  void end(coherence::Cache& cache);
+  void end(const Lane& lane);
   // The request was refused by one server and goes to another, where `to` has the keys.
-  void move(coherence::Cache& from, coherence::Cache& to);
+  void move(const Lane& from, const Lane& to);
   // For a request that nobody answers: what it changes is told now, and again by Redis's events.
-  void apply_blind(coherence::Cache& cache) const;
+  void apply_blind(const Lane& lane) const;
 
   void clear() noexcept;
 

@@ -151,7 +151,7 @@ bool Session::waits_for_store(const Classified& what, Args args) {
   if (!loads.active() || (effects.writes().empty() && !effects.wide())) {
     return false;
   }
-  effects.apply_blind(lane_->cache);
+  effects.apply_blind(*lane_);
   return loads.must_wait(effects.writes(), effects.wide(), [home = &worker_, me = id_] {
     home->post([home, me] {
       if (Session* session = home->find(me)) {

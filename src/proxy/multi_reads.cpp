@@ -119,7 +119,7 @@ bool Session::may_fill(const Classified& what, Args keys) {
 
 Session::Step Session::multi_read(const Request& request, const Classified& what, Keep keep) {
   const Args keys = request.args.subspan(1);
-  if (lane_->cache.status().view().state != coherence::LinkState::live) {
+  if (unproven_ || behind_ || lane_->cache.status().view().state != coherence::LinkState::live) {
     keep = Keep::no;
   }
   if (keys.size() > kMaxLookedUp || (keep == Keep::no && !loads_any(what, request.args))) {
@@ -309,7 +309,7 @@ void Session::fill_multi(Op& op) {
       const bool nil = resp::read_reply_header(element).number < 0;
       fill.reply = nil ? kNil : element;
       fill.pttl_ms = part.pttl;
-      fill.source = link_of(*op.lane)->next_place().source;
+      op.lane->set_source(fill, link_of(*op.lane)->next_place().source);
       fill.missing = nil && part.pttl == -2;
       // A key of another type is nil for MGET, and an error for GET.
       fill.stored_as = nil && !fill.missing ? command_ids().mget : command_ids().get;
@@ -320,6 +320,7 @@ void Session::fill_multi(Op& op) {
     if (const Loading* loading = op.more().loading.get()) {
       fill.cacheable = fill.cacheable && loading->kept;
     }
+    op.lane->shown(part.hash);
     count_fill(part.space, op.lane->cache.reply(part.hash, part.flight, fill, at, nobody));
   }
 }
@@ -339,6 +340,7 @@ void Session::give_up_multi(Op& op) {
       op.lane->cache.flight_lost(part.hash, part.flight, nobody);
       continue;
     }
+    op.lane->shown(part.hash);
     op.lane->cache.reply(part.hash, part.flight, fill, now(), nobody);
   }
 }

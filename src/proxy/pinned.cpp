@@ -296,7 +296,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   }
   if (!sent.answered) {
     if (!sent.queued) {
-      effects.apply_blind(cache);
+      effects.apply_blind(*lane_);
       flush_local(effects);
     }
     own_->send_raw(pinned_bytes(request, what));
@@ -333,7 +333,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
       op.timed = false;
       op.effects.set_barrier(Effects::Barrier::at_reply);
     }
-    op.effects.begin(cache);
+    op.effects.begin(*lane_);
     if (op.effects.wide()) {
       op.wide = true;
       coherence_.on_wide_write_sent();

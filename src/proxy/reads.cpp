@@ -69,7 +69,7 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   ask.waiter = ticket(queue_.next_id());
 
   const bool all = may_all();
-  const bool may_hit = live && (all || stamped(what, key));
+  const bool may_hit = live && !unproven_ && (all || stamped(what, key));
   const bool may_fill = all || user_->may_pttl(key);
   if (!may_hit && !may_fill) {
     return relay(request, what);
@@ -178,7 +178,7 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what,
     return relay(request, what);
   }
   const std::string_view key = request.args[1];
-  if (!may_all() && !stamped(what, key)) {
+  if (unproven_ || behind_ || (!may_all() && !stamped(what, key))) {
     return relay(request, what);
   }
   coherence::ReadAsk ask;
@@ -261,6 +261,7 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
     } else {
       coherence::Fill fill;
       fill.cacheable = false;
+      op.lane->shown(op.hash);
       op.lane->cache.reply(op.hash, op.flight, fill, worker_.heard_at(), op.waiters);
     }
     if (op.alone) {
@@ -270,20 +271,27 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
   // The last piece ends this operation too.
   const std::string bytes = std::exchange(op.gather, {});
   const std::vector<coherence::Waiter> waiters = op.waiters;
-  tell_waiters(waiters, bytes, News::bytes, last);
+  const bool nil =
+      last && !op.started && op.command == command_ids().get && (bytes == kNil || bytes == "_\r\n");
+  tell_waiters(waiters, nil ? kNil : bytes, nil ? News::nil : News::bytes, last);
 }
 
 void Session::end_flight(std::uint64_t id) {
   Op& op = queue_.at(id);
   const std::string bytes = std::exchange(op.gather, {});
   const Heard heard = hear(op.command, bytes, op.pttl);
+  if (op.lane->master != nullptr && worker_.clustered() && (heard.nil || heard.missing))
+      [[unlikely]] {
+    ask_master_instead(id);
+    return;
+  }
   coherence::Fill fill;
   fill.cacheable = heard.consistent && !op.pttl_bad;
   fill.missing = heard.missing;
   fill.reply = heard.nil ? kNil : std::string_view(bytes);
   fill.pttl_ms = op.pttl;
-  fill.source =
-      link_of(*op.lane)->next_place().source;  // the link it came by: none is left while it owes
+  // The link it came by: none is left while it owes.
+  op.lane->set_source(fill, link_of(*op.lane)->next_place().source);
   const Time at = worker_.heard_at();
   worker_.spaces().limit(fill, op.space, op.hash, at, op.lane->cache.status().view().proof);
   bool loading = false;
@@ -296,6 +304,7 @@ void Session::end_flight(std::uint64_t id) {
   }
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
+  op.lane->shown(op.hash);
   const bool filled = op.lane->cache.reply(op.hash, op.flight, fill, at, waiters);
   if (op.alone) {
     waiters.push_back(ticket(id));

@@ -41,6 +41,10 @@ bool Session::repeats(std::uint64_t id) {
   op.effects.clear();
   op.effects.add_reads(shown);
   op.gather.clear();
+  if (op.lane->master != nullptr) {
+    op.lane = op.lane->master;  // the replica may come back older than what it has shown
+    sent_elsewhere_ = true;
+  }
   op.repeatable = op.foreign = false;
   if (lost_.empty()) {
     lost_until_ = now() + worker_.config().upstream.retry_wait;
@@ -78,7 +82,7 @@ void Session::send_lost_again() {
 
 void Session::send_again(std::uint64_t id) {
   Op& op = queue_.at(id);
-  op.effects.begin(op.lane->cache);
+  op.effects.begin(*op.lane);
   op.reading = op.owed = true;
   for (const KeyHash hash : op.effects.reads()) {
     coherence_.on_read_sent(hash, link_->next_place().seq);

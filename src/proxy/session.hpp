@@ -174,7 +174,7 @@ class Session final : public l2::Consumer {
   void on_op_bytes(std::uint64_t id, std::string_view piece, bool last);
   void on_op_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_op_lost(std::uint64_t id, std::string_view why);
-  std::string lost_text(const Op& op, std::string_view why) const;
+  std::string lost_text(const Op& op, std::string_view why);
   void on_script_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_augmented_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_script(std::uint64_t id);
@@ -214,13 +214,25 @@ class Session final : public l2::Consumer {
   void on_part_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_part(std::uint64_t id, std::string reply);
   void use(Lane& lane);
-  const l2::LinkPtr& link_of(const Lane& lane) const;
+  l2::LinkPtr& parked(const Lane& lane);
+  const l2::LinkPtr& link_of(const Lane& lane);
   void on_cluster_bytes(std::uint64_t id, std::string_view piece, bool last);
   bool redirected(std::uint64_t id, const topology::Redirect& where);
   void tell_redirect(const topology::Redirect& where, topology::NodeIndex from);
   void follow(std::uint64_t id, const topology::Redirect& where, bool waited);
+  void send_elsewhere(std::uint64_t id, Lane& lane, bool asking);
   void leave_node(std::uint64_t id, Lane& to);
   void arrive(Op& op);
+
+  // replicas.cpp
+  Step pick_server(const Request& request, const Classified& what);
+  Step go_to_master(Lane& master);
+  bool reads_kept(const Classified& what, Args args) const;
+  void compare(const Lane& master, Args keys);
+  bool ready(Lane& reader);
+  Step leave_replica();
+  void ask_master_instead(std::uint64_t id);
+
   void read_keys(const Classified& what, Args args);
   void count_keys(Args args);
 
@@ -424,8 +436,8 @@ class Session final : public l2::Consumer {
   std::vector<std::uint16_t> local_spaces_;  // of its keys, after local_keys()
   std::string local_error_;
 
-  // Upstream. spec_.user is user_'s number. Of a Cluster, link_ is that of lane_, links_ has those
-  // of the other lanes, by their index.
+  // Upstream. spec_.user is user_'s number. Where there are several lanes link_ is that of lane_,
+  // links_ has those of the others (parked()).
   coherence::Session coherence_;
   IdentityPtr user_;
   l2::LinkSpec spec_;
@@ -433,6 +445,14 @@ class Session final : public l2::Consumer {
   Traffic traffic_ = Traffic::commands;  // of link_
   l2::LinkPtr link_;
   std::vector<l2::LinkPtr> links_;
+  // Where reads go to replicas: who owes what is under way. Both never do.
+  enum class Server : std::uint8_t { master, replica };
+  Server server_ = Server::master;
+  // Of the request in hand: the replica may not have what was shown of its keys; L1 may not be
+  // looked into.
+  bool behind_ = false;
+  bool unproven_ = false;
+  bool to_master_ = false;       // of the request that is dispatched again: the replica does not do
   topology::SlotMapPtr map_;     // by which the requests under way were sent
   Lane* keyed_lane_ = nullptr;   // where the last one that had a key went
   bool sent_elsewhere_ = false;  // a request under way was: nothing goes behind it

@@ -167,7 +167,7 @@ Session::Step Session::answer_away() {
 void Session::start_reply(Op& op) {
   if (!op.started) {
     op.started = true;
-    op.effects.end(op.lane->cache);
+    op.effects.end(*op.lane);
   }
 }
 
@@ -204,8 +204,9 @@ void Session::on_op_piece(std::uint64_t id, std::string_view piece, bool last) {
     case OpKind::queued:
       if (first && !piece.starts_with("+QUEUED")) {
         // MULTI had been refused: it has run.
-        op.effects.apply_blind(op.lane->cache);
+        op.effects.apply_blind(*op.lane);
         for (const KeyHash hash : op.effects.reads()) {
+          op.lane->shown(hash);
           op.lane->cache.pass_read(hash);
         }
       }
@@ -325,7 +326,7 @@ void Session::on_augmented_piece(std::uint64_t id, std::string_view piece, bool 
   }
 }
 
-std::string Session::lost_text(const Op& op, std::string_view why) const {
+std::string Session::lost_text(const Op& op, std::string_view why) {
   const l2::Link* link = pinned_ ? own_.get() : link_of(*op.lane).get();
   // A link that never greeted has sent nothing.
   const bool sent = link != nullptr && link->next_place().source != 0;
@@ -337,7 +338,7 @@ std::string Session::lost_text(const Op& op, std::string_view why) const {
 
 void Session::on_op_lost(std::uint64_t id, std::string_view why) {
   Op& op = queue_.at(id);
-  op.effects.end(op.lane->cache);
+  op.effects.end(*op.lane);
   if (op.kind != OpKind::trial && login_lost(why)) {
     doom();
   }

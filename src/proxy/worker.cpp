@@ -133,6 +133,28 @@ void Worker::add_lane(MakeLinks make_links, MakeGate make_gate, coherence::Cache
   });
 }
 
+void Worker::add_reader(topology::NodeIndex index, MakeLinks make_links,
+                        coherence::CatchUp& catch_up) {
+  post([this, index, make_links = std::move(make_links), &catch_up] {
+    Lane& master = lane(index);
+    auto links = make_links(*this);
+    const Lane reader{index, *links, master.fences, master.cache, nullptr, nullptr, &master};
+    readers_.push_back(std::unique_ptr<OwnLane>(new OwnLane{std::move(links), nullptr, reader}));
+    master.catch_up = &catch_up;
+    master.reader = &readers_.back()->lane;
+  });
+}
+
+void Worker::connect(topology::NodeIndex index, std::uint64_t user) {
+  post([this, spec = l2::LinkSpec{0, resp::Version::resp2, user}, index] {
+    const Lane& lane = this->lane(index);
+    lane.links.shared(spec);
+    if (lane.reader != nullptr) {
+      lane.reader->links.shared(spec);
+    }
+  });
+}
+
 void Worker::set_slot_map(topology::SlotMapPtr map) {
   post([this, map = std::move(map)] {
     slot_map_ = map;
@@ -395,8 +417,10 @@ void Worker::tick() {
     return std::ranges::binary_search(users, user);
   };
   links().drop_users(in_use);
-  for (const auto& own : lanes_) {
-    own->links->drop_users(in_use);
+  for (const auto* lanes : {&lanes_, &readers_}) {
+    for (const auto& own : *lanes) {
+      own->links->drop_users(in_use);
+    }
   }
   for (AwaitsMap& wait : await_map_) {
     wait.ticks++;

@@ -1,5 +1,7 @@
 #include "cluster_nodes.hpp"
 
+#include "lanes.hpp"
+#include "reader.hpp"
 #include "settings.hpp"
 
 #include <random>
@@ -23,6 +25,7 @@ struct ClusterNodes::OwnNode {
   l2::Fences fences;
   const l2::UpstreamPtr upstream;
   std::unique_ptr<l2::Events> events;
+  std::unique_ptr<Reader> reader;
   std::unique_ptr<observe::Auditor> auditor;
 };
 
@@ -91,6 +94,9 @@ void ClusterNodes::start(l2::ClusterTopology& topology) {
 void ClusterNodes::stop() {
   stopped_ = true;
   for (const auto& node : nodes_) {
+    if (node->reader) {
+      node->reader->stop();
+    }
     node->events->stop();
   }
 }
@@ -189,19 +195,19 @@ void ClusterNodes::add() {
       cache_config(*config, parts_.shards, parts_.cache_seed), node_name(index)));
   OwnNode& node = *nodes_.back();
   watch(*node.upstream);
+  node.reader = Reader::make(
+      {parts_.control, parts_.hub, *config, parts_.password, node.upstream, parts_.random});
   l2::EventsListeners listeners;
   listeners.on_server_known = [this, index](const std::string&, const std::string&) {
     for (proxy::Worker* worker : parts_.hub.workers) {
-      worker->post([worker, index, user = parts_.hub.identities.anonymous()->id()] {
-        worker->lane(static_cast<topology::NodeIndex>(index))
-            .links.shared({0, resp::Version::resp2, user});
-      });
+      worker->connect(static_cast<topology::NodeIndex>(index),
+                      parts_.hub.identities.anonymous()->id());
     }
   };
   node.events =
       l2::make_events(parts_.control, node.cache, node.fences,
-                      events_config(*config, node.upstream, parts_.password,
-                                    fmt::format("{:016x}", parts_.random())),
+                      events_config(*config, node.reader ? node.reader->upstream() : node.upstream,
+                                    parts_.password, fmt::format("{:016x}", parts_.random())),
                       std::move(listeners),
                       [engine = std::mt19937_64(parts_.random())]() mutable { return engine(); });
   node.auditor = std::make_unique<observe::Auditor>(
@@ -211,25 +217,23 @@ void ClusterNodes::add() {
   const l2::LinksConfig links = links_config(*config, node.upstream, parts_.password);
   for (proxy::Worker* worker : parts_.hub.workers) {
     worker->add_lane(
-        [links, seed = parts_.random()](proxy::Worker& mine) {
-          l2::LinksConfig own = links;
-          own.before_input = [&mine] {
-            mine.begin_input();
-          };
-          own.after_input = [&mine] {
-            mine.end_input();
-          };
-          return l2::make_links(mine.io(), own,
-                                [engine = std::mt19937_64(seed)]() mutable { return engine(); });
-        },
+        make_links(links, parts_.random()),
         [&node, limit = config->coherence.hold_limit](proxy::Worker& mine) {
           return l2::make_fence_gate(mine.io(), node.fences, node.cache.status(), limit);
         },
         node.cache);
   }
-  parts_.hub.add_node({node.upstream, node.cache, node.fences, *node.events});
+  const proxy::Node::Reader* reads = nullptr;
+  if (node.reader) {
+    reads = node.reader->watch(node.cache.status(), node.fences, *node.events);
+    node.reader->add_lanes(static_cast<topology::NodeIndex>(index));
+  }
+  parts_.hub.add_node({node.upstream, node.cache, node.fences, *node.events, reads});
   parts_.settings.share_out();
   node.events->start();
+  if (node.reader) {
+    node.reader->start();
+  }
 }
 
 // As with Sentinel: L1 is emptied before any link can reach the new server, the event link goes
@@ -239,6 +243,10 @@ void ClusterNodes::move(std::size_t index, const std::optional<config::Endpoint>
   const std::string why = endpoint ? "the master is " + config::to_string(*endpoint)
                                    : std::string("no master is there any more");
   spdlog::info("cluster: {}: {}", node_name(index), why);
+  if (node.reader != nullptr) {
+    node.upstream->move_to(endpoint, [] {});  // its event link is elsewhere
+    return;
+  }
   node.events.relocate(why);
   node.upstream->move_to(endpoint, [weak = std::weak_ptr(self_), &control = parts_.control,
                                     &events = node.events, endpoint, why] {

@@ -4,6 +4,8 @@
 #include "io_thread.hpp"
 #include "logging.hpp"
 #include "process.hpp"
+#include "reader.hpp"
+#include "reload.hpp"
 #include "settings.hpp"
 
 #include "tiercache/admin/admin.hpp"
@@ -90,6 +92,7 @@ class Server::Impl {
   coherence::Cache cache_;
   admin::LiveSettings settings_;
   std::unique_ptr<ClusterNodes> cluster_;  // null: there is one server
+  std::unique_ptr<Reader> reader_;         // null: reads go to the master
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<l2::Events> events_;
   std::unique_ptr<l2::Topology> topology_;
@@ -131,6 +134,9 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
                          *topology_, settings_, *warmup_, *warmups_, *invalidator_, *feeds_,
                          std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
+  if (reader_) {
+    reader_->add_lanes(0);
+  }
   if (cluster_) {
     cluster_->start(static_cast<l2::ClusterTopology&>(*topology_));
   }
@@ -175,6 +181,9 @@ void Server::Impl::make_threads(const std::string& password) {
 }
 
 void Server::Impl::make_events(const std::string& password) {
+  reader_ = Reader::make({control_, hub_, *settings_.get(), password, upstream_, [this] {
+                            return random();
+                          }});
   l2::EventsListeners listeners;
   listeners.on_server_known = [this](const std::string& redis_version, const std::string&) {
     if (!redis_version.empty()) {
@@ -187,9 +196,11 @@ void Server::Impl::make_events(const std::string& password) {
   };
   events_ = l2::make_events(
       control_, cache_, fences_,
-      events_config(*settings_.get(), upstream_, password, fmt::format("{:016x}", random())),
+      events_config(*settings_.get(), reader_ ? reader_->upstream() : upstream_, password,
+                    fmt::format("{:016x}", random())),
       std::move(listeners), [engine = std::mt19937_64(random())]() mutable { return engine(); });
-  hub_.add_node({upstream_, cache_, fences_, *events_});
+  hub_.add_node({upstream_, cache_, fences_, *events_,
+                 reader_ ? reader_->watch(cache_.status(), fences_, *events_) : nullptr});
   const config::Config& config = *settings_.get();
   if (!config.upstream.nodes.empty()) {
     cluster_ = std::make_unique<ClusterNodes>(ClusterParts{
@@ -227,16 +238,18 @@ void Server::Impl::make_topology(const std::string& password) {
     return;
   }
   topology_ = l2::make_sentinel(control_, upstream_, sentinel_config(*config, password, random()),
-                                [this](const std::string& why) { events_->relocate(why); });
+                                [this](const std::string& why) {
+                                  if (!reader_) {
+                                    events_->relocate(why);
+                                  }
+                                });
 }
 
 // Ready before the first client is: a read sent on a link that does not know yet whom it reaches
 // cannot fill L1.
 void Server::Impl::connect_links() {
   for (proxy::Worker* worker : hub_.workers) {
-    worker->post([worker, user = hub_.identities.anonymous()->id()] {
-      worker->links().shared({0, resp::Version::resp2, user});
-    });
+    worker->connect(0, hub_.identities.anonymous()->id());
   }
 }
 
@@ -296,6 +309,9 @@ Status Server::Impl::run() {
   connect_links();
   topology_->start();
   events_->start();
+  if (reader_) {
+    reader_->start();
+  }
   user_watch_->start();
   feeds_->start();
   auditor_->set_rate(settings_.get()->coherence.audit_per_s);
@@ -307,6 +323,9 @@ Status Server::Impl::run() {
   const auto guard = asio::make_work_guard(control_);
   control_.run();
   topology_->stop();
+  if (reader_) {
+    reader_->stop();
+  }
   events_->stop();
   if (cluster_) {
     cluster_->stop();
@@ -380,33 +399,9 @@ void Server::Impl::on_signal(int signal) {
 }
 
 void Server::Impl::reload() {
-  auto loaded = load_config(options_);
-  if (!loaded) {
-    spdlog::error("the configuration stays as it was:\n{}", loaded.error().detail);
-    return;
+  if (auto next = reload_config(options_, *settings_.get())) {
+    settings_.apply(std::make_shared<const config::Config>(std::move(*next)));
   }
-  const admin::ConfigPtr before = settings_.get();
-  config::Config next = std::move(loaded).value();
-  std::string changed;
-  for (const config::Change& change : config::changed_keys(*before, next)) {
-    if (change.reload == config::Reload::at_start) {
-      spdlog::warn("{} has changed; it takes effect at the next start", change.key);
-      config::take_back(next, change, *before);
-    } else {
-      changed.append(changed.empty() ? "" : ", ").append(change.key);
-    }
-  }
-  // A pair that the file changes together may not fit if one half has to wait.
-  if (Status status = config::validate(next); !status) {
-    spdlog::error("the configuration stays as it was:\n{}", status.error().detail);
-    return;
-  }
-  if (changed.empty()) {
-    spdlog::info("configuration read again: nothing changes");
-    return;
-  }
-  settings_.apply(std::make_shared<const config::Config>(std::move(next)));
-  spdlog::info("configuration read again: {} changed", changed);
 }
 
 void Server::Impl::begin_stop(int signal) {

@@ -113,6 +113,20 @@ l2::LinksConfig links_config(const config::Config& config, l2::UpstreamPtr upstr
   return links;
 }
 
+l2::ReplicaWatchConfig replica_watch_config(const config::Config& config,
+                                            const std::string& password, l2::UpstreamPtr master,
+                                            l2::UpstreamPtr reader, std::uint64_t seed) {
+  l2::ReplicaWatchConfig watch;
+  watch.master = std::move(master);
+  watch.reader = std::move(reader);
+  watch.user = config.upstream.user;
+  watch.password = password;
+  watch.connect_timeout = config.upstream.connect_timeout;
+  watch.hold_limit = config.coherence.hold_limit;
+  watch.seed = seed;
+  return watch;
+}
+
 l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr upstream,
                                const std::string& password, std::string proxy_id) {
   l2::EventsConfig events;
@@ -126,9 +140,10 @@ l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr ups
   events.backoff_max = config.upstream.reconnect_max;
   events.link.heartbeat = config.coherence.heartbeat;
   events.link.max_staleness = config.coherence.max_staleness;
-  // A key of ours has one slot, which only one of the servers takes, and not for ever. They are
-  // polled instead.
-  events.link.canary = config.coherence.canary && config.upstream.nodes.empty();
+  // A key of ours has one slot, which only one of the servers takes, and not for ever; a replica
+  // takes none. They are polled instead.
+  events.link.canary = config.coherence.canary && config.upstream.nodes.empty() &&
+                       config.upstream.read_from == config::ReadFrom::master;
   events.link.canary_interval = config.coherence.canary_interval;
   events.manage_notifications = config.coherence.manage_notifications;
   events.canary_prefix = config.coherence.canary_prefix;

@@ -5,6 +5,7 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/links.hpp"
+#include "tiercache/l2/replica_watch.hpp"
 #include "tiercache/l2/topology.hpp"
 
 #include <cstdint>
@@ -30,6 +31,9 @@ l2::SentinelTopologyConfig sentinel_config(const config::Config& config,
                                            const std::string& password, std::uint64_t seed);
 l2::ClusterTopologyConfig cluster_config(const config::Config& config, const std::string& password,
                                          std::uint64_t seed);
+l2::ReplicaWatchConfig replica_watch_config(const config::Config& config,
+                                            const std::string& password, l2::UpstreamPtr master,
+                                            l2::UpstreamPtr reader, std::uint64_t seed);
 // Of a Cluster, for people.
 std::string node_name(std::size_t index);
 // For proxy::Hub.

@@ -18,6 +18,7 @@ constexpr std::array<CounterName, kCounters> kCounterNames = {{
     {Counter::l2_redirects, "l2_redirects"},
     {Counter::l2_retries, "l2_retries"},
     {Counter::l2_retries_refused, "l2_retries_refused"},
+    {Counter::l2_replica_reads, "l2_replica_reads"},
     {Counter::fence_waits, "fence_waits"},
     {Counter::held_replies, "held_replies"},
     {Counter::clients_accepted, "clients_accepted"},

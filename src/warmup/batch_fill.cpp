@@ -148,12 +148,14 @@ void BatchFill::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
 
 void BatchFill::end_read(Read& read) {
   coherence::Fill fill;
-  fill.cacheable = read.gather.usable();
+  // A replica of a Cluster may lack a key that is on its way to another node.
+  const bool moving = worker_.clustered() && lane_.master != nullptr && read.gather.missing();
+  fill.cacheable = read.gather.usable() && !moving;
   if (fill.cacheable) {
     fill.reply = read.gather.reply();
     fill.missing = read.gather.missing();
     fill.pttl_ms = read.gather.pttl_ms();
-    fill.source = link_->next_place().source;
+    lane_.set_source(fill, link_->next_place().source);
   }
   const Time at = now();
   worker_.spaces().limit(fill, read.space, read.hash, at, lane_.cache.status().view().proof);

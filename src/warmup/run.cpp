@@ -164,7 +164,7 @@ void Run::send(std::size_t node, std::vector<std::string> keys) {
   worker.post([&worker, node, db = job_.db, keys = std::move(keys), stop = stop_flag_,
                report = std::move(report)]() mutable {
     const boost::intrusive_ptr<BatchFill> batch(
-        new BatchFill(worker, worker.lane(static_cast<topology::NodeIndex>(node)), db,
+        new BatchFill(worker, worker.filling_lane(static_cast<topology::NodeIndex>(node)), db,
                       std::move(keys), std::move(stop), std::move(report)));
     batch->go_on();
   });

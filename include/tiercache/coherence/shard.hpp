@@ -90,6 +90,9 @@ struct Fill {
   bool missing = false;   // the reply says that the key does not exist
   std::int64_t pttl_ms = -1;
   std::uint64_t source = 0;  // the server process that sent them (LinkStatus::source)
+  // It comes from a server that is ahead of the one whose events we hear (coherence/catch_up.hpp):
+  // no PING proves anything of it and what others bring, so it is kept alone or not at all.
+  bool sole = false;
   // The command whose variant it becomes; kAsAsked: the one the flight was started with. A nil of
   // MGET says less than a nil of GET, and which it is shows only with the reply.
   static constexpr std::uint16_t kAsAsked = 0xffff;

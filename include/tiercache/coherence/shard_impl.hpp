@@ -188,6 +188,9 @@ bool BasicShard<R>::may_commit(KeyHash hash, const Flight& flight, const Fill& f
   if (R.same_source && fill.source != view.source) {
     return false;  // another server process than the one whose events we hear
   }
+  if (fill.sole && flight.fenced) {
+    return false;  // what another link has shown since may be newer
+  }
   // The key came or went between the read and its PTTL.
   return !R.pttl_agrees || fill.missing == (fill.pttl_ms == -2);
 }
@@ -263,7 +266,11 @@ bool BasicShard<R>::on_reply(KeyHash hash, FlightId id, const Fill& fill, const 
     note(Transition::refused, hash, view, now);
     return false;
   }
-  fence_others(hash, flight, view, now);
+  if (fill.sole) {
+    advance(hash);
+  } else {
+    fence_others(hash, flight, view, now);
+  }
   commit(hash, flight, fill, view, now);
   note(Transition::committed, hash, view, now);
   return true;

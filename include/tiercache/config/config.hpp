@@ -28,6 +28,7 @@ enum class Tiers { l1_l2, l2, l1, l1_l2_l3 };
 enum class SourceError { error, absent };
 enum class WarmupStrategy { scan, keys, query };
 enum class Auth { upstream, proxy };
+enum class ReadFrom { master, replica };
 enum class LogLevel { trace, debug, info, warn, error, off };
 
 struct Listen {
@@ -64,6 +65,8 @@ struct Upstream {
   std::uint32_t max_connections = 8000;
   std::uint32_t retry_percent = 20;
   milliseconds retry_wait{1000};
+  ReadFrom read_from = ReadFrom::master;
+  milliseconds max_replica_lag{1000};
 
   bool operator==(const Upstream&) const = default;
 };

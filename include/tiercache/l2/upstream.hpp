@@ -28,6 +28,7 @@ class Upstream {
   enum class Expect : std::uint8_t {
     any,     // whatever answers, master or replica: the operator has named it
     master,  // it must be one: a connection to anything else is refused
+    reader,  // either, of a Cluster: reads go there, and a replica is told so (READONLY)
   };
 
   // A pool of links.

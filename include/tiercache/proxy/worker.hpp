@@ -8,11 +8,13 @@
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/base/time.hpp"
 #include "tiercache/coherence/cache.hpp"
+#include "tiercache/coherence/catch_up.hpp"
 #include "tiercache/command/table.hpp"
 #include "tiercache/config/config.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/link.hpp"
+#include "tiercache/l2/replica_watch.hpp"
 #include "tiercache/l2/upstream.hpp"
 #include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
@@ -56,14 +58,48 @@ struct Node {
   coherence::Cache& cache;
   l2::Fences& fences;
   l2::Events& events;
+  // Where reads go to a replica, and the event link with them; null: they do not.
+  struct Reader {
+    const l2::Upstream& upstream;
+    const coherence::CatchUp& catch_up;
+    const l2::ReplicaWatch& watch;
+  };
+  const Reader* reader = nullptr;
 };
 
-// One thread's way to a node.
+// One thread's way to a node; where reads go to a replica there is another lane for these, to the
+// same L1.
 struct Lane {
   topology::NodeIndex index;
   l2::Links& links;
   l2::FenceGate& fences;
   coherence::Cache& cache;
+  // Of a master that has a reader.
+  Lane* reader = nullptr;
+  coherence::CatchUp* catch_up = nullptr;
+  // Of a reader.
+  Lane* master = nullptr;
+
+  // Whom a reply that L1 is to keep comes from, as the shard has to see it: `link_source` is the
+  // process that the link reaches.
+  void set_source(coherence::Fill& fill, std::uint64_t link_source) const noexcept {
+    fill.source = link_source;
+    if (catch_up != nullptr) [[unlikely]] {
+      fill.sole = true;
+      fill.source = link_source == catch_up->master_source() ? cache.status().view().source : 0;
+    }
+  }
+  // Before what it answers is passed on.
+  void shown(KeyHash hash) const noexcept {
+    if (catch_up != nullptr) [[unlikely]] {
+      catch_up->shown(hash);
+    }
+  }
+  void shown_all() const noexcept {
+    if (catch_up != nullptr) [[unlikely]] {
+      catch_up->shown_all();
+    }
+  }
 };
 
 // What all workers share. Owned by the server room; outlives them.
@@ -151,6 +187,11 @@ class Worker {
   using MakeLinks = std::function<std::unique_ptr<l2::Links>(Worker& worker)>;
   using MakeGate = std::function<std::unique_ptr<l2::FenceGate>(Worker& worker)>;
   void add_lane(MakeLinks make_links, MakeGate make_gate, coherence::Cache& cache);
+  // Any thread, before the first client: reads of that node go to a replica. The node has been
+  // added before.
+  void add_reader(topology::NodeIndex index, MakeLinks make_links, coherence::CatchUp& catch_up);
+  // Any thread: connects what everybody will use, as this user.
+  void connect(topology::NodeIndex index, std::uint64_t user);
   // Any thread: from here on the session asks the map where a key is. Each node that it names has
   // been added before.
   void set_slot_map(topology::SlotMapPtr map);
@@ -219,10 +260,18 @@ class Worker {
   Lane& lane(topology::NodeIndex index) noexcept {
     return index == 0 ? home_ : lanes_[index - 1U]->lane;
   }
+  // The lane by which that node's L1 is filled.
+  Lane& filling_lane(topology::NodeIndex index) noexcept {
+    Lane& its = lane(index);
+    return its.reader == nullptr ? its : *its.reader;
+  }
   // Where a server of node `from` has sent a request; null: nobody knows of a node there.
   Lane* lane_at(const topology::Redirect& redirect, topology::NodeIndex from) noexcept;
   bool clustered() const noexcept {
     return slot_map_ != nullptr;
+  }
+  bool reads_replicas() const noexcept {
+    return !readers_.empty();
   }
   const topology::SlotMapPtr& slot_map() const noexcept {
     return slot_map_;
@@ -305,7 +354,7 @@ class Worker {
 
   struct OwnLane {
     std::unique_ptr<l2::Links> links;
-    std::unique_ptr<l2::FenceGate> fences;
+    std::unique_ptr<l2::FenceGate> fences;  // a reader's are its master's
     Lane lane;
   };
   struct AwaitsMap {
@@ -317,6 +366,7 @@ class Worker {
   WorkerParts parts_;
   Lane home_;
   std::vector<std::unique_ptr<OwnLane>> lanes_;  // from index 1
+  std::vector<std::unique_ptr<OwnLane>> readers_;
   topology::SlotMapPtr slot_map_;
   std::vector<AwaitsMap> await_map_;
   std::vector<boost::intrusive_ptr<Session>> await_link_;

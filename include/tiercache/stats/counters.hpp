@@ -36,6 +36,7 @@ enum class Counter : std::uint8_t {
   l2_redirects,
   l2_retries,
   l2_retries_refused,
+  l2_replica_reads,
   fence_waits,
   held_replies,
   clients_accepted,
