@@ -93,7 +93,7 @@ class Watch final : public std::enable_shared_from_this<Watch>, private Control:
   std::uint64_t master_source_ = 0;
   std::string history_;
   // Of a round; answers to an earlier one are ignored.
-  enum class Phase : std::uint8_t { resting, master, replica, events };
+  enum class Phase : std::uint8_t { greeting, resting, master, replica, events };
   Phase phase_ = Phase::resting;
   bool looking_ = false;  // at the replica
   std::uint64_t round_ = 0;
@@ -133,6 +133,8 @@ void Watch::tick() {
     return;
   }
   switch (phase_) {
+    case Phase::greeting:
+      break;  // the connection has a limit
     case Phase::resting:
       ask_master();
       break;
@@ -158,6 +160,7 @@ void Watch::tick() {
 
 void Watch::connect(const config::Endpoint& master) {
   end_round();
+  phase_ = Phase::greeting;
   master_at_ = master;
   control_ = std::make_shared<Control>(io_, master, static_cast<Control::User&>(*this));
   control_->start(config_.connect_timeout);
@@ -208,6 +211,7 @@ void Watch::on_server(const Reply& reply) {
     return;
   }
   control_->ready();
+  choice_.on_master_found(now());
   ask_master();
 }
 

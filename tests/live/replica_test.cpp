@@ -204,7 +204,7 @@ TEST_CASE("with Sentinel: the replica that is read from becomes the master") {
     const std::string from = reads_from();
     return !from.empty() && from != SentinelWorld::address(world.named_master());
   };
-  CHECK(eventually(from_a_replica));
+  CHECK_MESSAGE(eventually(from_a_replica), proxy.log());
   FailoverLoad load(proxy.port());
   REQUIRE(goes_on(load));
   for (int round = 0; round < 2; round++) {
@@ -215,7 +215,7 @@ TEST_CASE("with Sentinel: the replica that is read from becomes the master") {
     load.disaster();
     REQUIRE(eventually([&] { return load.tally().writes_again; }));
     REQUIRE(goes_on(load));
-    CHECK(eventually(from_a_replica));
+    CHECK_MESSAGE(eventually(from_a_replica), proxy.log());
     const std::int64_t before = proxy.stat("l2_replica_reads");
     CHECK(eventually([&] { return proxy.stat("l2_replica_reads") > before; }));
     world.servers[master]->start();

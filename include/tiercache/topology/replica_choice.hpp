@@ -2,9 +2,10 @@
 // thread, which hands in what the master says of its replicas at each poll.
 //
 // A replica is kept as long as the master has it online and it catches up, since another one means
-// an empty L1. One that has not caught up for kPatience is given up and left alone for kAvoid. If
-// there is none, it is the master itself; a replica that comes is taken kSettle after that at the
-// earliest. Among several it is any one, so that many proxies spread.
+// an empty L1. One that has not caught up for kPatience, although the master answered, is given up
+// and left alone for kAvoid. If there is none, it is the master itself; a replica that comes is
+// taken kSettle after that at the earliest. Among several it is any one, so that many proxies
+// spread.
 #pragma once
 
 #include "tiercache/base/split_mix.hpp"
@@ -40,6 +41,10 @@ class ReplicaChoice {
                           Time now);
   // The one that was chosen last has all that its master had.
   void on_caught_up(Time now) noexcept {
+    good_at_ = now;
+  }
+  // The master answers, for the first time or again: without it nobody could catch up.
+  void on_master_found(Time now) noexcept {
     good_at_ = now;
   }
 

@@ -65,6 +65,15 @@ TEST_CASE("one that does not catch up is left alone for a while") {
   CHECK(choice.choose(kMaster, online({2}), late + ReplicaChoice::kAvoid) == server(2));
 }
 
+TEST_CASE("while the master was away nobody could catch up") {
+  ReplicaChoice choice(1);
+  CHECK(choice.choose(kMaster, online({2}), kNow) == server(2));
+  const Time back = kNow + 60s;
+  choice.on_master_found(back);
+  CHECK(choice.choose(server(3), online({2}), back) == server(2));
+  CHECK(choice.choose(server(3), online({2}), back + ReplicaChoice::kPatience + 1ms) == server(3));
+}
+
 TEST_CASE("a replica that becomes the master is not counted as its own replica") {
   ReplicaChoice choice(1);
   CHECK(choice.choose(kMaster, online({2}), kNow) == server(2));
