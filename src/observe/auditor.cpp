@@ -78,6 +78,7 @@ class Auditor::Impl final : public l2::Fences::Listener, public std::enable_shar
   void tick();
   void start_one();
   AuditPtr draw(const View& view);
+  bool known_to_redis(const Audit& audit) const;
   void on_answer(const AuditPtr& audit, const Result<l2::Reply>& reply);
   void look_at_due();
   // Whether it had come to an outcome.
@@ -197,11 +198,18 @@ Auditor::Impl::AuditPtr Auditor::Impl::draw(const View& view) {
                                             .args = std::string(chosen->args()),
                                             .pin = store.pin(chosen)});
     });
-    if (audit) {
+    if (audit && known_to_redis(*audit)) {
       return audit;
     }
   }
   return nullptr;
+}
+
+// The server that is asked has all that the entry can show.
+bool Auditor::Impl::known_to_redis(const Audit& audit) const {
+  return parts_.catch_up == nullptr ||
+         (parts_.catch_up->fresh(now(), Duration::max()) &&
+          !parts_.catch_up->behind(parts_.cache.hash(audit.db, audit.key)));
 }
 
 void Auditor::Impl::on_answer(const AuditPtr& audit, const Result<l2::Reply>& reply) {

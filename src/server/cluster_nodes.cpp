@@ -121,19 +121,15 @@ void ClusterNodes::on_servers(const topology::ClusterServers& servers) {
   }
 }
 
-// A node's event link tells of the keys that it serves, and of those only.
+// A node's event link tells of the keys that it serves, and of those only. Servers that are new are
+// connected to at once; one that others route to is left when they have the new map.
 void ClusterNodes::take_up() {
-  const auto before = std::exchange(map_, std::exchange(ahead_, nullptr));
+  before_ = std::exchange(map_, std::exchange(ahead_, nullptr));
   const auto moves = std::make_shared<const topology::SlotMoves>(std::exchange(moves_, {}));
   while (parts_.hub.nodes().size() < map_->nodes.size()) {
     add();
   }
-  for (std::size_t i = 0; i < map_->nodes.size(); i++) {
-    const auto was = i < before->nodes.size() ? before->nodes[i] : std::nullopt;
-    if (was != map_->nodes[i]) {
-      move(i, map_->nodes[i]);
-    }
-  }
+  move_nodes([](const auto& was) { return !was; });
   walked_.clear();
   std::vector<invalidation::L1Walk::Part> parts;
   const std::vector<proxy::Node> nodes = parts_.hub.nodes();
@@ -181,7 +177,18 @@ void ClusterNodes::walk() {
   }
 }
 
+void ClusterNodes::move_nodes(
+    const std::function<bool(const std::optional<config::Endpoint>& was)>& which) {
+  for (std::size_t i = 0; i < map_->nodes.size(); i++) {
+    const auto was = i < before_->nodes.size() ? before_->nodes[i] : std::nullopt;
+    if (was != map_->nodes[i] && which(was)) {
+      move(i, map_->nodes[i]);
+    }
+  }
+}
+
 void ClusterNodes::publish() {
+  move_nodes([](const auto& was) { return was.has_value(); });
   parts_.hub.set_slot_map(map_);
   for (proxy::Worker* worker : parts_.hub.workers) {
     worker->set_slot_map(map_);
@@ -210,9 +217,9 @@ void ClusterNodes::add() {
                                     parts_.password, fmt::format("{:016x}", parts_.random())),
                       std::move(listeners),
                       [engine = std::mt19937_64(parts_.random())]() mutable { return engine(); });
-  node.auditor = std::make_unique<observe::Auditor>(
-      observe::AuditorParts{parts_.control, node.cache, *node.events, node.fences,
-                            parts_.registry.add_thread(), parts_.random()});
+  node.auditor = std::make_unique<observe::Auditor>(observe::AuditorParts{
+      parts_.control, node.cache, *node.events, node.fences, parts_.registry.add_thread(),
+      parts_.random(), node.reader ? &node.reader->catch_up() : nullptr});
   node.auditor->set_rate(audit_rate_);
   const l2::LinksConfig links = links_config(*config, node.upstream, parts_.password);
   for (proxy::Worker* worker : parts_.hub.workers) {

@@ -68,6 +68,8 @@ class ClusterNodes {
   void take_up();
   void walk();
   void publish();
+  // Those whose server is another on the new map, if `which` says so of the one before.
+  void move_nodes(const std::function<bool(const std::optional<config::Endpoint>& was)>& which);
   void move(std::size_t index, const std::optional<config::Endpoint>& endpoint);
   void watch(l2::Upstream& upstream);
   void hint(const std::optional<config::Endpoint>& who);
@@ -77,8 +79,9 @@ class ClusterNodes {
 
   ClusterParts parts_;
   l2::ClusterTopology* topology_ = nullptr;
-  // By which servers have been moved to; the workers have it when the walk is done.
+  // What the workers get when the walk is done, and have got before.
   topology::SlotMapPtr map_ = std::make_shared<const topology::SlotMap>();
+  topology::SlotMapPtr before_ = map_;
   // What is known beyond it, and waits for the walk; null: nothing.
   topology::SlotMapPtr ahead_;
   topology::SlotMoves moves_;  // from map_ to ahead_, over all in between

@@ -41,6 +41,9 @@ class Reader {
   const l2::UpstreamPtr& upstream() const noexcept {
     return upstream_;
   }
+  const coherence::CatchUp& catch_up() const noexcept {
+    return catch_up_;
+  }
   // Once the node's event link is made, which connects to upstream(). For proxy::Node.
   const proxy::Node::Reader* watch(coherence::LinkStatus& status, l2::Fences& fences,
                                    l2::Events& events);

@@ -128,7 +128,8 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
   invalidator_ = std::make_unique<invalidation::Invalidator>(control_, hub_, config);
   feeds_ = std::make_unique<invalidation::Feeds>(control_, *invalidator_, hub_, config);
   auditor_ = std::make_unique<observe::Auditor>(
-      observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random()});
+      observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random(),
+                            reader_ ? &reader_->catch_up() : nullptr});
   extensions_ =
       admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
                          *topology_, settings_, *warmup_, *warmups_, *invalidator_, *feeds_,

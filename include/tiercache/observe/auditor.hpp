@@ -16,6 +16,7 @@
 #pragma once
 
 #include "tiercache/coherence/cache.hpp"
+#include "tiercache/coherence/catch_up.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/stats/counters.hpp"
@@ -35,6 +36,8 @@ struct AuditorParts {
   l2::Fences& fences;
   stats::Counters& counters;  // of the control thread
   std::uint64_t seed = 0;     // which entries are drawn
+  // Where reads go to a replica: entries that it is behind of are not drawn. Null: they do not.
+  const coherence::CatchUp* catch_up = nullptr;
 };
 
 class Auditor {
