@@ -120,7 +120,7 @@ void Cluster::end(bool found, Time now) {
     due_ = now + config_.poll;
   } else {
     doubt(now);
-    due_ = now + backoff_.next(random());
+    due_ = now + backoff_.next(random_());
   }
   if (hinted_) {
     due_ = std::min(due_, std::max(now, began_ + kMinPause));
@@ -179,15 +179,6 @@ void Cluster::on_failed(std::uint64_t number, const std::string& why, Time now,
   }
   why_not_ = why;
   ask_next(now, actions);
-}
-
-// SplitMix64.
-std::uint64_t Cluster::random() {
-  random_ += 0x9e3779b97f4a7c15U;
-  std::uint64_t mixed = random_;
-  mixed = (mixed ^ mixed >> 30U) * 0xbf58476d1ce4e5b9U;
-  mixed = (mixed ^ mixed >> 27U) * 0x94d049bb133111ebU;
-  return mixed ^ mixed >> 31U;
 }
 
 }  // namespace tiercache::topology

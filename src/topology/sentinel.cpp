@@ -89,7 +89,7 @@ void Sentinel::end(bool found, Time now) {
     due_ = now + config_.poll;
   } else {
     doubt(now);
-    due_ = now + backoff_.next(random());
+    due_ = now + backoff_.next(random_());
   }
   if (hinted_) {
     due_ = std::min(due_, std::max(now, began_ + kMinPause));
@@ -214,15 +214,6 @@ void Sentinel::learn(const SentinelAnswer& answer, const Endpoint& from) {
 SentinelSeen* Sentinel::seen(const Endpoint& endpoint) {
   const auto found = find(sentinels_, endpoint);
   return found == sentinels_.end() ? nullptr : &*found;
-}
-
-// SplitMix64.
-std::uint64_t Sentinel::random() {
-  random_ += 0x9e3779b97f4a7c15U;
-  std::uint64_t mixed = random_;
-  mixed = (mixed ^ mixed >> 30U) * 0xbf58476d1ce4e5b9U;
-  mixed = (mixed ^ mixed >> 27U) * 0x94d049bb133111ebU;
-  return mixed ^ mixed >> 31U;
 }
 
 }  // namespace tiercache::topology

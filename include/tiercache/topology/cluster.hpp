@@ -20,6 +20,7 @@
 #pragma once
 
 #include "tiercache/base/backoff.hpp"
+#include "tiercache/base/split_mix.hpp"
 #include "tiercache/base/time.hpp"
 #include "tiercache/config/endpoint.hpp"
 #include "tiercache/topology/cluster_nodes.hpp"
@@ -92,11 +93,10 @@ class Cluster {
   void ask_next(Time now, ClusterActions& actions);
   void end(bool found, Time now);
   void doubt(Time now);
-  std::uint64_t random();
 
   const ClusterConfig config_;
   Backoff backoff_;
-  std::uint64_t random_;
+  SplitMix random_;
 
   ClusterServers servers_;
   std::optional<config::Endpoint> last_;  // who answered

@@ -22,6 +22,7 @@
 #pragma once
 
 #include "tiercache/base/backoff.hpp"
+#include "tiercache/base/split_mix.hpp"
 #include "tiercache/base/time.hpp"
 #include "tiercache/config/endpoint.hpp"
 
@@ -133,11 +134,10 @@ class Sentinel {
   void accept(Time now, SentinelActions& actions);
   void learn(const SentinelAnswer& answer, const Endpoint& from);
   SentinelSeen* seen(const Endpoint& endpoint);
-  std::uint64_t random();
 
   const SentinelConfig config_;
   Backoff backoff_;
-  std::uint64_t random_;
+  SplitMix random_;
 
   std::vector<SentinelSeen> sentinels_;
   std::vector<Endpoint> replicas_;
