@@ -196,7 +196,8 @@ TEST_CASE("with Sentinel: the replica that is read from becomes the master") {
   TiercacheProcess proxy(1, world.settings({"upstream.read_from=replica"}));
   proxy.wait_live();
   const auto reads_from = [&] {
-    for (const Value& node : Client(proxy.port()).call("CACHE", "TOPOLOGY").find("nodes")->items) {
+    const Value shown = Client(proxy.port()).call("CACHE", "TOPOLOGY");
+    for (const Value& node : shown.find("nodes")->items) {
       if (node.find("read_from") != nullptr) {
         return node.find("read_from")->text;
       }
