@@ -5,7 +5,7 @@
 // A link connects and greets (AUTH, HELLO 3, SELECT, INFO server) by itself; requests given to it
 // meanwhile wait. It lives for one connection: when that ends, or never comes to be, each request
 // that still waits for a reply is told so once (on_lost) and the link is dead. The pool makes a
-// new one, with another id. No request is ever sent twice.
+// new one, with another id. It sends no request twice.
 //
 // A shared link that owes a reply and brings nothing for `response_timeout` ends, as if Redis had
 // closed it. What connects next has `connect_timeout`, and then the pool's back-off runs: so where
