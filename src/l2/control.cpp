@@ -56,6 +56,17 @@ void Control::query(std::uint32_t db, std::span<const std::string_view> args, An
   send_in(db, formatted(args), std::move(answer));
 }
 
+void Control::log_in(const std::string& user, const std::string& password, Answer answer) {
+  if (password.empty()) {
+    return;
+  }
+  if (user.empty()) {
+    query({"AUTH", password}, std::move(answer));
+  } else {
+    query({"AUTH", user, password}, std::move(answer));
+  }
+}
+
 void Control::query_raw(std::initializer_list<std::string_view> args, RawAnswer answer) {
   send(formatted({args.begin(), args.size()}), {nullptr, std::move(answer), {}});
 }

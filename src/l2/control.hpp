@@ -56,6 +56,8 @@ class Control final : private Wire::User {
   void query(std::initializer_list<std::string_view> args, Answer answer) {
     query(db_, {args.begin(), args.size()}, std::move(answer));
   }
+  // First of all; without a password nothing, since there is none to say.
+  void log_in(const std::string& user, const std::string& password, Answer answer);
   // The reply as it came; not called if the connection is lost.
   void query_raw(std::initializer_list<std::string_view> args, RawAnswer answer);
 

@@ -35,13 +35,7 @@ Control::Answer EventsImpl::then(Method method) {
 }
 
 void EventsImpl::on_control_up() {
-  if (!config_.password.empty()) {
-    if (config_.user.empty()) {
-      control_->query({"AUTH", config_.password}, then(&EventsImpl::on_auth));
-    } else {
-      control_->query({"AUTH", config_.user, config_.password}, then(&EventsImpl::on_auth));
-    }
-  }
+  control_->log_in(config_.user, config_.password, then(&EventsImpl::on_auth));
   control_->query({"INFO", "server"}, then(&EventsImpl::on_info));
   statistics_known_ = false;
   if (!link_config().canary) {

@@ -30,19 +30,12 @@ Question::Question(boost::asio::io_context& io, const config::Endpoint& endpoint
 
 void Question::on_control_up() {
   const auto weak = weak_from_this();
-  if (!credentials_.password.empty()) {
-    const auto answered = [weak](const Result<Reply>& reply) {
-      const auto self = weak.lock();
-      if (self && reply && reply.value().is_error()) {
-        self->finish(Error{ErrorCode::refused, "-" + reply.value().text});
-      }
-    };
-    if (credentials_.user.empty()) {
-      control_->query({"AUTH", credentials_.password}, answered);
-    } else {
-      control_->query({"AUTH", credentials_.user, credentials_.password}, answered);
+  control_->log_in(credentials_.user, credentials_.password, [weak](const Result<Reply>& reply) {
+    const auto self = weak.lock();
+    if (self && reply && reply.value().is_error()) {
+      self->finish(Error{ErrorCode::refused, "-" + reply.value().text});
     }
-  }
+  });
   for (const std::vector<std::string>& command : commands_) {
     const std::vector<std::string_view> args(command.begin(), command.end());
     control_->query(0, args, [weak](Result<Reply> reply) {

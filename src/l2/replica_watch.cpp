@@ -193,13 +193,7 @@ Control::Answer Watch::then(Method method) {
 }
 
 void Watch::on_control_up() {
-  if (!config_.password.empty()) {
-    if (config_.user.empty()) {
-      control_->query({"AUTH", config_.password}, then(&Watch::on_auth));
-    } else {
-      control_->query({"AUTH", config_.user, config_.password}, then(&Watch::on_auth));
-    }
-  }
+  control_->log_in(config_.user, config_.password, then(&Watch::on_auth));
   master_source_ = 0;
   control_->query({"INFO", "server"}, then(&Watch::on_server));
 }
