@@ -26,6 +26,8 @@ enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
 enum class Tiers { l1_l2, l2, l1, l1_l2_l3 };
 enum class SourceError { error, absent };
+enum class Strategy { cache_aside, write_through, write_back };
+enum class Fsync { always, everysec };
 enum class WarmupStrategy { scan, keys, query };
 enum class Auth { upstream, proxy };
 enum class ReadFrom { master, replica };
@@ -136,6 +138,18 @@ struct Warm {
   bool operator==(const Warm&) const = default;
 };
 
+// What write-back has acknowledged and the source does not have yet.
+struct Journal {
+  std::string dir;  // empty: no namespace writes back
+  Fsync fsync = Fsync::always;
+  std::size_t max_bytes = kGib;  // beyond it writes go through
+  std::uint32_t batch = 256;     // writes of one transaction
+  milliseconds retry_min{100};
+  milliseconds retry_max{10'000};
+
+  bool operator==(const Journal&) const = default;
+};
+
 struct Slowlog {
   std::int64_t slower_than_us = 10'000;
   std::uint32_t max_len = 128;
@@ -171,6 +185,13 @@ struct Namespace {
   std::uint32_t batch = 1;       // more: the query takes an array
   milliseconds l2_ttl{300'000};  // 0: none
   SourceError source_error = SourceError::error;
+  milliseconds stale_while_revalidate{0};  // so long past l2_ttl it is served and loaded anew
+  milliseconds stale_if_error{0};          // so long past l2_ttl it is served if a load fails
+  std::uint32_t refresh_ahead_percent = 0;  // XFetch's beta times 100; 0: none
+  bool lease = false;                       // one load of a key a fleet
+  Strategy strategy = Strategy::cache_aside;
+  std::string write;   // of the other strategies: the statement that puts a value
+  std::string remove;  // and the one that removes a key
 
   bool operator==(const Namespace&) const = default;
 };
@@ -180,11 +201,13 @@ struct Source {
   std::string name;
   std::string path;    // SQLite
   std::string dsn;     // PostgreSQL
+  std::string url;     // HTTP
   std::string listen;  // a channel of its notifications; empty: none
   std::uint32_t concurrency = 4;
   std::uint32_t queue = 1024;
   milliseconds timeout{1000};
   std::uint32_t batch_window_us = 300;
+  std::size_t validated = 16 * kMib;  // of HTTP: answers kept for conditional requests
 
   bool operator==(const Source&) const = default;
 };
@@ -222,6 +245,7 @@ struct Config {
   Limits limits;
   Commands commands;
   Warm warm;
+  Journal journal;
   Slowlog slowlog;
   Log log;
   std::vector<Source> sources;
