@@ -241,6 +241,10 @@ std::string wrong_with_strategy(const Config& config, const Warmup& one) {
         return concat({"there is no source '", one.source, "'"});
       }
       return one.query.empty() ? "warmup.query is missing" : "";
+    case WarmupStrategy::hot:
+      return one.file.empty() ? "warmup.file is missing" : "";
+    case WarmupStrategy::peer:
+      return one.peer.empty() ? "warmup.peer is missing" : "";
   }
   return {};
 }

@@ -57,6 +57,10 @@ std::string_view name(Strategy strategy) noexcept {
       return "keys";
     case Strategy::query:
       return "query";
+    case Strategy::hot:
+      return "hot";
+    case Strategy::peer:
+      return "peer";
   }
   return "unknown";
 }

@@ -28,7 +28,7 @@ enum class Tiers { l1_l2, l2, l1, l1_l2_l3 };
 enum class SourceError { error, absent };
 enum class Strategy { cache_aside, write_through, write_back };
 enum class Fsync { always, everysec };
-enum class WarmupStrategy { scan, keys, query };
+enum class WarmupStrategy { scan, keys, query, hot, peer };
 enum class Auth { upstream, proxy };
 enum class ReadFrom { master, replica };
 enum class LogLevel { trace, debug, info, warn, error, off };
@@ -185,8 +185,8 @@ struct Namespace {
   std::uint32_t batch = 1;       // more: the query takes an array
   milliseconds l2_ttl{300'000};  // 0: none
   SourceError source_error = SourceError::error;
-  milliseconds stale_while_revalidate{0};  // so long past l2_ttl it is served and loaded anew
-  milliseconds stale_if_error{0};          // so long past l2_ttl it is served if a load fails
+  milliseconds stale_while_revalidate{0};   // so long past l2_ttl it is served and loaded anew
+  milliseconds stale_if_error{0};           // so long past l2_ttl it is served if a load fails
   std::uint32_t refresh_ahead_percent = 0;  // XFetch's beta times 100; 0: none
   bool lease = false;                       // one load of a key a fleet
   Strategy strategy = Strategy::cache_aside;
@@ -207,7 +207,8 @@ struct Source {
   std::uint32_t queue = 1024;
   milliseconds timeout{1000};
   std::uint32_t batch_window_us = 300;
-  std::size_t validated = 16 * kMib;  // of HTTP: answers kept for conditional requests
+  std::size_t validated = 16 * kMib;   // of HTTP: answers kept for conditional requests
+  std::uint32_t cold_concurrency = 0;  // so many loads at a time while L1 is cold; 0: concurrency
 
   bool operator==(const Source&) const = default;
 };
@@ -219,9 +220,11 @@ struct Warmup {
   std::uint32_t db = 0;
   std::string pattern;            // of scan: Redis's glob
   std::vector<std::string> keys;  // of keys
-  std::string file;               // of keys: one a line, behind those
-  std::string source;             // of query: a Source's name
-  std::string query;              // yields keys in its first column
+  std::string file;               // of keys: one a line, behind those; of hot: where they are saved
+  milliseconds save_interval{60'000};  // of hot
+  std::string peer;                    // of peer: another tiercache's host:port
+  std::string source;                  // of query: a Source's name
+  std::string query;                   // yields keys in its first column
   milliseconds query_timeout{60'000};
   std::uint64_t limit = 0;           // keys of one run; 0: all
   std::uint32_t rate = 0;            // keys per second; 0: Warm's
