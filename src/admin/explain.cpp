@@ -28,11 +28,20 @@ std::int64_t ms(Duration duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
 }
 
-std::string_view name_of(config::Tiers tiers) {
+// What the configuration calls an enumerator.
+std::string_view choice_of(std::string_view leaf, std::size_t enumerator) {
   const config::TableArray& array = *config::find_table_array("namespace");
   const auto key = std::ranges::find_if(
-      array.keys, [](const config::ElementKey& one) { return one.leaf() == "tiers"; });
-  return key->choices[static_cast<std::size_t>(tiers)];
+      array.keys, [&](const config::ElementKey& one) { return one.leaf() == leaf; });
+  return key->choices[enumerator];
+}
+
+std::string_view name_of(config::Tiers tiers) {
+  return choice_of("tiers", static_cast<std::size_t>(tiers));
+}
+
+std::string_view name_of(config::Strategy strategy) {
+  return choice_of("strategy", static_cast<std::size_t>(strategy));
 }
 
 // The same of a namespace whose keys live in the proxy alone.
@@ -90,6 +99,9 @@ std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
         {"l2_ttl_ms", std::int64_t{policy.l2_ttl.count()}},
         {"source_error",
          std::string(policy.source_error == config::SourceError::error ? "error" : "absent")},
+        {"strategy", std::string(name_of(policy.strategy))},
+        {"write", policy.write},
+        {"remove", policy.remove},
     };
     facts.insert(facts.end(), source.begin(), source.end());
   }

@@ -2,6 +2,7 @@
 
 #include "tiercache/config/schema.hpp"
 #include "tiercache/proxy/loads.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -358,6 +359,13 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) 
     append_line(text, "l3_joined", number(loads.sum(proxy::LoadCounter::joined)));
     append_line(text, "l3_absent", number(loads.sum(proxy::LoadCounter::absent)));
     append_line(text, "l3_failed", number(loads.sum(proxy::LoadCounter::failed)));
+    if (const proxy::Writes* writes = loads.writes()) {
+      using Of = proxy::WriteCounter;
+      append_line(text, "l3_writes", number(writes->sum(Of::written)));
+      append_line(text, "l3_writes_refused", number(writes->sum(Of::refused)));
+      append_line(text, "l3_writes_failed", number(writes->sum(Of::failed)));
+      append_line(text, "l3_writes_halved", number(writes->sum(Of::halved)));
+    }
   }
   append_line(text, "upstream_address", address(parts));
   append_line(text, "upstream_status", down ? "down" : "up");

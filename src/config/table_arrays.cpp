@@ -15,6 +15,7 @@ constexpr std::size_t kLeastLocalMemory = 64 * kKib;
 
 constexpr std::string_view kTiers[] = {"l1+l2", "l2", "l1", "l1+l2+l3"};
 constexpr std::string_view kSourceErrors[] = {"error", "absent"};
+constexpr std::string_view kStrategies[] = {"cache-aside", "write-through"};
 
 using N = Namespace;
 
@@ -59,6 +60,15 @@ constexpr ElementKey kNamespaceKeys[] = {
                          "The TTL in Redis of what was loaded; 0 = none"),
     choice<&N::source_error>("namespace.source_error", kSourceErrors, kStart,
                              "What a failed load answers: error, or absent = nil"),
+    choice<&N::strategy>(
+        "namespace.strategy", kStrategies, kStart,
+        "With tiers l1+l2+l3: cache-aside = a client's write goes to Redis alone, "
+        "write-through = SET, MSET, DEL and the like are in the source before they are in Redis"),
+    text<&N::write>("namespace.write", 0, 4096, kStart,
+                    "The statement that puts a value into the source; its parameters are the parts "
+                    "of the key by name (:id), and :value"),
+    text<&N::remove>("namespace.remove", 0, 4096, kStart,
+                     "The statement that removes a key from the source; empty = DEL is refused"),
 };
 
 using S = Source;
@@ -67,7 +77,7 @@ constexpr ElementKey kSourceKeys[] = {
     text<&S::name>("source.name", 1, 64, kStart,
                    "What namespaces call it: letters, digits, - and _"),
     text<&S::path>("source.path", 0, 4095, kStart,
-                   "An SQLite database, which is opened for reading only; or dsn"),
+                   "An SQLite database, opened for reading only unless a namespace writes; or dsn"),
     secret(
         text<&S::dsn>("source.dsn", 0, 4095, kStart,
                       "A PostgreSQL database as libpq names it: host=... dbname=... user=..., or "
@@ -84,14 +94,14 @@ constexpr ElementKey kSourceKeys[] = {
                                  "namespace has a batch"),
 };
 
-constexpr std::string_view kStrategies[] = {"scan", "keys", "query"};
+constexpr std::string_view kWarmupStrategies[] = {"scan", "keys", "query"};
 
 using W = Warmup;
 
 constexpr ElementKey kWarmupKeys[] = {
     text<&W::name>("warmup.name", 1, 64, kStart,
                    "What it is called in CACHE WARM STATUS and the log: letters, digits, - and _"),
-    choice<&W::strategy>("warmup.strategy", kStrategies, kStart,
+    choice<&W::strategy>("warmup.strategy", kWarmupStrategies, kStart,
                          "Which keys: those that a scan of Redis finds (scan), a list or a file "
                          "(keys), or what a source is asked for (query)"),
     integer<&W::db>("warmup.db", 0, 65'535, kStart, "The database of Redis that is read"),
@@ -146,14 +156,18 @@ std::string wrong_with_name(const std::vector<T>& all, std::size_t index, std::s
 // Of one that lives in the proxy alone, or not: the first key that means nothing there.
 std::string_view meaningless(const Namespace& one) {
   if (one.tiers != Tiers::l1_l2_l3) {
-    const std::string_view key = !one.source.empty()  ? "source"
-                                 : !one.key.empty()   ? "key"
-                                 : !one.query.empty() ? "query"
-                                 : one.batch != 1     ? "batch"
-                                                      : "";
+    const std::string_view key = !one.source.empty()                     ? "source"
+                                 : !one.key.empty()                      ? "key"
+                                 : !one.query.empty()                    ? "query"
+                                 : one.batch != 1                        ? "batch"
+                                 : one.strategy != Strategy::cache_aside ? "strategy"
+                                                                         : "";
     if (!key.empty()) {
       return key;
     }
+  }
+  if (one.strategy == Strategy::cache_aside && (!one.write.empty() || !one.remove.empty())) {
+    return one.write.empty() ? "remove" : "write";
   }
   if (one.tiers != Tiers::l1) {
     return one.max_memory != 0 ? "max_memory" : "";
@@ -164,6 +178,21 @@ std::string_view meaningless(const Namespace& one) {
          : one.max_staleness.count() >= 0                            ? "max_staleness_ms"
          : one.max_memory != 0 && one.max_memory < kLeastLocalMemory ? "max_memory below 64kb"
                                                                      : "";
+}
+
+std::string wrong_with_writing(const Namespace& one, const Source& source,
+                               const std::vector<std::string>& parts) {
+  if (source.path.empty() && source.dsn.empty()) {
+    return concat({"namespace '", one.name, "': source '", source.name, "' cannot be written to"});
+  }
+  if (one.write.empty()) {
+    return concat({"namespace '", one.name, "': namespace.write is missing"});
+  }
+  if (std::ranges::find(parts, "value") != parts.end()) {
+    return concat({"namespace '", one.name,
+                   "': a part of namespace.key is called value, as what is written is"});
+  }
+  return {};
 }
 
 std::string wrong_with_loading(const Config& config, const Namespace& one) {
@@ -181,6 +210,9 @@ std::string wrong_with_loading(const Config& config, const Namespace& one) {
   }
   if (one.query.empty()) {
     return concat({"namespace '", one.name, "': namespace.query is missing"});
+  }
+  if (one.strategy != Strategy::cache_aside) {
+    return wrong_with_writing(one, *source, pattern.value().names());
   }
   return {};
 }
@@ -208,7 +240,9 @@ std::string wrong_with_namespace(const Config& config, std::size_t index) {
     return concat({"namespace '", one.name, "' matches nothing: namespace.match is missing"});
   }
   if (const std::string_view key = meaningless(one); !key.empty()) {
-    return concat({"namespace '", one.name, "': namespace.", key, " means nothing with its tiers"});
+    const bool write = key == "write" || key == "remove";
+    return concat({"namespace '", one.name, "': namespace.", key, " means nothing with its ",
+                   write ? "strategy" : "tiers"});
   }
   if (one.tiers == Tiers::l1_l2_l3) {
     return wrong_with_loading(config, one);

@@ -135,13 +135,14 @@ PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRo
   std::string why = message == nullptr ? "the query yields no rows" : one_line(message);
   const std::string_view group = code.substr(0, 2);
   if (code == kCanceled) {
-    return {PqProblem::Kind::query, std::string(Connection::kTimeout)};
+    return {PqProblem::Kind::query, std::string(Connection::kTimeout), std::string(code)};
   }
   // The server is going down, what was prepared is gone, or yields something else by now.
   if (group == "08" || group == "57" || group == "26" || group == "0A") {
     return lost(std::move(why));
   }
-  return {group == "22" ? PqProblem::Kind::data : PqProblem::Kind::query, std::move(why)};
+  return {group == "22" ? PqProblem::Kind::data : PqProblem::Kind::query, std::move(why),
+          std::string(code)};
 }
 
 }  // namespace tiercache::l3

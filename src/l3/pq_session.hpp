@@ -1,5 +1,5 @@
 // A session with PostgreSQL through libpq, without blocking, so that a deadline holds. With
-// postgres.cpp and listener.cpp the one place that knows the library.
+// postgres.cpp, postgres_writer.cpp and listener.cpp the one place that knows the library.
 //
 // Used by one thread.
 #pragma once
@@ -24,7 +24,8 @@ struct PqProblem {
     query,  // all else
   };
   Kind kind = Kind::none;
-  std::string why;  // one line
+  std::string why;      // one line
+  std::string state{};  // the server's SQLSTATE; empty: it said nothing
 };
 
 struct PqClear {

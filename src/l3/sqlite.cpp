@@ -1,35 +1,18 @@
-// SQLite: a file that is read. The one place that knows its library.
+// SQLite: a file that is read. With sqlite_writer.cpp the one place that knows its library.
 #include "listed.hpp"
 #include "pool.hpp"
+#include "sqlite_handle.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <string_view>
 #include <utility>
-
-#include <sqlite3.h>
 
 namespace tiercache::l3 {
 
 namespace {
 
-// So many instructions of SQLite's between two looks at the clock.
-constexpr int kInstructions = 1000;
 // A listing waits for a lock in steps of so many milliseconds.
 constexpr int kBusySlice = 50;
-
-struct CloseDatabase {
-  void operator()(sqlite3* database) const {
-    sqlite3_close_v2(database);
-  }
-};
-struct EndStatement {
-  void operator()(sqlite3_stmt* statement) const {
-    sqlite3_finalize(statement);
-  }
-};
-using Database = std::unique_ptr<sqlite3, CloseDatabase>;
-using Statement = std::unique_ptr<sqlite3_stmt, EndStatement>;
 
 Loaded failed(std::string why, bool away = false) {
   return {Loaded::Kind::failed, std::move(why), away};
@@ -95,14 +78,13 @@ class Sqlite final : public Connection {
     if (std::string why = open(); !why.empty()) {
       return failed(std::move(why), true);
     }
-    const auto left = deadline - Time(std::chrono::steady_clock::now());
-    sqlite3_busy_timeout(database_.get(), static_cast<int>(std::max<std::int64_t>(
-                                              0, left / std::chrono::milliseconds(1))));
+    wait_until(database_.get(), deadline);
     if (std::string why = prepare(load.query); !why.empty()) {
       return failed(std::move(why));
     }
     sqlite3_stmt* statement = statements_[load.query].get();
-    Loaded loaded = bind(statement, load, queries_[load.query]) ? step(statement) : broken();
+    Loaded loaded =
+        bind_values(statement, queries_[load.query], load.values) ? step(statement) : broken();
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return loaded;
@@ -167,42 +149,11 @@ class Sqlite final : public Connection {
     if (made == nullptr || sqlite3_column_count(made) != 1) {
       return "the query does not yield exactly one column";
     }
-    for (int i = 1; i <= sqlite3_bind_parameter_count(made); i++) {
-      const char* name = sqlite3_bind_parameter_name(made, i);
-      if (name == nullptr || position(query, name + 1) == query.parameters.size()) {
-        return std::string("the query has a parameter that the key does not: ") +
-               (name == nullptr ? "?" : name);
-      }
+    if (std::string why = unknown_parameter(made, query); !why.empty()) {
+      return why;
     }
     statements_[index] = std::move(statement);
     return {};
-  }
-
-  static std::size_t position(const Query& query, std::string_view name) {
-    std::size_t at = 0;
-    while (at < query.parameters.size() && query.parameters[at] != name) {
-      at++;
-    }
-    return at;
-  }
-
-  static bool bind(sqlite3_stmt* statement, const Load& load, const Query& query) {
-    for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
-      const auto& value =
-          load.values[position(query, sqlite3_bind_parameter_name(statement, i) + 1)];
-      int result = SQLITE_OK;
-      if (const auto* number = std::get_if<std::int64_t>(&value)) {
-        result = sqlite3_bind_int64(statement, i, *number);
-      } else {
-        const std::string& text = std::get<std::string>(value);
-        result =
-            sqlite3_bind_text64(statement, i, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
-      }
-      if (result != SQLITE_OK) {
-        return false;
-      }
-    }
-    return true;
   }
 
   Loaded step(sqlite3_stmt* statement) {

@@ -5,9 +5,8 @@
 // once that millisecond is over. A store asks whether the time has come, so it is given one more.
 #pragma once
 
-#include "set_options.hpp"
-
 #include "tiercache/local/keyspace.hpp"
+#include "tiercache/local/set_options.hpp"
 
 #include <cstdint>
 #include <optional>

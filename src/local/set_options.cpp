@@ -1,4 +1,4 @@
-#include "set_options.hpp"
+#include "tiercache/local/set_options.hpp"
 
 #include "tiercache/base/words.hpp"
 

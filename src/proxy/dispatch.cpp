@@ -3,6 +3,7 @@
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <algorithm>
 #include <string>
@@ -76,12 +77,13 @@ Session::Step Session::dispatch(const Request& request) {
     return answer_error(worker_.denial(what.command, request.args));
   }
   // Those of a cacheable read are found on its way.
-  if (worker_.spaces().any_local() && what.kind != Kind::cacheable_read &&
-      what.kind != Kind::ttl_read) {
+  if (what.kind != Kind::cacheable_read && what.kind != Kind::ttl_read &&
+      (worker_.spaces().any_local() || writes_to_sources(worker_.hub()))) {
     const LocalKeys found = local_keys(what, request.args);
     if (found != LocalKeys::none) {
-      worker_.count(stats::Counter::commands);
-      return answer_local(found, what, request.args);
+      const Step step = answer_local(found, what, request.args);
+      worker_.count(stats::Counter::commands, step == Step::next ? 1 : 0);
+      return step;
     }
   }
   Step step = Step::next;

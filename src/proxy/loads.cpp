@@ -4,6 +4,7 @@
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/proxy/worker.hpp"
+#include "tiercache/proxy/writes.hpp"
 #include "tiercache/resp/encoder.hpp"
 
 #include <algorithm>
@@ -291,11 +292,7 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
   std::vector<std::function<void()>> held;
   {
     MutexLock lock(mutex_);
-    const auto mark = storing_.find(load->wanted.hash);
-    TC_CHECK(mark != storing_.end());
-    if (--mark->second == 0) {
-      storing_.erase(mark);
-    }
+    unmark(storing_, load->wanted.hash);
     held.swap(held_);
     load->state = Load::State::ended;
     load->ended = now();
@@ -330,11 +327,50 @@ void Loads::drop(const LoadPtr& load) {
   }
 }
 
+void Loads::unmark(Marks& marks, KeyHash hash) {
+  const auto mark = marks.find(hash);
+  TC_CHECK(mark != marks.end());
+  if (--mark->second == 0) {
+    marks.erase(mark);
+  }
+}
+
+void Loads::begin_write(std::span<const KeyHash> keys) {
+  MutexLock lock(mutex_);
+  for (const KeyHash hash : keys) {
+    ++writing_[hash];
+  }
+}
+
+void Loads::end_write(std::span<const KeyHash> keys) {
+  std::vector<std::function<void()>> held;
+  {
+    MutexLock lock(mutex_);
+    for (const KeyHash hash : keys) {
+      unmark(writing_, hash);
+    }
+    held.swap(held_);
+  }
+  for (const auto& go : held) {
+    go();
+  }
+}
+
+bool Loads::is_storing(std::span<const KeyHash> keys, const std::function<void()>& go) {
+  MutexLock lock(mutex_);
+  const bool wait =
+      std::ranges::any_of(keys, [&](KeyHash hash) { return storing_.contains(hash); });
+  if (wait) {
+    held_.push_back(go);
+  }
+  return wait;
+}
+
 bool Loads::must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go) {
   MutexLock lock(mutex_);
   bool wait = wide && !storing_.empty();
   for (const KeyHash hash : writes) {
-    wait = wait || storing_.contains(hash);
+    wait = wait || storing_.contains(hash) || writing_.contains(hash);
   }
   if (wait) {
     held_.push_back(go);
@@ -351,7 +387,7 @@ std::string Loads::line(namespaces::Index space) const {
     text.append(",").append(kNames[i]).append("=");
     text.append(std::to_string(spaces_[space]->counts[i].load(std::memory_order_relaxed)));
   }
-  return text;
+  return writes_ ? text + writes_->line(space) : text;
 }
 
 std::uint64_t Loads::sum(LoadCounter counter) const {
@@ -383,6 +419,9 @@ std::vector<std::pair<std::string, std::string>> Loads::source_lines() const {
       text.append(text.empty() ? "" : ",").append(name).append("=");
       text.append(std::to_string(value));
     }
+    if (writes_) {
+      text += writes_->source_line(lines.size());
+    }
     lines.emplace_back(source->name(), std::move(text));
   }
   return lines;
@@ -392,7 +431,12 @@ std::shared_ptr<Loads> make_loads(const config::Config& config, Hub& hub) {
   const bool any = std::ranges::any_of(config.namespaces, [](const config::Namespace& one) {
     return one.tiers == config::Tiers::l1_l2_l3;
   });
-  return any ? std::make_shared<Loads>(config, hub) : nullptr;
+  if (!any) {
+    return nullptr;
+  }
+  const auto loads = std::make_shared<Loads>(config, hub);
+  loads->set_writes(make_writes(config, *loads));
+  return loads;
 }
 
 }  // namespace tiercache::proxy

@@ -1,13 +1,22 @@
-// Session: commands on keys that live in the proxy alone (namespaces of tier l1). They are answered
-// at once, whatever becomes of Redis.
+// Session: commands on keys that are not Redis's alone.
+//
+// Those that live in the proxy alone (namespaces of tier l1) are answered at once, whatever becomes
+// of Redis. Writes of those that a source is to have too (strategy write-through) go to Writes; the
+// session does nothing else until one is answered.
 //
 // Who may do everything in Redis may do so here, as of Redis's last answer, since these keys have
-// to be there while Redis is not; nobody else may do anything, because Redis cannot be asked.
+// to be there while Redis is not; nobody else may do anything, because Redis cannot be asked. Nor
+// can it be asked before the source has a write.
 #include "session.hpp"
+#include "write_plan.hpp"
 
 #include "tiercache/local/keyspace.hpp"
+#include "tiercache/proxy/loads.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <chrono>
+#include <optional>
+#include <utility>
 
 namespace tiercache::proxy {
 
@@ -18,19 +27,58 @@ local::milliseconds unix_time() {
       std::chrono::system_clock::now().time_since_epoch());
 }
 
+// Of a request that writes keys which a source is to have too: empty, or why it cannot be done.
+struct SourceKeys {
+  const Writes* writes = nullptr;
+  namespaces::Index space = namespaces::kDefault;  // of the first of them
+  std::size_t count = 0;
+  bool of_others = false;  // another namespace's too
+};
+std::string refusal(const SourceKeys& found, std::size_t keys, std::string_view name, bool in_multi,
+                    bool may_all) {
+  const std::string whose = found.writes->keys_of(found.space);
+  const std::string command = "'" + std::string(name) + "'";
+  return !can_write_to_source(name) ? "ERR tiercache: " + command + " is not for " + whose + "; " +
+                                          std::string(source_writes()) + " are"
+         : found.of_others || found.count < keys
+             ? "ERR tiercache: " + command + " names " + whose + ", together with others"
+         : in_multi ? "ERR tiercache: " + whose + ", are not written in transactions"
+         : !may_all ? "NOPERM tiercache: " + whose + ", are for users who may do everything"
+                    : "";
+}
+
 }  // namespace
 
+// REQUIRES: some namespace lives in the proxy alone, or is written to a source.
 Session::LocalKeys Session::local_keys(const Classified& what, Args args) {
   read_keys(what, args);
   local_spaces_.clear();
   const std::string* owner = nullptr;
+  const Loads* loads = worker_.hub().loads.get();
+  const Writes* writes = loads != nullptr ? loads->writes() : nullptr;
+  std::optional<SourceKeys> source;
+  const bool may_write = what.kind == command::Kind::write ||
+                         what.kind == command::Kind::unknown_write ||
+                         what.kind == command::Kind::flush;
   for (const command::KeyRef& key : keys_) {
     const namespaces::Index space = worker_.spaces().find(args[key.index]);
+    const bool write = may_write && (key.access == command::Access::write ||
+                                     what.kind == command::Kind::unknown_write);
+    if (write && writes != nullptr && writes->has(space)) {
+      source = source ? source : std::optional(SourceKeys{writes, space});
+      source->count++;
+      source->of_others = source->of_others || space != source->space;
+    }
     const std::uint16_t local = worker_.spaces().local(space);
     if (local != Spaces::kNotLocal) {
       owner = &worker_.spaces().set().at(space).name;
       local_spaces_.push_back(local);
     }
+  }
+  if (owner == nullptr && source) {
+    local_error_ = refusal(*source, keys_.size(), what.command->name, pinned_ && flow_->in_multi(),
+                           !asks_permission());
+    return local_error_.empty() ? LocalKeys::run : LocalKeys::refused;
   }
   if (owner == nullptr) {
     return LocalKeys::none;
@@ -51,18 +99,47 @@ Session::LocalKeys Session::local_keys(const Classified& what, Args args) {
 
 // REQUIRES: local_keys() has said so of this request.
 Session::Step Session::run_local(const Classified& what, Args args) {
-  local::Ask ask;
-  ask.verb = worker_.spaces().verb(what.position);
-  ask.command = what.command->name;
-  ask.args = args;
-  ask.spaces = local_spaces_;
-  ask.db = pinned_ ? flow_->db() : spec_.db;
-  ask.version = pinned_ ? flow_->version() : spec_.version;
-  ask.now = unix_time();
-  scratch_.clear();
-  worker_.hub().keyspace->run(ask, scratch_);
-  hits_++;  // it is timed with them
-  answer(scratch_);
+  const std::uint32_t db = pinned_ ? flow_->db() : spec_.db;
+  if (!local_spaces_.empty()) {
+    local::Ask ask;
+    ask.verb = worker_.spaces().verb(what.position);
+    ask.command = what.command->name;
+    ask.args = args;
+    ask.spaces = local_spaces_;
+    ask.db = db;
+    ask.version = pinned_ ? flow_->version() : spec_.version;
+    ask.now = unix_time();
+    scratch_.clear();
+    worker_.hub().keyspace->run(ask, scratch_);
+    hits_++;  // it is timed with them
+    answer(scratch_);
+    return Step::next;
+  }
+  // What it has sent before is answered first, and what it sends behind waits: Redis gets the write
+  // when the source has it, by another way.
+  if (!queue_.empty()) {
+    return stall(Stall::drain);
+  }
+  Writes& writes = *worker_.hub().loads->writes();
+  const Writes::Wanted wanted{lane_, db, worker_.spaces().find(args[keys_[0].index])};
+  const std::string whose = writes.keys_of(wanted.space);
+  WritePlan plan =
+      plan_write(what.command->name, args, {writes.l2_ttl(wanted.space), unix_time(), whose});
+  if (!plan.error.empty()) {
+    return answer_error(plan.error);
+  }
+  l2::LinkSpec spec;
+  spec.db = db;
+  if (!lane_->links.shared(spec)) {
+    return answer_away();
+  }
+  count_keys(args);
+  const std::uint64_t id = push(OpKind::extension);
+  Op& op = queue_.at(id);
+  op.effects.add(lane_->cache, what.kind, args, keys_, db);
+  op.effects.begin(*lane_);
+  stall_ = Stall::drain;
+  writes.want(worker_, wanted, std::move(plan), answer_later(id));
   return Step::next;
 }
 

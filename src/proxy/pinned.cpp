@@ -6,6 +6,7 @@
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -140,8 +141,11 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     }
   }
   LocalKeys ours = LocalKeys::none;
-  if (!refused && worker_.spaces().any_local()) {
+  if (!refused && (worker_.spaces().any_local() || writes_to_sources(worker_.hub()))) {
     ours = local_keys(what, request.args);
+    if (ours == LocalKeys::run && local_spaces_.empty() && !queue_.empty()) {
+      return stall(Stall::drain);
+    }
     if (ours == LocalKeys::run && flow_->in_multi()) {
       local_error_ =
           "ERR tiercache: keys that live in the proxy alone have no part in transactions";

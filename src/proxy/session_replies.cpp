@@ -401,6 +401,7 @@ void Session::on_extension(std::uint64_t id, std::string bytes) {
   if (op.kind != OpKind::extension) {
     return;
   }
+  start_reply(op);
   deliver(op, bytes);
   finish(op);
 }

@@ -49,6 +49,7 @@ namespace tiercache::proxy {
 struct Hub;
 struct Lane;
 class Worker;
+class Writes;
 
 enum class LoadCounter : std::uint8_t {
   loads,       // begun: the source is asked
@@ -107,6 +108,21 @@ class Loads : public std::enable_shared_from_this<Loads> {
   // A client's write is about to be sent, and Cache has been told. True: it must wait until `go` is
   // called, on any thread, and then be announced again. `wide`: it may change any key.
   bool must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go);
+
+  // A write of these keys goes to a source and then to Redis (writes.hpp): until it has ended, who
+  // asks must_wait() for one of them waits.
+  void begin_write(std::span<const KeyHash> keys);
+  void end_write(std::span<const KeyHash> keys);
+  // For such a write, whose keys have been announced: as must_wait(), for stores only.
+  bool is_storing(std::span<const KeyHash> keys, const std::function<void()>& go);
+  // Null: no namespace writes to a source.
+  Writes* writes() const noexcept {
+    return writes_.get();
+  }
+  // Before the first client.
+  void set_writes(std::shared_ptr<Writes> writes) noexcept {
+    writes_ = std::move(writes);
+  }
 
   // "loads=1,joined=2,...".
   std::string line(namespaces::Index space) const;
@@ -176,11 +192,15 @@ class Loads : public std::enable_shared_from_this<Loads> {
   std::unordered_map<std::string, LoadPtr> loads_ TC_GUARDED_BY(mutex_);
   std::deque<LoadPtr> ended_ TC_GUARDED_BY(mutex_);
   std::size_t ended_bytes_ TC_GUARDED_BY(mutex_) = 0;
-  std::unordered_map<KeyHash, unsigned> storing_ TC_GUARDED_BY(mutex_);
+  using Marks = std::unordered_map<KeyHash, unsigned>;
+  static void unmark(Marks& marks, KeyHash hash);
+  Marks storing_ TC_GUARDED_BY(mutex_);
+  Marks writing_ TC_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> held_ TC_GUARDED_BY(mutex_);  // writes that wait
   l1::Store absent_ TC_GUARDED_BY(mutex_);
   // The last, so that it goes first: its threads call back.
   std::vector<std::unique_ptr<l3::Source>> sources_;
+  std::shared_ptr<Writes> writes_;  // goes before all that it uses
 };
 
 // Null: no namespace has a source.

@@ -126,6 +126,21 @@ TEST_CASE("mistakes are reported at their place") {
             .ends_with("namespace.batch needs PostgreSQL and a key of one part"));
   CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nsource = \"db\"\n")
             .ends_with("namespace.source means nothing with its tiers"));
+  CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nstrategy = \"write-through\"\n")
+            .ends_with("namespace.strategy means nothing with its tiers"));
+  const std::string through = source + whole + "\"a:{id:int}\"\nstrategy = \"write-through\"\n";
+  const auto written = parse(through + "write = \"insert\"\nremove = \"delete\"\n", "f.toml");
+  REQUIRE(written);
+  CHECK(written.value().namespaces[0].strategy == Strategy::write_through);
+  CHECK(written.value().namespaces[0].write == "insert");
+  CHECK(written.value().namespaces[0].remove == "delete");
+  CHECK(message_for(through).ends_with("namespace 'a': namespace.write is missing"));
+  for (const char* key : {"write", "remove"}) {
+    CHECK(message_for(source + whole + "\"a:{id:int}\"\n" + key + " = \"x\"\n")
+              .ends_with(std::string("namespace.") + key + " means nothing with its strategy"));
+  }
+  CHECK(message_for(source + whole + "\"a:{value}\"\nstrategy = \"write-through\"\nwrite = \"x\"\n")
+            .find("namespace.key is called value") != std::string::npos);
   const std::string twice = message_for(
       "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\n[[namespace]]\nname = \"a\"\nmatch = "
       "[\"b\"]\n");

@@ -1,0 +1,159 @@
+// Clients' writes of keys that a source is to have too (namespaces of strategy write-through): the
+// source first, then Redis; the client's answer means both. L1 hears of it as of any write.
+//
+// A key is held from its write's being handed to the source until Redis has answered: writes of one
+// key reach both in the order in which they came, and one of several keys waits until it is the
+// first for each of them. Loads are told before the source is asked and again before Redis is, so
+// that none puts an older value behind the write; see loads.hpp, whose second pair of steps this
+// takes part in as a client's write.
+//
+// If the source does not take a write, nothing was changed. If Redis does not take what the source
+// has taken, the client is told so, and Redis's copy is removed as soon as Redis allows; until then
+// it may show the older value.
+//
+// Thread-safe; one for the process, owned by Loads. Limits: SourceConfig::queue writes for each
+// source that are not answered yet, then an error; kDoomed keys whose copies are to be removed,
+// then no write is begun until some are.
+#pragma once
+
+#include "tiercache/base/hash.hpp"
+#include "tiercache/base/mutex.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/config/key_pattern.hpp"
+#include "tiercache/l3/writer.hpp"
+#include "tiercache/namespaces/set.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace tiercache::proxy {
+
+struct Hub;
+struct Lane;
+class Loads;
+class Worker;
+struct WritePlan;
+
+enum class WriteCounter : std::uint8_t {
+  written,  // commands that the source and Redis have taken
+  refused,  // the source has said no
+  failed,   // the source could not, or nobody knows whether it has
+  halved,   // the source has it, Redis has not taken it
+};
+inline constexpr std::size_t kWriteCounters = static_cast<std::size_t>(WriteCounter::halved) + 1;
+
+class Writes : public std::enable_shared_from_this<Writes> {
+ public:
+  static constexpr std::size_t kDoomed = 1024;
+
+  // How a source is written to; tests have their own.
+  using MakeWriter =
+      std::function<std::unique_ptr<l3::Writer>(const l3::SourceConfig&, std::vector<l3::Query>)>;
+
+  Writes(const config::Config& config, Loads& loads, const MakeWriter& make = &l3::make_writer);
+  ~Writes();
+
+  // Whether the keys of that namespace are written to a source.
+  bool has(namespaces::Index space) const noexcept {
+    return spaces_[space]->sink != nullptr;
+  }
+  // What a refusal calls its keys: "keys of namespace 'x', which ...".
+  std::string keys_of(namespaces::Index space) const;
+  std::chrono::milliseconds l2_ttl(namespaces::Index space) const noexcept {
+    return spaces_[space]->l2_ttl;
+  }
+
+  struct Wanted {
+    const Lane* lane = nullptr;
+    std::uint32_t db = 0;
+    namespaces::Index space = 0;
+  };
+  using Take = std::function<void(std::string reply)>;
+  // REQUIRES: has(space), the plan has no error, the cache was told that the keys are being
+  // written. `take` is called once, from within or later, on any thread. On that worker's thread.
+  void want(Worker& worker, const Wanted& wanted, WritePlan plan, Take take);
+
+  // ",written=1,...", behind what Loads says of the namespace.
+  std::string line(namespaces::Index space) const;
+  std::uint64_t sum(WriteCounter counter) const;
+  // ",writes=1,...", of a source, by its place in the configuration.
+  std::string source_line(std::size_t source) const;
+
+ private:
+  struct Space {
+    l3::Sink* sink = nullptr;  // null: not written to one
+    std::optional<config::KeyPattern> pattern;
+    std::size_t put = 0;  // statements
+    std::optional<std::size_t> remove;
+    std::string name;
+    std::string source_name;
+    std::size_t source = 0;
+    std::size_t limit = 0;  // the source's
+    std::chrono::milliseconds l2_ttl{0};
+    std::array<std::atomic<std::uint64_t>, kWriteCounters> counts{};
+  };
+  struct Write {
+    Worker* worker = nullptr;
+    Wanted wanted;
+    std::vector<std::string> keys;   // each once
+    std::vector<KeyHash> hashes;     // of these
+    std::vector<std::size_t> named;  // which of these were named, in that order
+    std::vector<l3::Change> changes;
+    std::vector<std::string> requests;
+    bool counts = false;  // the reply is how many were there
+    Take take;
+    std::size_t behind = 0;            // for so many keys it is not the first
+    std::vector<std::uint64_t> rows;   // that the source has changed
+    std::vector<std::string> replies;  // Redis's
+  };
+  using WritePtr = std::shared_ptr<Write>;
+  struct Doomed {
+    Worker* worker = nullptr;
+    const Lane* lane = nullptr;
+    std::uint32_t db = 0;
+    std::vector<std::string> keys;
+    std::vector<KeyHash> hashes;
+  };
+
+  std::string make_changes(const Space& space, const WritePlan& plan, Write& write) const;
+  void to_source(const WritePtr& write);
+  void on_written(const WritePtr& write, l3::Written written);
+  void to_redis(const WritePtr& write);
+  void end_in_redis(const WritePtr& write);
+  void end(const WritePtr& write, std::string reply);
+  void doom(const Write& write);
+  void remove(const std::shared_ptr<Doomed>& doomed);
+  void remove_later(const std::shared_ptr<Doomed>& doomed);
+  void announce(const Lane& lane, const std::vector<KeyHash>& hashes) const;
+  std::string error_of(const Space& space, std::string_view text) const;
+  void count(namespaces::Index space, WriteCounter what) noexcept;
+
+  Loads& loads_;
+  std::vector<std::unique_ptr<Space>> spaces_;  // by index
+  std::atomic<std::size_t> doomed_{0};          // keys
+  mutable Mutex mutex_;
+  // By db and key: the writes of a key in their order, the first of which may be under way.
+  std::unordered_map<std::string, std::deque<WritePtr>> keys_ TC_GUARDED_BY(mutex_);
+  std::vector<std::size_t> unanswered_ TC_GUARDED_BY(mutex_);  // by source
+  // The last, so that they go first: their threads call back.
+  std::vector<std::unique_ptr<l3::Sink>> sinks_;
+};
+
+// Whether any namespace does.
+bool writes_to_sources(const Hub& hub) noexcept;
+
+// Null: none does.
+std::shared_ptr<Writes> make_writes(const config::Config& config, Loads& loads);
+
+}  // namespace tiercache::proxy

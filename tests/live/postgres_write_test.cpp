@@ -1,0 +1,206 @@
+// Writes to PostgreSQL: the writer against a real server, and write-through in the real program.
+#include "postgres_server.hpp"
+#include "redis_server.hpp"
+#include "tiercache_process.hpp"
+
+#include "tiercache/l3/writer.hpp"
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace tiercache::testing {
+
+namespace {
+
+using l3::Change;
+using l3::Written;
+using Kind = Written::Kind;
+
+constexpr std::size_t kPut = 0;
+constexpr std::size_t kRemove = 1;
+constexpr std::size_t kLog = 2;
+constexpr std::size_t kRaw = 3;
+constexpr std::size_t kLater = 4;
+constexpr std::size_t kAsleep = 5;
+constexpr std::size_t kJson = 6;
+
+struct Writing {
+  PostgresServer database;
+  std::unique_ptr<l3::Writer> writer;
+  std::vector<std::uint64_t> sequences;
+
+  Writing() {
+    database.run(
+        "create table t (id bigint primary key, doc text check (doc <> 'bad'));"
+        "create table log (id bigint, doc text); create table raw (id bigint, doc bytea);"
+        "create table json (id bigint, doc jsonb)");
+    writer = make();
+  }
+  std::unique_ptr<l3::Writer> make() const {
+    const std::vector<std::string> names{"id", "value"};
+    const std::vector<bool> integers{true, false};
+    std::vector<l3::Query> statements;
+    for (const char* text :
+         {"insert into t values (:id, :value) on conflict (id) do update set doc = :value",
+          "delete from t where id = :id", "insert into log values (:id, :value)",
+          "insert into raw values (:id, :value)", "insert into later values (:id, :value)",
+          "insert into log select :id, pg_sleep(60)::text",
+          "insert into json values (:id, :value)"}) {
+      statements.push_back({text, names, integers});
+    }
+    l3::SourceConfig config;
+    config.dsn = database.dsn();
+    config.timeout = std::chrono::seconds(60);
+    return l3::make_writer(config, std::move(statements));
+  }
+  Written apply(l3::Writer& by, const std::vector<Change>& changes, std::string_view journal = {},
+                std::uint64_t first = 0,
+                std::chrono::milliseconds within = std::chrono::seconds(60)) {
+    std::vector<const Change*> pointers;
+    sequences.clear();
+    for (const Change& change : changes) {
+      pointers.push_back(&change);
+      sequences.push_back(first++);
+    }
+    return by.apply(pointers, {journal, sequences},
+                    Time(std::chrono::steady_clock::now()) + within);
+  }
+  Written apply(const std::vector<Change>& changes, std::string_view journal = {},
+                std::uint64_t first = 0) {
+    return apply(*writer, changes, journal, first);
+  }
+};
+
+Change change(std::size_t statement, std::int64_t id, std::string value = {}) {
+  return {statement, {id, std::move(value)}};
+}
+
+}  // namespace
+
+TEST_CASE("PostgreSQL: a batch is applied in its order, all or none") {
+  Writing world;
+  const Written written =
+      world.apply({change(kPut, 1, "a"), change(kPut, 2, "b"), change(kPut, 1, "c'"),
+                   change(kRemove, 2), change(kRemove, 7),
+                   change(kRaw, 3, std::string("\0\xff", 2)), change(kJson, 4, "{\"a\": 1}")});
+  CHECK(written.why.empty());
+  CHECK(written.kind == Kind::applied);
+  CHECK(written.rows == std::vector<std::uint64_t>{1, 1, 1, 1, 0, 1, 1});
+  CHECK(world.database.run("select string_agg(id || doc, ' ') from t") == "1c'");
+  CHECK(world.database.run("select doc::text from raw") == "\\x00ff");
+  CHECK(world.database.run("select doc->>'a' from json") == "1");
+}
+
+TEST_CASE("PostgreSQL: whose fault a failure is") {
+  Writing world;
+  const auto kind = [&](const Change& bad) {
+    const Written written = world.apply({change(kPut, 1, "a"), bad});
+    CHECK_FALSE(written.why.empty());
+    CHECK(world.database.run("select count(*) from t") == "0");
+    return written.kind;
+  };
+  CHECK(kind(change(kPut, 2, "bad")) == Kind::refused);
+  CHECK(kind(change(kPut, 2, "\xff")) == Kind::refused);
+  CHECK(kind(change(kPut, 2, std::string("a\0b", 3))) == Kind::refused);
+  CHECK(kind(change(kJson, 2, "{")) == Kind::refused);
+  CHECK(kind(change(kLater, 2, "a")) == Kind::failed);
+  const Written late = world.apply(*world.writer, {change(kPut, 1, "a"), change(kAsleep, 1)}, {}, 0,
+                                   std::chrono::milliseconds(100));
+  CHECK(late.kind == Kind::failed);
+  CHECK(late.why == "the query took too long");
+  CHECK(world.apply({change(kPut, 1, "a")}).kind == Kind::applied);
+  // A connection that was idle when the server went is made anew.
+  world.database.crash();
+  CHECK(world.apply({change(kPut, 1, "b")}).kind == Kind::failed);
+  world.database.start();
+  CHECK(world.apply({change(kPut, 1, "c")}).kind == Kind::applied);
+  world.database.crash();
+  world.database.start();
+  CHECK(world.apply({change(kPut, 1, "d")}).kind == Kind::applied);
+  CHECK(world.database.run("select doc from t") == "d");
+}
+
+TEST_CASE("PostgreSQL: a journal's changes are applied once each, also past a lost connection") {
+  Writing world;
+  std::vector<Change> all;
+  for (int i = 1; i <= 50; i++) {
+    all.push_back(change(kLog, i, "x"));
+  }
+  const auto part = [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+    return std::vector<Change>(all.begin() + from, all.begin() + to);
+  };
+  CHECK(world.apply(part(0, 3), "j", 1).kind == Kind::applied);
+  CHECK(world.apply(part(1, 5), "j", 2).rows == std::vector<std::uint64_t>{0, 0, 1, 1});
+  // The server loses all connections again and again; whoever sends sends the same again.
+  std::size_t from = 5;
+  int attempts = 0;
+  while (from < all.size() && attempts < 10'000) {
+    const std::size_t to = std::min(from + 3, all.size());
+    std::thread breaks;
+    if (attempts % 2 == 0) {
+      breaks = std::thread([&] {
+        world.database.run(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where application_name = 'tiercache'");
+      });
+    }
+    const Written written = world.apply(
+        part(static_cast<std::ptrdiff_t>(from), static_cast<std::ptrdiff_t>(to)), "j", from + 1);
+    if (breaks.joinable()) {
+      breaks.join();
+    }
+    attempts++;
+    from = written.kind == Kind::applied ? to : from;
+    CHECK(written.kind != Kind::refused);
+  }
+  CHECK(world.database.run("select count(*) from log") == "50");
+  CHECK(world.database.run("select count(distinct id) from log") == "50");
+  CHECK(world.database.run("select sequence from tiercache_journal") == "50");
+}
+
+TEST_CASE("PostgreSQL: a write is there and in Redis when it is answered, many in a transaction") {
+  constexpr int kClients = 20;
+  constexpr int kWrites = 50;
+  PostgresServer database;
+  RedisServer redis;
+  database.run("create table t (id bigint primary key, doc text)");
+  const std::string conf =
+      "[[source]]\nname = \"db\"\ndsn = \"" + database.dsn() +
+      "\"\ntimeout_ms = 60000\n[[namespace]]\nname = \"doc\"\nmatch = [\"doc:*\"]\n"
+      "tiers = \"l1+l2+l3\"\nsource = \"db\"\nkey = \"doc:{id:int}\"\n"
+      "query = \"select doc from t where id = :id\"\nstrategy = \"write-through\"\n"
+      "write = \"insert into t values (:id, :value) on conflict (id) do update set doc = :value\"\n"
+      "remove = \"delete from t where id = :id\"\n";
+  TiercacheProcess proxy(redis.port(), {"threads=2"}, conf);
+  std::vector<std::thread> threads;
+  for (int c = 0; c < kClients; c++) {
+    threads.emplace_back([&, c] {
+      Client client(proxy.port(), std::chrono::seconds(60));
+      for (int i = 0; i < kWrites; i++) {
+        CHECK(client.call("SET", "doc:" + std::to_string(c), std::to_string(i)).text == "OK");
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  CHECK(database.run("select count(*) from t where doc = '" + std::to_string(kWrites - 1) + "'") ==
+        std::to_string(kClients));
+  Client client(proxy.port(), std::chrono::seconds(60));
+  CHECK(client.call("GET", "doc:7").text == std::to_string(kWrites - 1));
+  CHECK(client.call("DEL", "doc:7").integer == 1);
+  CHECK(client.call("GET", "doc:7").is_nil());
+  const std::string line = client.call("CACHE", "STATS").find("source_db")->text;
+  MESSAGE(line);
+  const auto number = [&](const std::string& name) {
+    return std::stoll(line.substr(line.find("," + name + "=") + name.size() + 2));
+  };
+  CHECK(number("writes") == kClients * kWrites + 1);
+  CHECK(number("write_transactions") < kClients * kWrites);
+}
+
+}  // namespace tiercache::testing
