@@ -30,13 +30,13 @@ DEPENDS = {
     "command": ["base", "resp"],
     "l1": ["base", "stats"],
     "local": ["command", "l1"],
-    "writeback": ["base"],
-    "coherence": ["l1", "writeback", "command"],
+    "journal": ["base"],
+    "coherence": ["l1", "command"],
     "topology": ["base", "config"],  # config: Endpoint, which says where a server is
     "l2": ["coherence", "topology"],
     "l3": ["l2"],
     # From here up the configuration itself is at hand; rooms below are handed values.
-    "proxy": ["l1", "local", "namespaces", "writeback", "coherence", "l2", "l3", "config"],
+    "proxy": ["l1", "local", "namespaces", "journal", "coherence", "l2", "l3", "config"],
     "warmup": ["proxy"],
     "invalidation": ["proxy"],
     "observe": ["proxy"],
@@ -49,7 +49,7 @@ DEPENDS = {
     "load": ["base", "stats", "resp", "config"],  # A program of tools/ too.
     "sim": ["l1", "load"],  # Likewise; it runs the product's store.
 }
-PURE = {"base", "resp", "config", "stats", "namespaces", "command", "l1", "local", "writeback", "coherence", "topology"}
+PURE = {"base", "resp", "config", "stats", "namespaces", "command", "l1", "local", "coherence", "topology"}
 
 # What pure rooms must not include, and what they must not say.
 IMPURE_INCLUDES = re.compile(
