@@ -54,6 +54,11 @@ class Lru {
       f(*entry);
     }
   }
+  template <class F>
+  void while_hot(F&& f) {
+    settle();
+    chain_.while_newest(f);
+  }
   void insert_like(Entry* copy, const Entry&) noexcept {
     chain_.push(copy);
   }

@@ -86,6 +86,11 @@ class Policy {
   void for_each(F&& f) {
     with([&](auto& policy) { policy.for_each(f); });
   }
+  // The other way round, as long as f(const Entry&) says so.
+  template <class F>
+  void while_hot(F&& f) {
+    with([&](auto& policy) { policy.while_hot(f); });
+  }
   // For copies of a store. REQUIRES: `copy` is of `model`, which is in a policy of this kind.
   void insert_like(Entry* copy, const Entry& model) noexcept {
     with([&](auto& policy) { policy.insert_like(copy, model); });

@@ -48,6 +48,12 @@ class S3Fifo {
     small_.for_each(f);
     main_.for_each(f);
   }
+  template <class F>
+  void while_hot(F&& f) {
+    if (main_.while_newest(f)) {
+      small_.while_newest(f);
+    }
+  }
   void insert_like(Entry* copy, const Entry& model) noexcept {
     copy->set_policy_bits(model.policy_bits());
     queue_of(copy).push(copy);

@@ -102,6 +102,12 @@ class Store {
   void for_each_lru(F&& f) const {
     policy_.for_each(f);
   }
+  // The other way round, as long as f(const Entry&) says so: those first that the policy would keep
+  // longest. O(those).
+  template <class F>
+  void while_hot(F&& f) const {
+    policy_.while_hot(f);
+  }
 
   // Stores a reply, in place of the same variant if there is one, which counts as a use, and evicts
   // until the limits hold, but not what it has just stored. Beyond max_variants under one hash the

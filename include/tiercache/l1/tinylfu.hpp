@@ -53,6 +53,12 @@ class TinyLfu {
       part.for_each(f);
     }
   }
+  template <class F>
+  void while_hot(F&& f) {
+    settle();
+    for (std::size_t part = parts_.size(); part > 0 && parts_[part - 1].while_newest(f); part--) {
+    }
+  }
   void insert_like(Entry* copy, const Entry& model) noexcept {
     copy->set_policy_bits(model.policy_bits());
     part_of(copy).push(copy);

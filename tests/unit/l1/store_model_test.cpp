@@ -65,6 +65,14 @@ bool same(const Record& a, const Record& b) {
 Order order_of(const Store& store) {
   Order order;
   store.for_each_lru([&](const Entry& entry) { order.push_front(record_of(store, entry)); });
+  auto hottest = order.begin();
+  store.while_hot([&](const Entry& entry) {
+    REQUIRE(hottest != order.end());
+    REQUIRE(hottest->id() == record_of(store, entry).id());
+    ++hottest;
+    return true;
+  });
+  REQUIRE(hottest == order.end());
   return order;
 }
 

@@ -281,6 +281,28 @@ TEST_CASE("the least recently used goes first, and a peek is no use") {
   CHECK(store.evictions() == 1);
 }
 
+TEST_CASE("the hottest are shown first, and no more than are wanted") {
+  for (const Eviction eviction : {Eviction::lru, Eviction::s3fifo, Eviction::tinylfu}) {
+    Store store({std::size_t{1} << 30, 300, 64}, eviction);
+    // Some are used again and again, others pass.
+    for (int i = 0; i < 3000; i++) {
+      const std::string hot = "hot" + std::to_string(i % 100);
+      if (store.find(key_of(hot), kGet, at(0), 0) == nullptr) {
+        put(store, hot, "1");
+      }
+      put(store, "passing" + std::to_string(i), "1");
+    }
+    int shown = 0;
+    int hot = 0;
+    store.while_hot([&](const Entry& entry) {
+      hot += entry.key().starts_with("hot") ? 1 : 0;
+      return ++shown < 60;
+    });
+    CHECK(shown == 60);
+    CHECK(hot >= (eviction == Eviction::lru ? 30 : 60));
+  }
+}
+
 TEST_CASE("dead entries go before living ones") {
   Store store({std::size_t{1} << 30, 1000, 64});
   // The dead are the most recently used, so the order alone would evict the living first.
