@@ -2,6 +2,7 @@
 #include "key_makers.hpp"
 #include "text.hpp"
 
+#include "tiercache/config/http_target.hpp"
 #include "tiercache/config/key_pattern.hpp"
 
 #include <algorithm>
@@ -52,7 +53,8 @@ constexpr ElementKey kNamespaceKeys[] = {
                   "parameters"),
     text<&N::query>(
         "namespace.query", 0, 4096, kStart,
-        "What the source is asked; it yields one column, with parameters by name (:id)"),
+        "What the source is asked: SQL that yields one column, with parameters by name (:id), or "
+        "a path (/users/{id})"),
     integer<&N::batch>("namespace.batch", 1, 10'000, kStart,
                        "PostgreSQL: so many keys go in one query, whose parameter is then an array "
                        "(= ANY(:id)) and which yields two columns, the key's part and the value"),
@@ -76,12 +78,20 @@ using S = Source;
 constexpr ElementKey kSourceKeys[] = {
     text<&S::name>("source.name", 1, 64, kStart,
                    "What namespaces call it: letters, digits, - and _"),
-    text<&S::path>("source.path", 0, 4095, kStart,
-                   "An SQLite database, opened for reading only unless a namespace writes; or dsn"),
+    text<&S::path>(
+        "source.path", 0, 4095, kStart,
+        "An SQLite database, opened for reading only unless a namespace writes; or dsn, or "
+        "url"),
     secret(
         text<&S::dsn>("source.dsn", 0, 4095, kStart,
                       "A PostgreSQL database as libpq names it: host=... dbname=... user=..., or "
-                      "a URI; or path")),
+                      "a URI; or path, or url")),
+    text<&S::url>(
+        "source.url", 0, 4095, kStart,
+        "A server of HTTP, http://host:port/path, which is asked with GET; or path, or dsn"),
+    size<&S::validated>("source.validated", 0, kTib, kStart,
+                        "With url: memory for answers that have an ETag or a Last-Modified, which "
+                        "are asked for conditionally; 0 = none"),
     text<&S::listen>("source.listen", 0, 63, kStart,
                      "With dsn: a channel whose notifications (NOTIFY channel, 'key') invalidate"),
     integer<&S::concurrency>("source.concurrency", 1, 256, kStart, "Queries at a time"),
@@ -211,6 +221,12 @@ std::string wrong_with_loading(const Config& config, const Namespace& one) {
   if (one.query.empty()) {
     return concat({"namespace '", one.name, "': namespace.query is missing"});
   }
+  if (!source->url.empty()) {
+    const auto path = PathPattern::parse(one.query, pattern.value().names());
+    if (!path) {
+      return concat({"namespace '", one.name, "': namespace.query: ", path.error().detail});
+    }
+  }
   if (one.strategy != Strategy::cache_aside) {
     return wrong_with_writing(one, *source, pattern.value().names());
   }
@@ -222,8 +238,14 @@ std::string wrong_with_source(const Config& config, std::size_t index) {
   if (std::string wrong = wrong_with_name(config.sources, index, "source"); !wrong.empty()) {
     return wrong;
   }
-  if (one.path.empty() == one.dsn.empty()) {
-    return concat({"source '", one.name, "': it needs source.path or source.dsn, and not both"});
+  if ((one.path.empty() ? 0 : 1) + (one.dsn.empty() ? 0 : 1) + (one.url.empty() ? 0 : 1) != 1) {
+    return concat({"source '", one.name,
+                   "': it needs one of source.path, source.dsn and source.url, and no other"});
+  }
+  if (!one.url.empty()) {
+    if (const auto url = parse_base_url(one.url); !url) {
+      return concat({"source '", one.name, "': source.url: ", url.error().detail});
+    }
   }
   if (!one.listen.empty() && one.dsn.empty()) {
     return concat({"source '", one.name, "': source.listen needs PostgreSQL"});
@@ -265,14 +287,19 @@ std::string_view meaningless(const Warmup& one) {
 
 // The strategy's own keys.
 std::string wrong_with_strategy(const Config& config, const Warmup& one) {
+  const auto source = std::ranges::find(config.sources, one.source, &Source::name);
   switch (one.strategy) {
     case WarmupStrategy::scan:
       return one.pattern.empty() ? "warmup.pattern is missing" : "";
     case WarmupStrategy::keys:
       return one.keys.empty() && one.file.empty() ? "it needs warmup.keys or warmup.file" : "";
     case WarmupStrategy::query:
-      if (std::ranges::find(config.sources, one.source, &Source::name) == config.sources.end()) {
+      if (source == config.sources.end()) {
         return concat({"there is no source '", one.source, "'"});
+      }
+      if (!source->url.empty()) {
+        return concat(
+            {"source '", one.source, "' is of HTTP, which has no queries that list keys"});
       }
       return one.query.empty() ? "warmup.query is missing" : "";
     case WarmupStrategy::hot:
@@ -296,7 +323,8 @@ std::string wrong_with_warmup(const Config& config, std::size_t index) {
 }
 
 constexpr TableArray kTableArrays[] = {
-    {"source", "Databases that namespaces of tiers l1+l2+l3 load from, and warmups ask for keys",
+    {"source",
+     "Databases and servers that namespaces of tiers l1+l2+l3 load from, and warmups ask for keys",
      16, kSourceKeys, [](const Config& config) { return config.sources.size(); },
      [](const Config& config, std::size_t index) -> const void* { return &config.sources[index]; },
      [](Config& config) -> void* { return &config.sources.emplace_back(); },

@@ -174,6 +174,7 @@ void Pool::run(Connection& connection, std::vector<Waiting> batch) {
         totals_.failed++;
         totals_.timeouts += loaded.bytes == Connection::kTimeout ? 1 : 0;
       }
+      totals_.not_modified += loaded.not_modified ? 1 : 0;
     }
   }
   for (std::size_t i = 0; i < batch.size(); i++) {
@@ -192,8 +193,9 @@ void Pool::work(Connection& connection) {
 }
 
 std::unique_ptr<Source> make_source(SourceConfig config, std::vector<Query> queries) {
-  return config.dsn.empty() ? make_sqlite(std::move(config), std::move(queries))
-                            : make_postgres(std::move(config), std::move(queries));
+  return !config.url.empty()   ? make_http(std::move(config), queries)
+         : !config.dsn.empty() ? make_postgres(std::move(config), std::move(queries))
+                               : make_sqlite(std::move(config), std::move(queries));
 }
 
 Result<std::vector<std::string>> list(const SourceConfig& config, const Listing& listing,

@@ -63,9 +63,10 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
   }
   for (std::size_t i = 0; i < config.sources.size(); i++) {
     const config::Source& one = config.sources[i];
-    sources_.push_back(make({one.name, one.path, one.dsn, one.concurrency, one.queue, one.timeout,
-                             std::chrono::microseconds(one.batch_window_us)},
-                            std::move(queries[i])));
+    sources_.push_back(
+        make({one.name, one.path, one.dsn, one.url, one.concurrency, one.queue, one.timeout,
+              std::chrono::microseconds(one.batch_window_us), one.validated},
+             std::move(queries[i])));
   }
   for (std::size_t i = 1; i < spaces_.size(); i++) {
     if (spaces_[i]->pattern) {
@@ -407,6 +408,7 @@ std::vector<std::pair<std::string, std::string>> Loads::source_lines() const {
         {"queries", totals.queries},
         {"failed", totals.failed},
         {"timeouts", totals.timeouts},
+        {"not_modified", totals.not_modified},
         {"refused", totals.refused},
         {"waiting", totals.waiting},
         {"running", totals.running},

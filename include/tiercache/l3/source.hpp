@@ -1,6 +1,6 @@
 // Where values come from that Redis does not have: a database that is asked with the parts of a key
-// as bound parameters, of several keys at once where the query can. A pool of threads asks; whoever
-// wants a value hands in a Load and is called back.
+// as bound parameters, of several keys at once where the query can, or a server of HTTP. A pool of
+// threads asks; whoever wants a value hands in a Load and is called back.
 //
 // Owner: the server room. submit() and totals() on any thread; `done` is called once, on a thread
 // of the pool or, by the destructor, on the one that destroys the source.
@@ -33,17 +33,19 @@ struct SourceConfig {
   std::string name;
   std::string path;  // of an SQLite file, which is opened for reading only
   std::string dsn;   // of PostgreSQL: what libpq connects to
+  std::string url;   // of HTTP: a config::BaseUrl
   unsigned concurrency = 4;
   unsigned queue = 1024;
   std::chrono::milliseconds timeout{1000};
   std::chrono::microseconds window{0};  // so long a load waits for others to go with
+  std::size_t validated = 0;  // of HTTP: bytes of answers that are kept for conditional requests
 };
 
 // One of those that a source is asked. It yields one column; of its rows the first counts. With
 // `batch` it takes so many keys at once: its one parameter is an array, and it yields a row for
 // each key that there is, of the part and the value.
 struct Query {
-  std::string text;                     // parameters by name, ":id"
+  std::string text;                     // parameters by name, ":id"; of HTTP a config::PathPattern
   std::vector<std::string> parameters;  // the names of a load's values
   std::vector<bool> integers{};         // which of these are numbers
   std::size_t batch = 1;                // more: PostgreSQL only
@@ -57,7 +59,8 @@ struct Loaded {
   };
   Kind kind = Kind::failed;
   std::string bytes;
-  bool away = false;  // failed: the source has not answered
+  bool away = false;          // failed: the source has not answered
+  bool not_modified = false;  // value: the source said that an earlier one is still true
 };
 
 struct Load {
@@ -71,10 +74,11 @@ struct SourceTotals {
   std::uint64_t queries = 0;  // by so many queries
   std::uint64_t failed = 0;
   std::uint64_t timeouts = 0;  // of the failed
-  std::uint64_t refused = 0;   // the queue was full
-  std::uint64_t busy_us = 0;   // time that queries took, together
-  std::uint64_t opened = 0;    // how often it has begun to be left alone
-  bool left_alone = false;     // it is now
+  std::uint64_t not_modified = 0;
+  std::uint64_t refused = 0;  // the queue was full
+  std::uint64_t busy_us = 0;  // time that queries took, together
+  std::uint64_t opened = 0;   // how often it has begun to be left alone
+  bool left_alone = false;    // it is now
   std::size_t waiting = 0;
   std::size_t running = 0;
   std::size_t most_running = 0;
@@ -101,7 +105,8 @@ class Source {
 // They open nothing yet: a database that is not there is an error of each load.
 std::unique_ptr<Source> make_sqlite(SourceConfig config, std::vector<Query> queries);
 std::unique_ptr<Source> make_postgres(SourceConfig config, std::vector<Query> queries);
-// By what the configuration has: a path or a dsn.
+std::unique_ptr<Source> make_http(SourceConfig config, const std::vector<Query>& queries);
+// By what the configuration has: a path, a dsn or a URL.
 std::unique_ptr<Source> make_source(SourceConfig config, std::vector<Query> queries);
 
 }  // namespace tiercache::l3

@@ -114,9 +114,12 @@ TEST_CASE("mistakes are reported at their place") {
   CHECK(message_for(source + loading + "source = \"db\"\nkey = \"{a}\"\n")
             .ends_with("namespace.query is missing"));
   CHECK(message_for(source + source).ends_with("there is a source 'db' already"));
-  CHECK(message_for("[[source]]\nname = \"db\"\n")
-            .ends_with("source 'db': it needs source.path or source.dsn, and not both"));
-  CHECK(message_for(source + "dsn = \"dbname=a\"\n").ends_with("and not both"));
+  CHECK(
+      message_for("[[source]]\nname = \"db\"\n")
+          .ends_with("source 'db': it needs one of source.path, source.dsn and source.url, and no "
+                     "other"));
+  CHECK(message_for(source + "dsn = \"dbname=a\"\n").ends_with("and no other"));
+  CHECK(message_for(source + "url = \"http://a\"\n").ends_with("and no other"));
   CHECK(message_for(source + "listen = \"a\"\n").ends_with("source.listen needs PostgreSQL"));
   const std::string server = "[[source]]\nname = \"db\"\ndsn = \"dbname=a\"\n";
   CHECK(parse(server + whole + "\"a:{id:int}\"\nbatch = 100\n", "f.toml"));

@@ -78,6 +78,9 @@ TEST_CASE("what a strategy lacks, and what is of another") {
   CHECK(message_for(kSource + warmup("strategy = \"query\"\nsource = \"db\"\n"))
             .ends_with("warmup 'w': warmup.query is missing"));
   CHECK(message_for(kSource + warmup(query + "source = \"db\"\n")) == "accepted");
+  CHECK(message_for("[[source]]\nname = \"api\"\nurl = \"http://a\"\n" +
+                    warmup(query + "source = \"api\"\n"))
+            .ends_with("source 'api' is of HTTP, which has no queries that list keys"));
   for (const char* key : {"keys = [\"a\"]", "file = \"/x\"", "source = \"db\"", "query = \"x\""}) {
     const std::string word(key, std::string_view(key).find(' '));
     CHECK(message_for(warmup("pattern = \"*\"\n") + key)
