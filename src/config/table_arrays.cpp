@@ -95,6 +95,10 @@ constexpr ElementKey kSourceKeys[] = {
     text<&S::listen>("source.listen", 0, 63, kStart,
                      "With dsn: a channel whose notifications (NOTIFY channel, 'key') invalidate"),
     integer<&S::concurrency>("source.concurrency", 1, 256, kStart, "Queries at a time"),
+    integer<&S::cold_concurrency>(
+        "source.cold_concurrency", 0, 256, kStart,
+        "So many to begin with and after it was left alone; more as they are answered, the faster "
+        "the more reads need none; 0 = concurrency"),
     integer<&S::queue>("source.queue", 0, 1'048'576, kStart,
                        "Loads that wait for their turn; beyond it loads fail at once"),
     duration<&S::timeout>("source.timeout_ms", 1, kDayMs, kStart,
@@ -246,6 +250,10 @@ std::string wrong_with_source(const Config& config, std::size_t index) {
     if (const auto url = parse_base_url(one.url); !url) {
       return concat({"source '", one.name, "': source.url: ", url.error().detail});
     }
+  }
+  if (one.cold_concurrency > one.concurrency) {
+    return concat(
+        {"source '", one.name, "': source.cold_concurrency must not exceed source.concurrency"});
   }
   if (!one.listen.empty() && one.dsn.empty()) {
     return concat({"source '", one.name, "': source.listen needs PostgreSQL"});

@@ -19,7 +19,7 @@ Time now() {
 }  // namespace
 
 Pool::Pool(SourceConfig config, const std::vector<Query>& queries, const Connect& connect)
-    : config_(std::move(config)) {
+    : config_(std::move(config)), ramp_(config_.cold_concurrency, config_.concurrency) {
   {
     MutexLock lock(mutex_);
     queues_.resize(queries.size());
@@ -83,6 +83,7 @@ SourceTotals Pool::totals() const {
   totals.waiting = waiting_;
   totals.opened = breaker_.opened();
   totals.left_alone = breaker_.state() != Breaker::State::closed;
+  totals.allowed = ramp_.limit();
   return totals;
 }
 
@@ -104,12 +105,13 @@ std::vector<Pool::Waiting> Pool::take() {
   {
     MutexLock lock(mutex_);
     Queue* queue = nullptr;
-    while (!stopping_ && (queue = oldest()) == nullptr) {
+    while (!stopping_ && (busy_ >= ramp_.limit() || (queue = oldest()) == nullptr)) {
       ready_.wait(mutex_);
     }
     if (stopping_) {
       return batch;
     }
+    busy_++;
     const Time until = now() + config_.window;
     queue->gathering = true;
     while (!stopping_ && queue->waiting.size() < queue->batch &&
@@ -158,15 +160,21 @@ void Pool::run(Connection& connection, std::vector<Waiting> batch) {
     connection.run(loads, first->deadline, std::span(results).subspan(late));
   }
   const Duration took = now() - begun;
+  bool more = false;
   {
     MutexLock lock(mutex_);
     totals_.running--;
+    busy_--;
     totals_.loads += ask ? batch.size() - late : 0;
     totals_.queries += ask ? 1 : 0;
     if (ask && results.back().away) {
       breaker_.on_failed(now());
     } else if (ask) {
       breaker_.on_answered();
+      more = ramp_.on_answered(batch.back().load.warm_percent);
+    }
+    if (breaker_.state() == Breaker::State::open) {
+      ramp_.on_left_alone();
     }
     totals_.busy_us += static_cast<std::uint64_t>(took / std::chrono::microseconds(1));
     for (const Loaded& loaded : results) {
@@ -176,6 +184,9 @@ void Pool::run(Connection& connection, std::vector<Waiting> batch) {
       }
       totals_.not_modified += loaded.not_modified ? 1 : 0;
     }
+  }
+  if (more) {
+    ready_.notify_all();
   }
   for (std::size_t i = 0; i < batch.size(); i++) {
     batch[i].load.done(std::move(results[i]));

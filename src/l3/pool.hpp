@@ -2,10 +2,12 @@
 //
 // Loads of a query that takes several keys go together: the thread that takes the first waits for
 // more, for SourceConfig::window at most, and no other takes any of them meanwhile. Of several
-// queries the one whose load has waited longest is next.
+// queries the one whose load has waited longest is next. While the ramp allows fewer queries than
+// there are threads, the others rest.
 #pragma once
 
 #include "breaker.hpp"
+#include "ramp.hpp"
 
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/base/time.hpp"
@@ -76,6 +78,8 @@ class Pool final : public Source {
   std::size_t waiting_ TC_GUARDED_BY(mutex_) = 0;    // in all of them
   SourceTotals totals_ TC_GUARDED_BY(mutex_);
   Breaker breaker_ TC_GUARDED_BY(mutex_);
+  Ramp ramp_ TC_GUARDED_BY(mutex_);
+  std::size_t busy_ TC_GUARDED_BY(mutex_) = 0;  // threads that gather loads or run a query
   bool stopping_ TC_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -65,12 +65,19 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
     const config::Source& one = config.sources[i];
     sources_.push_back(
         make({one.name, one.path, one.dsn, one.url, one.concurrency, one.queue, one.timeout,
-              std::chrono::microseconds(one.batch_window_us), one.validated},
+              std::chrono::microseconds(one.batch_window_us), one.validated, one.cold_concurrency},
              std::move(queries[i])));
+  }
+  for (const config::Source& one : config.sources) {
+    heats_.push_back(one.cold_concurrency > 0 ? std::make_unique<Heat>() : nullptr);
   }
   for (std::size_t i = 1; i < spaces_.size(); i++) {
     if (spaces_[i]->pattern) {
       spaces_[i]->source = sources_[source_of[i]].get();
+      spaces_[i]->heat = heats_[source_of[i]].get();
+      if (spaces_[i]->heat != nullptr) {
+        spaces_[i]->heat->spaces.push_back(static_cast<namespaces::Index>(i));
+      }
     }
   }
 }
@@ -178,15 +185,38 @@ void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
   });
 }
 
+unsigned Loads::warm_percent(Heat& heat) {
+  if (const Time at = now(); heat.warmth.due(at)) {
+    std::uint64_t reads = 0;
+    std::uint64_t loads = 0;
+    for (const namespaces::Index index : heat.spaces) {
+      for (const Worker* worker : hub_.workers) {
+        const SpaceSums sums = worker->spaces().sums(index);
+        for (const SpaceCounter kind :
+             {SpaceCounter::hits, SpaceCounter::misses, SpaceCounter::passed}) {
+          reads += sums[static_cast<std::size_t>(kind)];
+        }
+      }
+      for (const LoadCounter kind : {LoadCounter::loads, LoadCounter::joined}) {
+        loads +=
+            spaces_[index]->counts[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);
+      }
+    }
+    heat.warmth.look(reads, loads, at);
+  }
+  return heat.warmth.percent();
+}
+
 void Loads::ask(const LoadPtr& load) {
   const Space& space = *spaces_[load->wanted.space];
+  l3::Load work;
   {
     MutexLock lock(mutex_);
     load->state = Load::State::loading;
     load->seen = see(load->wanted);
+    work.warm_percent = space.heat == nullptr ? 0 : warm_percent(*space.heat);
   }
   count(load->wanted.space, LoadCounter::loads);
-  l3::Load work;
   work.query = space.query;
   work.values = *space.pattern->match(load->wanted.key);
   work.done = [this, load](l3::Loaded loaded) {
@@ -413,6 +443,7 @@ std::vector<std::pair<std::string, std::string>> Loads::source_lines() const {
         {"waiting", totals.waiting},
         {"running", totals.running},
         {"most_running", totals.most_running},
+        {"allowed", totals.allowed},
         {"busy_us", totals.busy_us},
         {"left_alone", totals.left_alone ? 1 : 0},
         {"left_alone_times", totals.opened}};

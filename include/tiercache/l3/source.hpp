@@ -5,12 +5,11 @@
 // Owner: the server room. submit() and totals() on any thread; `done` is called once, on a thread
 // of the pool or, by the destructor, on the one that destroys the source.
 //
-// Limits: `concurrency` queries at a time, `queue` loads that wait (submit() then refuses),
-// `timeout` for each from its submission, waiting included: the query is interrupted then, and one
-// that has waited so long is not begun, so an answer comes after twice that at the latest. A value
-// is kMaxValue at most.
-// A source that has not answered several times in a row is left alone for a while
-// (src/l3/breaker.hpp).
+// Limits: `concurrency` queries at a time, while cold fewer, `queue` loads that wait (submit() then
+// refuses), `timeout` for each from its submission, waiting included: the query is interrupted
+// then, and one that has waited so long is not begun, so an answer comes after twice that at the
+// latest. A value is kMaxValue at most. A source that has not answered several times in a row is
+// left alone for a while (src/l3/breaker.hpp).
 #pragma once
 
 #include "tiercache/base/time.hpp"
@@ -39,6 +38,7 @@ struct SourceConfig {
   std::chrono::milliseconds timeout{1000};
   std::chrono::microseconds window{0};  // so long a load waits for others to go with
   std::size_t validated = 0;  // of HTTP: bytes of answers that are kept for conditional requests
+  unsigned cold_concurrency = 0;  // queries at a time to begin with (src/l3/ramp.hpp); 0: all
 };
 
 // One of those that a source is asked. It yields one column; of its rows the first counts. With
@@ -67,6 +67,7 @@ struct Load {
   std::size_t query = 0;  // its index
   std::vector<config::KeyPattern::Value> values;
   std::function<void(Loaded)> done;
+  unsigned warm_percent = 0;  // of the reads of late, how many needed no load
 };
 
 struct SourceTotals {
@@ -82,6 +83,7 @@ struct SourceTotals {
   std::size_t waiting = 0;
   std::size_t running = 0;
   std::size_t most_running = 0;
+  std::size_t allowed = 0;  // to run at a time, now
 };
 
 class Source {

@@ -28,6 +28,7 @@
 #include "tiercache/config/key_pattern.hpp"
 #include "tiercache/l1/store.hpp"
 #include "tiercache/l3/source.hpp"
+#include "tiercache/l3/warmth.hpp"
 #include "tiercache/namespaces/set.hpp"
 
 #include <array>
@@ -131,8 +132,14 @@ class Loads : public std::enable_shared_from_this<Loads> {
   std::vector<std::pair<std::string, std::string>> source_lines() const;
 
  private:
+  // How warm the namespaces of a source are, where it has to know.
+  struct Heat {
+    std::vector<namespaces::Index> spaces;
+    l3::Warmth warmth;
+  };
   struct Space {
     l3::Source* source = nullptr;  // null: of a namespace without one
+    Heat* heat = nullptr;          // null: nobody asks for it
     std::size_t query = 0;
     std::optional<config::KeyPattern> pattern;
     std::string name;
@@ -176,6 +183,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
   bool joinable(const Load& load, const Wanted& wanted) TC_REQUIRES(mutex_);
   void count(namespaces::Index space, LoadCounter what, std::uint64_t n = 1) noexcept;
   void ask(const LoadPtr& load);
+  unsigned warm_percent(Heat& heat) TC_REQUIRES(mutex_);
   void on_loaded(const LoadPtr& load, l3::Loaded loaded);
   void store(const LoadPtr& load);
   void on_stored(const LoadPtr& load, std::string_view reply);
@@ -198,6 +206,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
   Marks writing_ TC_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> held_ TC_GUARDED_BY(mutex_);  // writes that wait
   l1::Store absent_ TC_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Heat>> heats_;  // their insides under the mutex
   // The last, so that it goes first: its threads call back.
   std::vector<std::unique_ptr<l3::Source>> sources_;
   std::shared_ptr<Writes> writes_;  // goes before all that it uses

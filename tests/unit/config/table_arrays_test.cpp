@@ -120,6 +120,9 @@ TEST_CASE("mistakes are reported at their place") {
                      "other"));
   CHECK(message_for(source + "dsn = \"dbname=a\"\n").ends_with("and no other"));
   CHECK(message_for(source + "url = \"http://a\"\n").ends_with("and no other"));
+  CHECK(message_for(source + "cold_concurrency = 5\n")
+            .ends_with("source.cold_concurrency must not exceed source.concurrency"));
+  CHECK(message_for(source + "cold_concurrency = 4\n") == "accepted");
   CHECK(message_for(source + "listen = \"a\"\n").ends_with("source.listen needs PostgreSQL"));
   const std::string server = "[[source]]\nname = \"db\"\ndsn = \"dbname=a\"\n";
   CHECK(parse(server + whole + "\"a:{id:int}\"\nbatch = 100\n", "f.toml"));
