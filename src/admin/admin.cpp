@@ -44,12 +44,19 @@ void Owed::reply(std::uint64_t number, std::string bytes) {
 }
 
 const Admin::Subcommand Admin::kSubcommands[] = {
-    {"cache|clients", &Admin::clients},   {"cache|config", &Admin::config},
-    {"cache|explain", &Admin::explain},   {"cache|flush", &Admin::flush},
-    {"cache|help", &Admin::help},         {"cache|invalidate", &Admin::invalidate},
-    {"cache|key", &Admin::key},           {"cache|latency", &Admin::latency},
-    {"cache|slowlog", &Admin::slowlog},   {"cache|stats", &Admin::stats},
-    {"cache|topology", &Admin::topology}, {"cache|warm", &Admin::warm},
+    {"cache|clients", &Admin::clients},
+    {"cache|config", &Admin::config},
+    {"cache|explain", &Admin::explain},
+    {"cache|flush", &Admin::flush},
+    {"cache|help", &Admin::help},
+    {"cache|hot", &Admin::hot},
+    {"cache|invalidate", &Admin::invalidate},
+    {"cache|key", &Admin::key},
+    {"cache|latency", &Admin::latency},
+    {"cache|slowlog", &Admin::slowlog},
+    {"cache|stats", &Admin::stats},
+    {"cache|topology", &Admin::topology},
+    {"cache|warm", &Admin::warm},
 };
 
 void Admin::cache_command(const proxy::Asker& asker, command::Args args,

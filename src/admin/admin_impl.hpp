@@ -7,6 +7,7 @@
 #include "tiercache/admin/admin.hpp"
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/invalidation/l1_walk.hpp"
+#include "tiercache/warmup/hot_keys.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -67,6 +68,7 @@ class Admin final : public proxy::Extensions {
   void key(const Request& request, proxy::Responder responder);
   void explain(const Request& request, proxy::Responder responder);
   void flush(const Request& request, proxy::Responder responder);
+  void hot(const Request& request, proxy::Responder responder);
   void invalidate(const Request& request, proxy::Responder responder);
   void invalidate_keys(const Request& request, proxy::Responder responder);
   void invalidate_namespace(const Request& request, proxy::Responder responder);
@@ -88,6 +90,7 @@ class Admin final : public proxy::Extensions {
 
   // The third word decides.
   void act(std::span<const Subcommand> actions, const Request& request, proxy::Responder responder);
+  void go_on_listing(std::shared_ptr<warmup::HotKeys> hot, std::uint64_t number);
   void go_on_flushing(std::shared_ptr<invalidation::L1Walk> walk, std::uint64_t number);
   // Empty unless the namespace is of tier l1.
   std::string lives_here(const Request& request, namespaces::Index index) const;

@@ -9,6 +9,9 @@ constexpr std::string_view kSince = "0.1.0";
 
 constexpr ArgDoc kKeyArgs[] = {{.name = "key", .type = Type::key}};
 
+constexpr ArgDoc kHotArgs[] = {
+    {.name = "count", .type = Type::integer, .token = "COUNT", .optional = true}};
+
 constexpr ArgDoc kInvalidateKeyArgs[] = {
     {.name = "key", .type = Type::pure_token, .token = "KEY"},
     {.name = "key", .type = Type::key, .multiple = true},
@@ -107,6 +110,13 @@ constexpr CommandDoc kSubcommands[] = {
         .summary = "Shows the subcommands of CACHE.",
         .syntax = "CACHE HELP",
         .since = kSince,
+    },
+    {
+        .name = "cache|hot",
+        .summary = "Lists the keys of the client's db that the proxy's memory would keep longest.",
+        .syntax = "CACHE HOT [COUNT <n>]",
+        .since = kSince,
+        .arguments = kHotArgs,
     },
     {
         .name = "cache|invalidate",

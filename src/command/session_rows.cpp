@@ -18,6 +18,7 @@ constexpr Command kRows[] = {
     row("cache|explain", 3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|flush", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|help", 2, kOurFlags, Kind::none, {}, Route::local),
+    row("cache|hot", -2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|invalidate", -4, kOurFlags, Kind::none, {}, Route::local),
     row("cache|key", 3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|latency", -2, kOurFlags, Kind::none, {}, Route::local),

@@ -43,7 +43,14 @@ Result<std::string> load_file(const std::string& path) {
 Status check_files(const Config& config) {
   std::string wrong;
   for (const Warmup& one : config.warmups) {
-    if (!one.file.empty() && !File(std::fopen(one.file.c_str(), "rbe"))) {
+    if (one.file.empty() || File(std::fopen(one.file.c_str(), "rbe"))) {
+      continue;
+    }
+    // What is saved may be there only later.
+    const auto slash = one.file.rfind('/');
+    const std::string directory = slash == one.file.npos ? "." : one.file.substr(0, slash + 1);
+    if (one.strategy != WarmupStrategy::hot || errno != ENOENT ||
+        !File(std::fopen(directory.c_str(), "rbe"))) {
       wrong += wrong.empty() ? "" : "\n";
       wrong += "warmup '" + one.name + "': warmup.file: " + one.file + ": " + std::strerror(errno);
     }

@@ -108,7 +108,8 @@ constexpr ElementKey kSourceKeys[] = {
                                  "namespace has a batch"),
 };
 
-constexpr std::string_view kWarmupStrategies[] = {"scan", "keys", "query"};
+constexpr std::string_view kWarmupStrategies[] = {"scan", "keys", "query", "hot", "peer"};
+constexpr std::uint64_t kMostHot = 100'000;  // what CACHE HOT lists at most
 
 using W = Warmup;
 
@@ -117,21 +118,29 @@ constexpr ElementKey kWarmupKeys[] = {
                    "What it is called in CACHE WARM STATUS and the log: letters, digits, - and _"),
     choice<&W::strategy>("warmup.strategy", kWarmupStrategies, kStart,
                          "Which keys: those that a scan of Redis finds (scan), a list or a file "
-                         "(keys), or what a source is asked for (query)"),
+                         "(keys), what a source is asked for (query), the hot ones that the last "
+                         "run has saved (hot), or those of another tiercache (peer)"),
     integer<&W::db>("warmup.db", 0, 65'535, kStart, "The database of Redis that is read"),
     text<&W::pattern>("warmup.pattern", 0, 256, kStart,
                       "With strategy scan: the keys, as Redis's glob"),
     key<&W::keys>("warmup.keys", Kind::words, 0, 1024, kStart,
                   "With strategy keys: these (one with white space needs the file)"),
     text<&W::file>("warmup.file", 0, 4095, kStart,
-                   "With strategy keys: a file of one key a line, which is read at each run"),
+                   "With strategy keys: a file of one key a line, which is read at each run; "
+                   "with hot: where they are saved"),
+    duration<&W::save_interval>("warmup.save_interval_ms", 1000, kDayMs, kStart,
+                                "With strategy hot: the hot keys are saved so often, and at the "
+                                "end"),
+    text<&W::peer>("warmup.peer", 0, 300, kStart,
+                   "With strategy peer: the host:port of the tiercache that is asked"),
     text<&W::source>("warmup.source", 0, 64, kStart,
                      "With strategy query: the name of the source that is asked"),
     text<&W::query>("warmup.query", 0, 4096, kStart,
                     "With strategy query: it yields keys in its first column, without parameters"),
     duration<&W::query_timeout>("warmup.query_timeout_ms", 1, kDayMs, kStart,
-                                "With strategy query: how long the query may take"),
-    integer<&W::limit>("warmup.limit", 0, kTib, kStart, "Keys of one run at most; 0 = all"),
+                                "With strategy query or peer: how long that may take"),
+    integer<&W::limit>("warmup.limit", 0, kTib, kStart,
+                       "Keys of one run at most; 0 = all, with strategy hot or peer 10000"),
     integer<&W::rate>("warmup.rate", 0, kManyU32, kStart, "Keys per second; 0 = warm.rate"),
     integer<&W::priority>("warmup.priority", 0, 1000, kStart,
                           "Where more are due than run at a time the highest goes first"),
@@ -285,12 +294,16 @@ std::string_view meaningless(const Warmup& one) {
   const bool scan = one.strategy == WarmupStrategy::scan;
   const bool keys = one.strategy == WarmupStrategy::keys;
   const bool query = one.strategy == WarmupStrategy::query;
-  return !scan && !one.pattern.empty()   ? "pattern"
-         : !keys && !one.keys.empty()    ? "keys"
-         : !keys && !one.file.empty()    ? "file"
-         : !query && !one.source.empty() ? "source"
-         : !query && !one.query.empty()  ? "query"
-                                         : "";
+  const bool hot = one.strategy == WarmupStrategy::hot;
+  const bool peer = one.strategy == WarmupStrategy::peer;
+  return !scan && !one.pattern.empty()                         ? "pattern"
+         : !keys && !one.keys.empty()                          ? "keys"
+         : !keys && !hot && !one.file.empty()                  ? "file"
+         : !hot && one.save_interval != Warmup().save_interval ? "save_interval_ms"
+         : !peer && !one.peer.empty()                          ? "peer"
+         : !query && !one.source.empty()                       ? "source"
+         : !query && !one.query.empty()                        ? "query"
+                                                               : "";
 }
 
 // The strategy's own keys.
@@ -311,9 +324,21 @@ std::string wrong_with_strategy(const Config& config, const Warmup& one) {
       }
       return one.query.empty() ? "warmup.query is missing" : "";
     case WarmupStrategy::hot:
-      return one.file.empty() ? "warmup.file is missing" : "";
-    case WarmupStrategy::peer:
-      return one.peer.empty() ? "warmup.peer is missing" : "";
+      return one.file.empty() ? "warmup.file is missing"
+             : one.limit > kMostHot
+                 ? "warmup.limit is beyond 100000, which its strategy has at most"
+                 : "";
+    case WarmupStrategy::peer: {
+      if (one.peer.empty()) {
+        return "warmup.peer is missing";
+      }
+      const auto peer = parse_endpoint(one.peer);
+      return !peer ? concat({"warmup.peer: ", peer.error().detail})
+             : peer.value().kind != EndpointKind::tcp ? "warmup.peer: it is no host:port"
+             : one.limit > kMostHot
+                 ? "warmup.limit is beyond 100000, which its strategy has at most"
+                 : "";
+    }
   }
   return {};
 }
@@ -325,6 +350,13 @@ std::string wrong_with_warmup(const Config& config, std::size_t index) {
   }
   if (const std::string_view key = meaningless(one); !key.empty()) {
     return concat({"warmup '", one.name, "': warmup.", key, " means nothing with its strategy"});
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    const Warmup& other = config.warmups[i];
+    if (one.strategy == WarmupStrategy::hot && other.strategy == WarmupStrategy::hot &&
+        one.file == other.file) {
+      return concat({"warmup '", one.name, "': warmup.file is that of '", other.name, "' too"});
+    }
   }
   const std::string wrong = wrong_with_strategy(config, one);
   return wrong.empty() ? wrong : concat({"warmup '", one.name, "': ", wrong});

@@ -119,12 +119,10 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
   make_events(password);
   make_topology(password);
   warmup_ = std::make_unique<warmup::Warmup>(control_, hub_);
-  warmups_ =
-      std::make_unique<warmup::Scheduler>(warmup::SchedulerParts{control_, hub_,
-                                                                 [this] {
-                                                                   return settings_.get()->warm;
-                                                                 }},
-                                          config);
+  warmups_ = std::make_unique<warmup::Scheduler>(
+      warmup::SchedulerParts{control_, hub_, [this] { return settings_.get()->warm; },
+                             config.upstream.user, password},
+      config);
   invalidator_ = std::make_unique<invalidation::Invalidator>(control_, hub_, config);
   feeds_ = std::make_unique<invalidation::Feeds>(control_, *invalidator_, hub_, config);
   auditor_ = std::make_unique<observe::Auditor>(
@@ -323,6 +321,7 @@ Status Server::Impl::run() {
   await_live();
   const auto guard = asio::make_work_guard(control_);
   control_.run();
+  warmups_->save();
   topology_->stop();
   if (reader_) {
     reader_->stop();

@@ -1,7 +1,8 @@
 #include "batch_fill.hpp"
 
+#include "get_variant.hpp"
+
 #include "tiercache/base/check.hpp"
-#include "tiercache/command/table.hpp"
 #include "tiercache/resp/encoder.hpp"
 
 #include <array>
@@ -17,18 +18,6 @@ constexpr std::uint64_t kPttl = 1;
 
 Time now() {
   return std::chrono::steady_clock::now();
-}
-
-// The entry that GET reads. Its command is the position in the built-in table, as everywhere.
-const std::array<l1::Variant, 1>& get_variant() {
-  static const std::array<l1::Variant, 1> variant = [] {
-    const command::Table& table = *command::Table::builtin();
-    const command::Command* get = table.find_name("get");
-    TC_CHECK(get != nullptr);
-    return std::array<l1::Variant, 1>{
-        {{static_cast<std::uint16_t>(get - table.commands().data()), 0, {}}}};
-  }();
-  return variant;
 }
 
 }  // namespace

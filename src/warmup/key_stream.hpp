@@ -1,10 +1,12 @@
 // The keys of one run of a warmup, as the control thread takes them: asked for, and answered when
-// they have come, without waiting. Its two kinds: SCAN of each node over its control connection,
-// and Keys read by a pool of threads that may block.
+// they have come, without waiting. Its kinds: SCAN of each node over its control connection, Keys
+// read by a pool of threads that may block, and another tiercache that is asked for its hot keys.
 #pragma once
 
 #include "keys.hpp"
 #include "reach.hpp"
+
+#include "tiercache/l2/ask.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -36,6 +38,8 @@ class KeyStream {
 // key whose slot moves meanwhile may be missed.
 std::unique_ptr<KeyStream> make_scan(boost::asio::io_context& control, std::shared_ptr<Reach> reach,
                                      std::uint32_t db, std::string pattern);
+// Asked once, when the first keys are wanted.
+std::unique_ptr<KeyStream> make_peer(boost::asio::io_context& control, l2::Asked asked);
 // The pool runs no longer than `control` lives. When the stream goes `stop` becomes true.
 std::unique_ptr<KeyStream> make_aside(boost::asio::thread_pool& pool,
                                       boost::asio::io_context& control, std::unique_ptr<Keys> keys,

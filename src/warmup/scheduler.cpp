@@ -1,9 +1,12 @@
 #include "tiercache/warmup/scheduler.hpp"
 
+#include "hot_saver.hpp"
 #include "run.hpp"
 #include "schedule.hpp"
 
+#include "tiercache/config/endpoint.hpp"
 #include "tiercache/l3/listing.hpp"
+#include "tiercache/warmup/hot_keys.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -33,6 +36,17 @@ std::unique_ptr<Keys> listed(const config::Warmup& settings) {
     parts.push_back(std::make_unique<FileKeys>(settings.file));
   }
   return std::make_unique<JoinedKeys>(std::move(parts));
+}
+
+// Where all would be too many.
+constexpr std::uint64_t kHotLimit = 10'000;
+
+bool is_hot(const config::Warmup& settings) {
+  return settings.strategy == Strategy::hot || settings.strategy == Strategy::peer;
+}
+
+std::unique_ptr<Keys> saved(std::shared_ptr<HotFile> file) {
+  return std::make_unique<QueryKeys>([file = std::move(file)] { return file->read(); });
 }
 
 std::unique_ptr<Keys> queried(const config::Warmup& settings, const l3::SourceConfig& source,
@@ -75,12 +89,14 @@ class Scheduler::Impl : public std::enable_shared_from_this<Scheduler::Impl> {
   bool any_required() const;
   void start(std::function<void()> ready);
   void stop();
+  void save();
   std::vector<NamedProgress> progress() const;
 
  private:
   struct Named {
     config::Warmup settings;
-    l3::SourceConfig source;  // of a query
+    l3::SourceConfig source;          // of a query
+    std::shared_ptr<HotSaver> hot{};  // of that strategy
     std::shared_ptr<Board> board = std::make_shared<Board>();
     std::shared_ptr<Run> run{};  // the last
   };
@@ -90,6 +106,7 @@ class Scheduler::Impl : public std::enable_shared_from_this<Scheduler::Impl> {
   void begin(std::size_t index);
   void on_end(std::size_t index);
   std::unique_ptr<KeyStream> stream(const Named& named, const std::shared_ptr<Reach>& reach);
+  l2::Asked asked(const config::Warmup& one) const;
   void tell_ready();
 
   const SchedulerParts parts_;
@@ -121,11 +138,22 @@ Scheduler::Impl::Impl(SchedulerParts parts, const config::Config& config)
       named.source.dsn = source->dsn;
       named.source.timeout = one.query_timeout;
     }
-    aside = aside || one.strategy != Strategy::scan;
+    if (is_hot(one) && one.limit == 0) {
+      named.settings.limit = kHotLimit;
+    }
+    aside = aside || (one.strategy != Strategy::scan && one.strategy != Strategy::peer);
     all_.push_back(std::move(named));
   }
   if (aside) {
     pool_ = std::make_unique<boost::asio::thread_pool>(Schedule::kAtOnce);
+  }
+  for (Named& named : all_) {
+    const config::Warmup& one = named.settings;
+    if (one.strategy == Strategy::hot) {
+      named.hot = std::make_shared<HotSaver>(
+          parts_.control, *pool_, one.name,
+          std::make_shared<HotFile>(parts_.hub, one.file, one.db, one.limit), one.save_interval);
+    }
   }
 }
 
@@ -161,6 +189,11 @@ void Scheduler::Impl::start(std::function<void()> ready) {
   }
   schedule_ = Schedule(plans, now());
   ready_ = std::move(ready);
+  for (const Named& named : all_) {
+    if (named.hot) {
+      named.hot->start();
+    }
+  }
   look();
 }
 
@@ -171,6 +204,17 @@ void Scheduler::Impl::stop() {
   for (Named& named : all_) {
     if (named.run) {
       named.run->stop();
+    }
+    if (named.hot) {
+      named.hot->stop();
+    }
+  }
+}
+
+void Scheduler::Impl::save() {
+  for (const Named& named : all_) {
+    if (named.hot) {
+      named.hot->save();
     }
   }
 }
@@ -219,9 +263,28 @@ std::unique_ptr<KeyStream> Scheduler::Impl::stream(const Named& named,
   if (one.strategy == Strategy::scan) {
     return make_scan(parts_.control, reach, one.db, one.pattern);
   }
+  if (one.strategy == Strategy::peer) {
+    return make_peer(parts_.control, asked(one));
+  }
   auto stop = std::make_shared<std::atomic<bool>>(false);
-  auto keys = one.strategy == Strategy::keys ? listed(one) : queried(one, named.source, stop);
+  auto keys = one.strategy == Strategy::hot    ? saved(named.hot->file())
+              : one.strategy == Strategy::keys ? listed(one)
+                                               : queried(one, named.source, stop);
   return make_aside(*pool_, parts_.control, std::move(keys), std::move(stop));
+}
+
+// The peer hands the login on to its Redis, which is ours as a rule.
+l2::Asked Scheduler::Impl::asked(const config::Warmup& one) const {
+  l2::Asked asked{config::parse_endpoint(one.peer).value(),
+                  parts_.user,
+                  parts_.password,
+                  {},
+                  one.query_timeout};
+  if (one.db != 0) {
+    asked.commands.push_back({"SELECT", std::to_string(one.db)});
+  }
+  asked.commands.push_back({"CACHE", "HOT", "COUNT", std::to_string(one.limit)});
+  return asked;
 }
 
 void Scheduler::Impl::begin(std::size_t index) {
@@ -285,6 +348,10 @@ void Scheduler::start(std::function<void()> ready) {
 
 void Scheduler::stop() {
   impl_->stop();
+}
+
+void Scheduler::save() {
+  impl_->save();
 }
 
 std::vector<NamedProgress> Scheduler::progress() const {

@@ -5,10 +5,11 @@
 // Where L1 is not enabled there is nothing to warm, and nobody waits for it.
 //
 // What a run does is what CACHE WARM START does (warmup.hpp); keys may also come from a list, a
-// file or a source, which a pool of threads reads, since that may block.
+// file or a source, which a pool of threads reads, since that may block, or from another tiercache.
+// The file of strategy `hot` is written from here too, every `save_interval_ms`.
 //
 // Limits: Schedule::kAtOnce runs at a time; a file is read as it goes, the keys of a query are held
-// whole (l3::kMaxListed).
+// whole (l3::kMaxListed), and so are hot ones (HotKeys::kMost).
 //
 // Thread: the control thread, except progress(). Destroyed while neither its loop nor the workers'
 // run; waits for a query that is under way, which is told to stop. The hub, its workers and nodes,
@@ -32,6 +33,8 @@ struct SchedulerParts {
   boost::asio::io_context& control;
   proxy::Hub& hub;
   std::function<config::Warm()> defaults;  // asked at each run, on the control thread
+  std::string user;                        // with whom a peer is logged in at
+  std::string password;                    // empty: nobody
 };
 
 // Of one of them; Progress::job is that of the last run.
@@ -57,6 +60,8 @@ class Scheduler {
   void start(std::function<void()> ready);
   // Ends what runs; nothing is begun any more, and `ready` is not called.
   void stop();
+  // Once it has stopped, while L1 is as it was: saves the hot keys where it is to. Blocks.
+  void save();
   // Any thread. In the configuration's order.
   std::vector<NamedProgress> progress() const;
 

@@ -66,8 +66,8 @@ TEST_CASE("what a strategy lacks, and what is of another") {
             .ends_with("warmup.name may hold letters, digits, - and _ only"));
   CHECK(message_for(warmup("pattern = \"*\"\n") + warmup("pattern = \"*\"\n"))
             .ends_with("there is a warmup 'w' already"));
-  CHECK(message_for(warmup("strategy = \"peer\"\n"))
-            .ends_with("expected \"scan\", \"keys\" or \"query\", got \"peer\""));
+  CHECK(message_for(warmup("strategy = \"pear\"\n"))
+            .find("\"query\", \"hot\" or \"peer\", got \"pear\"") != std::string::npos);
   CHECK(message_for(warmup("")).ends_with("warmup 'w': warmup.pattern is missing"));
   CHECK(message_for(warmup("strategy = \"keys\"\n"))
             .ends_with("warmup 'w': it needs warmup.keys or warmup.file"));
@@ -94,17 +94,46 @@ TEST_CASE("what a strategy lacks, and what is of another") {
             .ends_with("cannot be set together with a [[warmup]] of another db than 0"));
 }
 
+TEST_CASE("hot keys have a file of their own, a peer an address, both a limit") {
+  const std::string hot = "strategy = \"hot\"\n";
+  const std::string peer = "strategy = \"peer\"\n";
+  CHECK(message_for(warmup(hot)).ends_with("warmup 'w': warmup.file is missing"));
+  CHECK(message_for(warmup(hot + "file = \"/x\"\nsave_interval_ms = 1000\nlimit = 100000\n")) ==
+        "accepted");
+  CHECK(message_for(warmup(hot + "file = \"/x\"\nlimit = 100001\n"))
+            .find("warmup.limit is beyond 100000") != std::string::npos);
+  CHECK(message_for(warmup(hot + "file = \"/x\"\n") + "[[warmup]]\nname = \"v\"\n" + hot +
+                    "file = \"/x\"\n")
+            .ends_with("warmup 'v': warmup.file is that of 'w' too"));
+  CHECK(message_for(warmup(peer)).ends_with("warmup 'w': warmup.peer is missing"));
+  CHECK(message_for(warmup(peer + "peer = \"host\"\n"))
+            .ends_with("warmup 'w': warmup.peer: the port is missing"));
+  CHECK(message_for(warmup(peer + "peer = \"unix:/x\"\n"))
+            .ends_with("warmup 'w': warmup.peer: it is no host:port"));
+  CHECK(message_for(warmup(peer + "peer = \"host:6380\"\nlimit = 100001\n"))
+            .find("warmup.limit is beyond 100000") != std::string::npos);
+  CHECK(message_for(warmup(peer + "peer = \"[::1]:6380\"\nquery_timeout_ms = 9\n")) == "accepted");
+  for (const char* key : {"peer = \"a:1\"", "save_interval_ms = 5000"}) {
+    const std::string word(key, std::string_view(key).find(' '));
+    CHECK(message_for(warmup("pattern = \"*\"\n") + key)
+              .ends_with("warmup 'w': warmup." + word + " means nothing with its strategy"));
+  }
+}
+
 TEST_CASE("a file of keys that is not there is noticed when the configuration is loaded") {
   const auto config = parse(
       "[[warmup]]\nname = \"a\"\nstrategy = \"keys\"\nfile = \"/no/where\"\n"
       "[[warmup]]\nname = \"b\"\nstrategy = \"keys\"\nfile = \"/dev/null\"\n"
-      "[[warmup]]\nname = \"c\"\nstrategy = \"keys\"\nfile = \"/nor/here\"\n",
+      "[[warmup]]\nname = \"c\"\nstrategy = \"keys\"\nfile = \"/nor/here\"\n"
+      "[[warmup]]\nname = \"d\"\nstrategy = \"hot\"\nfile = \"/tmp/not there yet\"\n"
+      "[[warmup]]\nname = \"e\"\nstrategy = \"hot\"\nfile = \"/no/folder\"\n",
       "f.toml");
   REQUIRE(config);
   const Status status = check_files(config.value());
   REQUIRE_FALSE(status);
   CHECK(status.error().detail ==
         "warmup 'a': warmup.file: /no/where: No such file or directory\n"
-        "warmup 'c': warmup.file: /nor/here: No such file or directory");
+        "warmup 'c': warmup.file: /nor/here: No such file or directory\n"
+        "warmup 'e': warmup.file: /no/folder: No such file or directory");
   CHECK(check_files(Config{}));
 }
