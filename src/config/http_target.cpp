@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -11,8 +12,12 @@ namespace tiercache::config {
 
 namespace {
 
-constexpr std::string_view kScheme = "http://";
-constexpr std::string_view kPort = ":80";
+struct Scheme {
+  std::string_view name;
+  std::string_view port;
+  bool tls;
+};
+constexpr Scheme kSchemes[] = {{"http://", ":80", false}, {"https://", ":443", true}};
 
 Error wrong(std::string detail) {
   return {ErrorCode::invalid, std::move(detail)};
@@ -69,13 +74,12 @@ bool has_dots(std::string_view target) {
 }  // namespace
 
 Result<BaseUrl> parse_base_url(std::string_view text) {
-  if (text.starts_with("https://")) {
-    return wrong("https is not supported: put a proxy that speaks TLS beside it");
+  const auto* const scheme =
+      std::ranges::find_if(kSchemes, [&](const Scheme& one) { return text.starts_with(one.name); });
+  if (scheme == std::end(kSchemes)) {
+    return wrong("it does not begin with http:// or https://");
   }
-  if (!text.starts_with(kScheme)) {
-    return wrong("it does not begin with http://");
-  }
-  const std::string_view rest = text.substr(kScheme.size());
+  const std::string_view rest = text.substr(scheme->name.size());
   const std::string_view authority = rest.substr(0, rest.find('/'));
   std::string_view path = rest.substr(authority.size());
   if (authority.find('@') != authority.npos) {
@@ -84,7 +88,8 @@ Result<BaseUrl> parse_base_url(std::string_view text) {
   const auto bracket = authority.rfind(']');
   const auto colon = authority.find(':', bracket == authority.npos ? 0 : bracket);
   const bool has_port = colon != authority.npos;
-  auto server = parse_endpoint(has_port ? std::string(authority) : concat({authority, kPort}));
+  auto server =
+      parse_endpoint(has_port ? std::string(authority) : concat({authority, scheme->port}));
   if (!server) {
     return std::move(server).error();
   }
@@ -99,8 +104,10 @@ Result<BaseUrl> parse_base_url(std::string_view text) {
   }
   BaseUrl url;
   url.server = std::move(server).value();
-  url.host = has_port && !authority.ends_with(kPort) ? authority : authority.substr(0, colon);
+  url.host =
+      has_port && !authority.ends_with(scheme->port) ? authority : authority.substr(0, colon);
   url.path = path;
+  url.tls = scheme->tls;
   return url;
 }
 

@@ -88,7 +88,7 @@ constexpr ElementKey kSourceKeys[] = {
                       "a URI; or path, or url")),
     text<&S::url>(
         "source.url", 0, 4095, kStart,
-        "A server of HTTP, http://host:port/path, which is asked with GET; or path, or dsn"),
+        "A server of HTTP, http[s]://host:port/path, which is asked with GET; or path, or dsn"),
     size<&S::validated>("source.validated", 0, kTib, kStart,
                         "With url: memory for answers that have an ETag or a Last-Modified, which "
                         "are asked for conditionally; 0 = none"),

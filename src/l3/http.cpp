@@ -1,4 +1,4 @@
-// HTTP: a server that is asked with GET. The one place that knows Beast.
+// HTTP: a server that is asked with GET. The one place that knows Beast, and OpenSSL.
 //
 // Each connection has a loop of its own, which runs until the deadline of what it waits for.
 #include "http_answer.hpp"
@@ -17,6 +17,8 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -34,6 +36,8 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using Parser = http::response_parser<http::string_body>;
 using Request = http::request<http::empty_body>;
+using Tcp = asio::ip::tcp;
+using Tls = asio::ssl::stream<Tcp::socket&>;
 
 constexpr std::uint32_t kMaxHeader = 64 * 1024;
 constexpr unsigned kMostInterim = 8;  // answers of status 1xx before the one that counts
@@ -45,6 +49,7 @@ struct Shared {
 
   config::BaseUrl base;
   std::vector<config::PathPattern> paths;  // by query
+  std::optional<asio::ssl::context> tls;   // of https; then only read
   Mutex mutex;
   ValidatedAnswers validated TC_GUARDED_BY(mutex);
 };
@@ -122,6 +127,7 @@ class Http final : public Connection {
       }
     }
     close();
+    secure_.reset();
     if (const error_code error = connect()) {
       return error;
     }
@@ -139,8 +145,13 @@ class Http final : public Connection {
     return error == asio::error::would_block;
   }
 
+  template <class Use>
+  error_code with_stream(Use&& use) {
+    return secure_ ? use(*secure_) : use(socket_);
+  }
+
   error_code connect() {
-    asio::ip::tcp::resolver::results_type servers;
+    Tcp::resolver::results_type servers;
     if (const error_code error = resolve(servers)) {
       return error;
     }
@@ -150,21 +161,36 @@ class Http final : public Connection {
     }
     error_code error;
     socket_.non_blocking(true, error);
-    socket_.set_option(asio::ip::tcp::no_delay(true), error);
-    return {};
+    socket_.set_option(Tcp::no_delay(true), error);
+    return shared_->tls ? secure() : error_code();
+  }
+
+  error_code secure() {
+    const std::string& host = shared_->base.server.host;
+    secure_.emplace(socket_, *shared_->tls);
+    secure_->set_verify_callback(asio::ssl::host_name_verification(host));
+    error_code error;
+    asio::ip::make_address(host, error);
+    if (error) {  // a name: one server may have many
+      SSL_ctrl(secure_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+               const_cast<char*>(host.c_str()));
+    }
+    return step([&](auto done) {
+      secure_->async_handshake(asio::ssl::stream_base::client, std::move(done));
+    });
   }
 
   // The library's own thread asks, and cannot be stopped: one that is late is not waited for.
-  error_code resolve(asio::ip::tcp::resolver::results_type& servers) {
+  error_code resolve(Tcp::resolver::results_type& servers) {
     const config::Endpoint& server = shared_->base.server;
     error_code error;
     const asio::ip::address address = asio::ip::make_address(server.host, error);
     if (!error) {
-      servers = asio::ip::tcp::resolver::results_type::create(
-          asio::ip::tcp::endpoint(address, server.port), server.host, "");
+      servers =
+          Tcp::resolver::results_type::create(Tcp::endpoint(address, server.port), server.host, "");
       return {};
     }
-    const auto found = std::make_shared<asio::ip::tcp::resolver::results_type>();
+    const auto found = std::make_shared<Tcp::resolver::results_type>();
     const auto outcome = std::make_shared<Outcome>();
     resolver_.async_resolve(server.host, std::to_string(server.port),
                             [found, outcome](const error_code& why, auto results) {
@@ -183,17 +209,22 @@ class Http final : public Connection {
   error_code send_and_read(const Request& request) {
     parser_.reset();
     buffer_.clear();
-    if (const error_code error =
-            step([&](auto done) { http::async_write(socket_, request, std::move(done)); })) {
-      return error;
+    const error_code sent = with_stream([&](auto& stream) {
+      return step([&](auto done) { http::async_write(stream, request, std::move(done)); });
+    });
+    if (sent) {
+      return sent;
     }
     for (unsigned i = 0; i < kMostInterim; i++) {
       parser_.emplace();
       parser_->header_limit(kMaxHeader);
       parser_->body_limit(kMaxValue);
-      if (const error_code error = step(
-              [&](auto done) { http::async_read(socket_, buffer_, *parser_, std::move(done)); })) {
-        return error;
+      const error_code read = with_stream([&](auto& stream) {
+        return step(
+            [&](auto done) { http::async_read(stream, buffer_, *parser_, std::move(done)); });
+      });
+      if (read) {
+        return read;
       }
       if (parser_->get().result_int() / 100 != 1) {
         return {};
@@ -313,8 +344,9 @@ class Http final : public Connection {
   const std::shared_ptr<Shared> shared_;
   Time deadline_{};
   asio::io_context io_{1};
-  asio::ip::tcp::resolver resolver_{io_};
-  asio::ip::tcp::socket socket_{io_};
+  Tcp::resolver resolver_{io_};
+  Tcp::socket socket_{io_};
+  std::optional<Tls> secure_;  // around the socket, from its connecting on
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;  // of the answer that is read
 };
@@ -324,6 +356,12 @@ class Http final : public Connection {
 std::unique_ptr<Source> make_http(SourceConfig config, const std::vector<Query>& queries) {
   const auto shared = std::make_shared<Shared>(config.validated);
   shared->base = config::parse_base_url(config.url).value();
+  if (shared->base.tls) {
+    shared->tls.emplace(asio::ssl::context::tls_client);
+    shared->tls->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+    shared->tls->set_default_verify_paths();
+    shared->tls->set_verify_mode(asio::ssl::verify_peer);
+  }
   for (const Query& query : queries) {
     shared->paths.push_back(config::PathPattern::parse(query.text, query.parameters).value());
   }

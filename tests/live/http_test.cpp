@@ -8,6 +8,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -339,6 +341,84 @@ TEST_CASE("a server that fails is left alone, and nobody who is not there is ask
   CHECK(refused.away);
   HttpSource by_name("http://localhost:" + std::to_string(server.port()));
   CHECK(by_name.load("a").bytes == "it");
+}
+
+TEST_CASE("over TLS only a server is asked whose certificate is good, and of that name") {
+  RedisServer for_its_directory;
+  const std::string pem = (for_its_directory.directory() / "pem").string();
+  HttpServer::write_pem(pem);
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL's writes know no MSG_NOSIGNAL
+  HttpServer server([](const Asked& asked) { return ok("value of " + asked.target); }, pem);
+  const std::string port = std::to_string(server.port());
+  HttpSource stranger("https://localhost:" + port);
+  const l3::Loaded refused = stranger.load("a");
+  CHECK(refused.bytes.find("certificate verify failed") != std::string::npos);
+  CHECK(refused.away);
+  ::setenv("SSL_CERT_FILE", pem.c_str(), 1);
+  HttpSource trusting("https://localhost:" + port + "/api");
+  HttpSource other_name("https://127.0.0.1:" + port);
+  HttpSource plain("http://localhost:" + port, std::chrono::milliseconds(500));
+  ::unsetenv("SSL_CERT_FILE");
+  const std::size_t before = server.connections();
+  CHECK(trusting.load("a").bytes == "value of /api/v/a");
+  CHECK(trusting.load("b").bytes == "value of /api/v/b");
+  CHECK(server.connections() == before + 1);
+  server.drop();
+  CHECK(trusting.load("c").bytes == "value of /api/v/c");
+  CHECK(other_name.load("a").bytes.find("certificate verify failed") != std::string::npos);
+  CHECK(plain.load("a").kind == Kind::failed);
+  CHECK(server.asked().size() == 3);
+  HttpServer no_tls([](const Asked&) { return ok("it"); });
+  HttpSource deaf("https://localhost:" + std::to_string(no_tls.port()),
+                  std::chrono::milliseconds(300));
+  const l3::Loaded late = deaf.load("a");
+  CHECK(late.bytes == "the query took too long");
+  CHECK(late.away);
+}
+
+TEST_CASE("a cold source is asked little, and as much as may be once it has answered") {
+  std::atomic<bool> held{true};
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  HttpServer server([&](const Asked& asked) -> Reply {
+    const int now = ++running;
+    int before = most;
+    while (now > before && !most.compare_exchange_weak(before, now)) {
+    }
+    eventually([&] { return !held; });
+    --running;
+    return ok(asked.target);
+  });
+  RedisServer redis;
+  TiercacheProcess proxy(
+      redis.port(), {"threads=2"},
+      "[[source]]\nname = \"api\"\nurl = \"" + server.url() +
+          "\"\ntimeout_ms = 60000\nconcurrency = 8\ncold_concurrency = 2\n"
+          "[[namespace]]\nname = \"items\"\nmatch = [\"item:*\"]\ntiers = \"l1+l2+l3\"\n"
+          "source = \"api\"\nkey = \"item:{id}\"\nquery = \"/{id}\"\n");
+  proxy.wait_live();
+  constexpr int kKeys = 300;
+  Client client(proxy.port(), std::chrono::seconds(60));
+  Client watch(proxy.port(), std::chrono::seconds(60));
+  const auto counted = [&](const std::string& what) {
+    const std::string text = "," + watch.call("CACHE", "STATS").find("source_api")->text;
+    const auto at = text.find("," + what + "=");
+    REQUIRE(at != std::string::npos);
+    return std::stoi(text.substr(at + what.size() + 2));
+  };
+  for (int i = 0; i < kKeys; i++) {
+    client.send("GET", "item:" + std::to_string(i));
+  }
+  CHECK(eventually([&] { return counted("waiting") == kKeys - 2; }));
+  CHECK(most == 2);
+  CHECK(counted("allowed") == 2);
+  held = false;
+  for (int i = 0; i < kKeys; i++) {
+    CHECK(client.read().text == "/" + std::to_string(i));
+  }
+  CHECK(counted("allowed") == 8);
+  CHECK(most <= 8);
+  CHECK(counted("failed") == 0);
 }
 
 TEST_CASE("the program loads from a server of HTTP") {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -31,8 +32,9 @@ class HttpServer {
   };
   using Answer = std::function<Reply(const Asked&)>;
 
-  // Port 0: a free one. Throws std::runtime_error if it cannot listen.
-  explicit HttpServer(Answer answer, std::uint16_t port = 0);
+  // On a free port. Throws std::runtime_error if it cannot listen. `pem`: a file with a key and its
+  // certificate, for TLS.
+  explicit HttpServer(Answer answer, const std::string& pem = "");
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -43,6 +45,8 @@ class HttpServer {
   std::string url() const {
     return "http://127.0.0.1:" + std::to_string(port_);
   }
+  // A file for `pem`, whose certificate is of localhost and signs itself.
+  static void write_pem(const std::string& path);
   // What it has been asked so far.
   std::vector<Asked> asked() const;
   std::size_t connections() const {
@@ -59,7 +63,11 @@ class HttpServer {
   void accept_all();
   void serve(int socket, std::size_t number);
 
+  // A connection: with TLS or without.
+  class Stream;
+
   const Answer answer_;
+  std::shared_ptr<void> tls_;  // null: none
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<std::size_t> accepted_{0};

@@ -1,5 +1,6 @@
-// Where a source of HTTP is, "http://127.0.0.1:8080/api", and what is asked of it: a path with the
-// parts of a key, "/users/{id}?full=1". Parts are percent-encoded, all but letters, digits and
+// Where a source of HTTP is, "http://127.0.0.1:8080/api" or "https://...", and what is asked of it:
+// a path with the parts of a key, "/users/{id}?full=1". Parts are percent-encoded, all but letters,
+// digits and
 // "-._~", so none can end a segment or begin a query.
 //
 // Made at start, then only read: thread-safe, pure.
@@ -20,8 +21,9 @@ namespace tiercache::config {
 
 struct BaseUrl {
   Endpoint server;
-  std::string host;  // for the header: without the port where it is 80
+  std::string host;  // for the header: without the port where it is the scheme's
   std::string path;  // what stands before each path; no '/' at its end
+  bool tls = false;  // https
 
   bool operator==(const BaseUrl&) const = default;
 };
