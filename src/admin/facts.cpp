@@ -263,6 +263,10 @@ std::vector<Fact> namespace_facts(const proxy::Hub& hub) {
     for (auto& [name, line] : hub.loads->source_lines()) {
       facts.push_back({"source_" + name, std::move(line)});
     }
+    const proxy::Writes* writes = hub.loads->writes();
+    if (std::string line = writes != nullptr ? writes->journal_line() : ""; !line.empty()) {
+      facts.push_back({"journal", std::move(line)});
+    }
   }
   return facts;
 }
@@ -365,6 +369,7 @@ std::string tiers_section(const AdminParts& parts, Upstream upstream, Time now) 
       append_line(text, "l3_writes_refused", number(writes->sum(Of::refused)));
       append_line(text, "l3_writes_failed", number(writes->sum(Of::failed)));
       append_line(text, "l3_writes_halved", number(writes->sum(Of::halved)));
+      append_line(text, "l3_writes_pending", number(writes->unapplied()));
     }
   }
   append_line(text, "upstream_address", address(parts));

@@ -87,6 +87,17 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return no_prefix_begins_with_another(c.coherence.tracking_prefixes);
      }},
+    {"journal.dir", "is missing, but a namespace has the strategy write-back", "",
+     [](const Config& c) {
+       return !c.journal.dir.empty() ||
+              std::ranges::none_of(c.namespaces, [](const Namespace& one) {
+                return one.strategy == Strategy::write_back;
+              });
+     }},
+    {"journal.retry_min_ms", "must not exceed", "journal.retry_max_ms",
+     [](const Config& c) {
+       return c.journal.retry_min <= c.journal.retry_max;
+     }},
     {"limits.client_output_pause", "must not exceed", "limits.client_output",
      [](const Config& c) {
        return c.limits.client_output_pause <= c.limits.client_output;

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kEvictions[] = {"lru", "s3fifo", "tinylfu"};
 constexpr std::string_view kInvalidations[] = {"auto", "keyspace", "tracking", "ttl"};
+constexpr std::string_view kFsyncs[] = {"always", "everysec"};
 constexpr std::string_view kModes[] = {"strict", "session"};
 constexpr std::string_view kAuths[] = {"upstream", "proxy"};
 constexpr std::string_view kReadFroms[] = {"master", "replica"};
@@ -188,6 +189,22 @@ constexpr Key kSchema[] = {
                                    "Keys per second while warming up"),
     integer<&C::warm, &Warm::batch>("warm.batch", 1, 65536, kLive,
                                     "Keys per round trip while warming up"),
+
+    text<&C::journal, &Journal::dir>(
+        "journal.dir", 0, 4000, kStart,
+        "Directory of what write-back has promised and its source has not yet; empty = none"),
+    choice<&C::journal, &Journal::fsync>(
+        "journal.fsync", kFsyncs, kStart,
+        "When a write is on the disk: before it is answered (always), or a second later"),
+    size<&C::journal, &Journal::max_bytes>(
+        "journal.max_bytes", 1 << 20, kTib, kStart,
+        "What it may hold, on disk and twice in memory; beyond it writes go through"),
+    integer<&C::journal, &Journal::batch>("journal.batch", 1, 65'536, kStart,
+                                          "Writes that go to a source in one transaction"),
+    duration<&C::journal, &Journal::retry_min>("journal.retry_min_ms", 1, kDayMs, kStart,
+                                               "The first pause where a source does not take them"),
+    duration<&C::journal, &Journal::retry_max>("journal.retry_max_ms", 1, kDayMs, kStart,
+                                               "The longest; each is twice the one before"),
 
     integer<&C::slowlog, &Slowlog::slower_than_us>(
         "slowlog.slower_than_us", -1, kDayMs * 1000, kLive,

@@ -16,7 +16,7 @@ constexpr std::size_t kLeastLocalMemory = 64 * kKib;
 
 constexpr std::string_view kTiers[] = {"l1+l2", "l2", "l1", "l1+l2+l3"};
 constexpr std::string_view kSourceErrors[] = {"error", "absent"};
-constexpr std::string_view kStrategies[] = {"cache-aside", "write-through"};
+constexpr std::string_view kStrategies[] = {"cache-aside", "write-through", "write-back"};
 
 using N = Namespace;
 
@@ -65,7 +65,8 @@ constexpr ElementKey kNamespaceKeys[] = {
     choice<&N::strategy>(
         "namespace.strategy", kStrategies, kStart,
         "With tiers l1+l2+l3: cache-aside = a client's write goes to Redis alone, "
-        "write-through = SET, MSET, DEL and the like are in the source before they are in Redis"),
+        "write-through = SET, MSET, DEL and the like are in the source before they are in Redis, "
+        "write-back = they are in the journal before, and in the source later"),
     text<&N::write>("namespace.write", 0, 4096, kStart,
                     "The statement that puts a value into the source; its parameters are the parts "
                     "of the key by name (:id), and :value"),

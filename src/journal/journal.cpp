@@ -359,6 +359,9 @@ void Journal::work() {
     if (durable_) {
       sync_at = std::chrono::steady_clock::now() + kSyncInterval;
     }
+    if (stop) {
+      leave_nothing_released();
+    }
     remove_released();
     if (stop) {
       return;
@@ -436,6 +439,18 @@ void Journal::write_batch(std::vector<Waiting> batch) {
   }
   for (const Waiting& one : batch) {
     one.done(error.empty() ? one.record.sequence : 0, error);
+  }
+}
+
+// The next start is to find what is of use, and where the sequences stand.
+void Journal::leave_nothing_released() {
+  bool all = false;
+  {
+    MutexLock lock(mutex_);
+    all = segments_.back().size > kSegmentHeader && segments_.back().last <= released_;
+  }
+  if (all) {
+    static_cast<void>(begin_segment());  // where it cannot be the next start finds more
   }
 }
 

@@ -90,7 +90,7 @@ class PostgresWriter final : public Writer {
         return false;
       }
     }
-    if (journal && !changes.empty() &&
+    if (journal && !position.sequences.empty() &&
         !note(position.journal, std::max(done, position.sequences.back()), written)) {
       return false;
     }

@@ -101,7 +101,7 @@ class SqliteWriter final : public Writer {
         return false;
       }
     }
-    return position.journal.empty() || changes.empty() ||
+    return position.journal.empty() || position.sequences.empty() ||
            note(position.journal, std::max(done, position.sequences.back()), written);
   }
 

@@ -78,7 +78,7 @@ Session::Step Session::dispatch(const Request& request) {
   }
   // Those of a cacheable read are found on its way.
   if (what.kind != Kind::cacheable_read && what.kind != Kind::ttl_read &&
-      (worker_.spaces().any_local() || writes_to_sources(worker_.hub()))) {
+      (worker_.spaces().any_local() || source_writes(worker_.hub()) != nullptr)) {
     const LocalKeys found = local_keys(what, request.args);
     if (found != LocalKeys::none) {
       const Step step = answer_local(found, what, request.args);

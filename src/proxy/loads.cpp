@@ -216,6 +216,12 @@ void Loads::ask(const LoadPtr& load) {
     load->seen = see(load->wanted);
     work.warm_percent = space.heat == nullptr ? 0 : warm_percent(*space.heat);
   }
+  // What has been written back goes before what the source has of it.
+  if (const auto pending = writes_ ? writes_->pending(load->wanted.key) : std::nullopt) {
+    on_loaded(load, {pending->value ? l3::Loaded::Kind::value : l3::Loaded::Kind::absent,
+                     pending->value.value_or("")});
+    return;
+  }
   count(load->wanted.space, LoadCounter::loads);
   work.query = space.query;
   work.values = *space.pattern->match(load->wanted.key);

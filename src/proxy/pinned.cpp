@@ -141,7 +141,7 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     }
   }
   LocalKeys ours = LocalKeys::none;
-  if (!refused && (worker_.spaces().any_local() || writes_to_sources(worker_.hub()))) {
+  if (!refused && (worker_.spaces().any_local() || source_writes(worker_.hub()) != nullptr)) {
     ours = local_keys(what, request.args);
     if (ours == LocalKeys::run && local_spaces_.empty() && !queue_.empty()) {
       return stall(Stall::drain);

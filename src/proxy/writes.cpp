@@ -1,6 +1,7 @@
 #include "tiercache/proxy/writes.hpp"
 
 #include "inquiry.hpp"
+#include "write_back.hpp"
 #include "write_plan.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -19,9 +21,6 @@ namespace {
 
 // Between two attempts to remove a copy.
 constexpr auto kRetry = std::chrono::milliseconds(100);
-
-constexpr std::array<std::string_view, kWriteCounters> kNames = {"written", "write_refused",
-                                                                 "write_failed", "write_halved"};
 
 std::string name_of(std::uint32_t db, std::string_view key) {
   return std::to_string(db).append(":").append(key);
@@ -36,12 +35,16 @@ l2::LinkSpec spec_of(std::uint32_t db) {
 }  // namespace
 
 Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& make)
-    : loads_(loads), unanswered_(config.sources.size()), sinks_(config.sources.size()) {
+    : loads_(loads),
+      set_(config.namespaces),
+      unanswered_(config.sources.size()),
+      sinks_(config.sources.size()) {
   std::vector<std::vector<l3::Query>> statements(config.sources.size());
   spaces_.push_back(std::make_unique<Space>());  // of the keys of no namespace
   for (const config::Namespace& one : config.namespaces) {
     auto space = std::make_unique<Space>();
-    if (one.strategy == config::Strategy::write_through) {
+    if (one.strategy != config::Strategy::cache_aside) {
+      space->back = one.strategy == config::Strategy::write_back;
       while (config.sources[space->source].name != one.source) {
         space->source++;
       }
@@ -66,20 +69,30 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
     }
     spaces_.push_back(std::move(space));
   }
+  std::vector<WriteBack::Source> back(sinks_.size());
   for (std::size_t i = 0; i < sinks_.size(); i++) {
+    const config::Source& one = config.sources[i];
+    back[i].name = one.name;
+    back[i].timeout = one.timeout;
     if (!statements[i].empty()) {
-      const config::Source& one = config.sources[i];
       l3::SourceConfig its;
       its.name = one.name;
       its.path = one.path;
       its.dsn = one.dsn;
       its.queue = one.queue;
       its.timeout = one.timeout;
+      back[i].writer = config.journal.dir.empty() ? nullptr : make(its, statements[i]);
       sinks_[i] = std::make_unique<l3::Sink>(its, make(its, std::move(statements[i])));
     }
   }
-  for (const auto& space : spaces_) {
-    space->sink = space->pattern ? sinks_[space->source].get() : nullptr;
+  if (!config.journal.dir.empty()) {
+    write_back_ = std::make_unique<WriteBack>(
+        config.journal, std::move(back),
+        [this](const journal::Record& record) -> std::optional<WriteBack::Resolved> {
+          WriteBack::Resolved its;
+          return resolve(record, its.source, its.changes) ? std::optional(std::move(its))
+                                                          : std::nullopt;
+        });
   }
 }
 
@@ -105,20 +118,60 @@ void Writes::count(namespaces::Index space, WriteCounter what) noexcept {
   spaces_[space]->counts[static_cast<std::size_t>(what)].fetch_add(1, std::memory_order_relaxed);
 }
 
+// Empty: it is made.
+std::string Writes::source_change(const Space& space, std::string_view key,
+                                  std::optional<std::string_view> value, l3::Change& change) const {
+  auto values = space.pattern->match(key);
+  if (!values) {
+    return error_of(space, ": the key does not fit namespace.key");
+  }
+  if (!value && !space.remove) {
+    return error_of(space, ": keys are not removed, there is no namespace.remove");
+  }
+  if (value) {
+    values->emplace_back(std::string(*value));
+  }
+  change = {value ? space.put : *space.remove, std::move(*values)};
+  return {};
+}
+
+// What is written back, by this run or an earlier one. False: it belongs to no source any more.
+bool Writes::resolve(const journal::Record& record, std::size_t& source,
+                     std::vector<l3::Change>& changes) const {
+  for (const journal::Change& change : record.changes) {
+    const namespaces::Index index = set_.find(change.key);
+    std::optional<std::string_view> value;
+    if (change.value) {
+      value = *change.value;
+    }
+    l3::Change made;
+    if (!has(index) || !source_change(*spaces_[index], change.key, value, made).empty() ||
+        (!changes.empty() && source != spaces_[index]->source)) {
+      return false;
+    }
+    source = spaces_[index]->source;
+    changes.push_back(std::move(made));
+  }
+  return true;
+}
+
 // Empty: they are made.
 std::string Writes::make_changes(const Space& space, const WritePlan& plan, Write& write) const {
+  write.record.db = write.wanted.db;
   for (const WritePlan::Key& key : plan.keys) {
-    auto values = space.pattern->match(key.name);
-    if (!values) {
-      return error_of(space, ": the key does not fit namespace.key");
+    l3::Change change;
+    if (std::string error = source_change(space, key.name, key.value, change); !error.empty()) {
+      return error;
     }
-    if (!key.value && !space.remove) {
-      return error_of(space, ": keys are not removed, there is no namespace.remove");
+    if (space.back) {
+      journal::Change its{std::string(key.name), std::nullopt};
+      if (key.value) {
+        its.value = std::string(*key.value);
+      }
+      write.record.changes.push_back(std::move(its));
+    } else {
+      write.changes.push_back(std::move(change));
     }
-    if (key.value) {
-      values->emplace_back(std::string(*key.value));
-    }
-    write.changes.push_back({key.value ? space.put : *space.remove, std::move(*values)});
     const auto known = std::ranges::find(write.keys, key.name);
     write.named.push_back(static_cast<std::size_t>(known - write.keys.begin()));
     if (known == write.keys.end()) {
@@ -169,12 +222,20 @@ void Writes::want(Worker& worker, const Wanted& wanted, WritePlan plan, Take tak
   }
 }
 
+bool Writes::submit(const WritePtr& write) {
+  const Space& space = *spaces_[write->wanted.space];
+  auto done = [this, write](l3::Written written) {
+    on_written(write, std::move(written));
+  };
+  if (space.back) {
+    write_back_->put(space.source, std::move(write->record), std::move(done));
+    return true;
+  }
+  return sinks_[space.source]->submit({std::move(write->changes), std::move(done)});
+}
+
 void Writes::to_source(const WritePtr& write) {
-  const bool taken = spaces_[write->wanted.space]->sink->submit(
-      {std::move(write->changes), [this, write](l3::Written written) {
-         on_written(write, std::move(written));
-       }});
-  if (!taken) {
+  if (!submit(write)) {
     // Not from here: others may wait behind it, and others behind these.
     write->worker->post([self = weak_from_this(), write] {
       if (const auto writes = self.lock()) {
@@ -261,8 +322,11 @@ void Writes::end_in_redis(const WritePtr& write) {
     count(index, WriteCounter::halved);
     doom(*write);
     const std::string_view why = std::string_view(*error).substr(1, error->find('\r') - 1);
-    end(write, error_of(*spaces_[index],
-                        std::string(" has taken the write, but Redis has not: ").append(why)));
+    const Space& space = *spaces_[index];
+    end(write, error_of(space, std::string(space.back ? ": the write is journalled"
+                                                      : " has taken the write")
+                                   .append(", but Redis has not: ")
+                                   .append(why)));
     return;
   }
   count(index, WriteCounter::written);
@@ -305,10 +369,13 @@ void Writes::end(const WritePtr& write, std::string reply) {
 }
 
 void Writes::doom(const Write& write) {
-  const auto doomed = std::make_shared<Doomed>(
-      Doomed{write.worker, write.wanted.lane, write.wanted.db, write.keys, write.hashes});
+  doom(Doomed{write.worker, write.wanted.lane, write.wanted.db, write.keys, write.hashes});
+}
+
+void Writes::doom(Doomed its) {
+  const auto doomed = std::make_shared<Doomed>(std::move(its));
   doomed_.fetch_add(doomed->keys.size(), std::memory_order_relaxed);
-  write.worker->post([self = weak_from_this(), doomed] {
+  doomed->worker->post([self = weak_from_this(), doomed] {
     if (const auto writes = self.lock()) {
       writes->remove(doomed);
     }
@@ -352,40 +419,8 @@ void Writes::remove_later(const std::shared_ptr<Doomed>& doomed) {
       });
 }
 
-std::string Writes::line(namespaces::Index space) const {
-  std::string text;
-  if (!has(space)) {
-    return text;
-  }
-  for (std::size_t i = 0; i < kWriteCounters; i++) {
-    text.append(",").append(kNames[i]).append("=");
-    text.append(std::to_string(spaces_[space]->counts[i].load(std::memory_order_relaxed)));
-  }
-  return text;
-}
-
-std::uint64_t Writes::sum(WriteCounter counter) const {
-  std::uint64_t sum = 0;
-  for (const auto& space : spaces_) {
-    sum += space->counts[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
-  }
-  return sum;
-}
-
-std::string Writes::source_line(std::size_t source) const {
-  if (!sinks_[source]) {
-    return {};
-  }
-  const l3::SinkTotals totals = sinks_[source]->totals();
-  return ",writes=" + std::to_string(totals.puts) +
-         ",write_transactions=" + std::to_string(totals.transactions) +
-         ",writes_failed=" + std::to_string(totals.failed) +
-         ",writes_refused=" + std::to_string(totals.refused) +
-         ",writes_waiting=" + std::to_string(totals.waiting);
-}
-
-bool writes_to_sources(const Hub& hub) noexcept {
-  return hub.loads && hub.loads->writes() != nullptr;
+Writes* source_writes(const Hub& hub) noexcept {
+  return hub.loads ? hub.loads->writes() : nullptr;
 }
 
 std::shared_ptr<Writes> make_writes(const config::Config& config, Loads& loads) {

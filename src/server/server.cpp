@@ -15,6 +15,7 @@
 #include "tiercache/proxy/listener.hpp"
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/user_watch.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -78,6 +79,7 @@ class Server::Impl {
   asio::signal_set signals_{control_};
   asio::steady_timer start_timer_{control_};
   Time accept_from_{};
+  Time replay_until_{};
   asio::steady_timer drain_timer_{control_};
   Time drain_until_ = kNever;
   bool stopping_ = false;
@@ -262,6 +264,12 @@ void Server::Impl::on_commands(const std::vector<command::LearntCommand>& comman
 Status Server::Impl::open() {
   const admin::ConfigPtr config = settings_.get();
   const config::Listen& listen = config->listen;
+  if (proxy::Writes* writes = proxy::source_writes(hub_)) {
+    if (Status status = writes->open(hub_); !status) {
+      return status;
+    }
+    replay_until_ = std::chrono::steady_clock::now() + config->limits.drain_timeout;
+  }
   // For so long clients are better off elsewhere than in a queue.
   const auto queue = warmups_->any_required() ? proxy::Listener::Queue::from_start
                                               : proxy::Listener::Queue::from_open;
@@ -345,7 +353,10 @@ Status Server::Impl::run() {
 void Server::Impl::await_live() {
   const bool live = cache_.status().view().state == coherence::LinkState::live &&
                     hub_.identities.anonymous()->known();
-  if (!live && std::chrono::steady_clock::now() < accept_from_) {
+  const Time at = std::chrono::steady_clock::now();
+  const proxy::Writes* writes = proxy::source_writes(hub_);
+  const bool replays = writes != nullptr && !writes->ready();
+  if ((!live && at < accept_from_) || (replays && at < replay_until_)) {
     start_timer_.expires_after(kGlance);
     start_timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) {
@@ -427,12 +438,19 @@ std::size_t Server::Impl::sessions() const {
 }
 
 void Server::Impl::await_drained() {
-  if (sessions() == 0) {
+  const proxy::Writes* writes = proxy::source_writes(hub_);
+  const std::size_t unapplied = writes != nullptr ? writes->unapplied() : 0;
+  if (sessions() == 0 && unapplied == 0) {
     control_.stop();
     return;
   }
   if (std::chrono::steady_clock::now() >= drain_until_) {
-    spdlog::warn("{} sessions still had requests in flight", sessions());
+    if (sessions() > 0) {
+      spdlog::warn("{} sessions still had requests in flight", sessions());
+    }
+    if (unapplied > 0) {
+      spdlog::warn("{} writes stay in the journal for the next start", unapplied);
+    }
     control_.stop();
     return;
   }

@@ -5,7 +5,11 @@
 
 #include "tiercache/l3/writer.hpp"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -201,6 +205,59 @@ TEST_CASE("PostgreSQL: a write is there and in Redis when it is answered, many i
   };
   CHECK(number("writes") == kClients * kWrites + 1);
   CHECK(number("write_transactions") < kClients * kWrites);
+}
+
+TEST_CASE("PostgreSQL: what is written back while the server fails is applied once, in its order") {
+  constexpr int kClients = 4;
+  constexpr int kCrashes = 4;
+  PostgresServer database;
+  RedisServer redis;
+  database.run("create table log (at bigserial primary key, id bigint, doc bigint)");
+  const std::string conf =
+      "[journal]\ndir = \"" + (redis.directory() / "journal").string() +
+      "\"\nretry_min_ms = 5\nretry_max_ms = 50\nbatch = 8\n[[source]]\nname = \"db\"\ndsn = \"" +
+      database.dsn() +
+      "\"\n[[namespace]]\nname = \"log\"\nmatch = [\"log:*\"]\n"
+      "tiers = \"l1+l2+l3\"\nsource = \"db\"\nkey = \"log:{id:int}\"\n"
+      "query = \"select doc from log where id = :id order by at desc limit 1\"\n"
+      "strategy = \"write-back\"\nwrite = \"insert into log (id, doc) values (:id, :value)\"\n";
+  TiercacheProcess proxy(redis.port(), {"threads=2"}, conf);
+  std::atomic<bool> over{false};
+  std::array<std::atomic<int>, kClients> acknowledged{};
+  std::vector<std::thread> threads;
+  for (std::size_t c = 0; c < kClients; c++) {
+    threads.emplace_back([&, c] {
+      Client client(proxy.port(), std::chrono::seconds(60));
+      while (!over) {
+        const int next = acknowledged[c] + 1;
+        CHECK(client.call("SET", "log:" + std::to_string(c), std::to_string(next)).text == "OK");
+        acknowledged[c] = next;
+      }
+    });
+  }
+  for (int i = 0; i < kCrashes; i++) {
+    const int before = acknowledged[0];
+    CHECK(eventually([&] { return acknowledged[0] > before + 50; }));
+    database.crash();
+    database.start();
+  }
+  over = true;
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  Client client(proxy.port(), std::chrono::seconds(60));
+  CHECK(eventually([&] {
+    return client.call("INFO", "tiers").text.find("l3_writes_pending:0\r") != std::string::npos;
+  }));
+  for (std::size_t c = 0; c < kClients; c++) {
+    const std::string of = " from log where id = " + std::to_string(c);
+    const std::string count = std::to_string(acknowledged[c]);
+    CHECK(database.run("select count(*)" + of) == count);
+    CHECK(database.run("select max(doc)" + of) == count);
+    CHECK(database.run("select count(*) from (select doc, row_number() over (order by at) as n" +
+                       of + ") numbered where doc = n") == count);
+  }
+  MESSAGE(client.call("CACHE", "STATS").find("source_db")->text);
 }
 
 }  // namespace tiercache::testing

@@ -113,6 +113,7 @@ class Journal {
   void work();
   std::string write(const std::string& bytes);
   void write_batch(std::vector<Waiting> batch);
+  void leave_nothing_released();
   void remove_released();
   void make_durable();
 

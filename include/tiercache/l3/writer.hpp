@@ -45,7 +45,8 @@ struct Change {
   std::vector<config::KeyPattern::Value> values;
 };
 
-// Where changes stand in a journal: growing numbers, one for each.
+// Where changes stand in a journal: numbers that do not fall, one for each. Those without changes
+// are done with in some other way.
 struct Position {
   std::string_view journal;  // empty: in none
   std::span<const std::uint64_t> sequences;

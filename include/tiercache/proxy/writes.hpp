@@ -1,5 +1,7 @@
-// Clients' writes of keys that a source is to have too (namespaces of strategy write-through): the
-// source first, then Redis; the client's answer means both. L1 hears of it as of any write.
+// Clients' writes of keys that a source is to have too: the source first, then Redis; the client's
+// answer means both (namespaces of strategy write-through). With write-back it is the journal
+// first, from which the source gets them (src/proxy/write_back.hpp). L1 hears of it as of any
+// write.
 //
 // A key is held from its write's being handed to the source until Redis has answered: writes of one
 // key reach both in the order in which they came, and one of several keys waits until it is the
@@ -18,8 +20,10 @@
 
 #include "tiercache/base/hash.hpp"
 #include "tiercache/base/mutex.hpp"
+#include "tiercache/base/result.hpp"
 #include "tiercache/config/config.hpp"
 #include "tiercache/config/key_pattern.hpp"
+#include "tiercache/journal/record.hpp"
 #include "tiercache/l3/writer.hpp"
 #include "tiercache/namespaces/set.hpp"
 
@@ -43,13 +47,14 @@ struct Hub;
 struct Lane;
 class Loads;
 class Worker;
+class WriteBack;
 struct WritePlan;
 
 enum class WriteCounter : std::uint8_t {
   written,  // commands that the source and Redis have taken
   refused,  // the source has said no
   failed,   // the source could not, or nobody knows whether it has
-  halved,   // the source has it, Redis has not taken it
+  halved,   // the source has it, or will, Redis has not taken it
 };
 inline constexpr std::size_t kWriteCounters = static_cast<std::size_t>(WriteCounter::halved) + 1;
 
@@ -64,9 +69,19 @@ class Writes : public std::enable_shared_from_this<Writes> {
   Writes(const config::Config& config, Loads& loads, const MakeWriter& make = &l3::make_writer);
   ~Writes();
 
+  // Opens the journal, if a namespace writes back. Before the threads run; once.
+  Status open(Hub& hub);
+  // Whether what an earlier run has journalled is in its source, or that source fails, and Redis
+  // has no older copy of it.
+  bool ready() const;
+  // Writes that are answered and not in their source.
+  std::size_t unapplied() const;
+  // What will be in the source of a key that has been written back.
+  std::optional<journal::Change> pending(std::string_view key) const;
+
   // Whether the keys of that namespace are written to a source.
   bool has(namespaces::Index space) const noexcept {
-    return spaces_[space]->sink != nullptr;
+    return spaces_[space]->pattern.has_value();
   }
   // What a refusal calls its keys: "keys of namespace 'x', which ...".
   std::string keys_of(namespaces::Index space) const;
@@ -89,12 +104,14 @@ class Writes : public std::enable_shared_from_this<Writes> {
   std::uint64_t sum(WriteCounter counter) const;
   // ",writes=1,...", of a source, by its place in the configuration.
   std::string source_line(std::size_t source) const;
+  // "records=1,...", of the journal; empty: there is none.
+  std::string journal_line() const;
 
  private:
   struct Space {
-    l3::Sink* sink = nullptr;  // null: not written to one
-    std::optional<config::KeyPattern> pattern;
-    std::size_t put = 0;  // statements
+    std::optional<config::KeyPattern> pattern;  // none: not written to a source
+    bool back = false;                          // the journal first
+    std::size_t put = 0;                        // statements
     std::optional<std::size_t> remove;
     std::string name;
     std::string source_name;
@@ -110,6 +127,7 @@ class Writes : public std::enable_shared_from_this<Writes> {
     std::vector<KeyHash> hashes;     // of these
     std::vector<std::size_t> named;  // which of these were named, in that order
     std::vector<l3::Change> changes;
+    journal::Record record;  // of write-back, instead
     std::vector<std::string> requests;
     bool counts = false;  // the reply is how many were there
     Take take;
@@ -127,19 +145,27 @@ class Writes : public std::enable_shared_from_this<Writes> {
   };
 
   std::string make_changes(const Space& space, const WritePlan& plan, Write& write) const;
+  std::string source_change(const Space& space, std::string_view key,
+                            std::optional<std::string_view> value, l3::Change& change) const;
+  bool resolve(const journal::Record& record, std::size_t& source,
+               std::vector<l3::Change>& changes) const;
+  bool submit(const WritePtr& write);
   void to_source(const WritePtr& write);
   void on_written(const WritePtr& write, l3::Written written);
   void to_redis(const WritePtr& write);
   void end_in_redis(const WritePtr& write);
   void end(const WritePtr& write, std::string reply);
   void doom(const Write& write);
+  void doom(Doomed its);
   void remove(const std::shared_ptr<Doomed>& doomed);
   void remove_later(const std::shared_ptr<Doomed>& doomed);
   void announce(const Lane& lane, const std::vector<KeyHash>& hashes) const;
   std::string error_of(const Space& space, std::string_view text) const;
   void count(namespaces::Index space, WriteCounter what) noexcept;
+  std::string back_line(std::size_t source) const;
 
   Loads& loads_;
+  const namespaces::Set set_;
   std::vector<std::unique_ptr<Space>> spaces_;  // by index
   std::atomic<std::size_t> doomed_{0};          // keys
   mutable Mutex mutex_;
@@ -148,12 +174,13 @@ class Writes : public std::enable_shared_from_this<Writes> {
   std::vector<std::size_t> unanswered_ TC_GUARDED_BY(mutex_);  // by source
   // The last, so that they go first: their threads call back.
   std::vector<std::unique_ptr<l3::Sink>> sinks_;
+  std::unique_ptr<WriteBack> write_back_;
 };
 
-// Whether any namespace does.
-bool writes_to_sources(const Hub& hub) noexcept;
+// Null: no namespace writes to a source.
+Writes* source_writes(const Hub& hub) noexcept;
 
-// Null: none does.
+// Likewise.
 std::shared_ptr<Writes> make_writes(const config::Config& config, Loads& loads);
 
 }  // namespace tiercache::proxy

@@ -140,6 +140,12 @@ TEST_CASE("mistakes are reported at their place") {
   CHECK(written.value().namespaces[0].strategy == Strategy::write_through);
   CHECK(written.value().namespaces[0].write == "insert");
   CHECK(written.value().namespaces[0].remove == "delete");
+  const std::string back =
+      source + whole + "\"a:{id:int}\"\nstrategy = \"write-back\"\nwrite = \"insert\"\n";
+  CHECK(parse("[journal]\ndir = \"/x\"\n" + back, "f.toml"));
+  CHECK(message_for(back).ends_with("is missing, but a namespace has the strategy write-back"));
+  CHECK(message_for("[journal]\nretry_min_ms = 2\nretry_max_ms = 1\n").find("must not exceed") !=
+        std::string::npos);
   CHECK(message_for(through).ends_with("namespace 'a': namespace.write is missing"));
   for (const char* key : {"write", "remove"}) {
     CHECK(message_for(source + whole + "\"a:{id:int}\"\n" + key + " = \"x\"\n")

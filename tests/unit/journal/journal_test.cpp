@@ -142,7 +142,17 @@ TEST_CASE("what was acknowledged is found at the next start, and sequences go on
   CHECK(open.found.notes.empty());
   open.journal->release(5);
   open.journal.reset();
-  CHECK(Open(directory.path).values() == Values{"4", "5", "6"});
+  {
+    Open again(directory.path);
+    CHECK(again.values() == Values{"4", "5", "6"});
+    again.journal->release(6);
+  }
+  Open last(directory.path);
+  CHECK(last.values().empty());
+  CHECK(last.journal->id() == id);
+  last.append("7");
+  last.wait();
+  CHECK(last.acknowledged.begin()->first == 7);
 }
 
 TEST_CASE("where all segments are gone the sequences are another journal's") {

@@ -1,0 +1,399 @@
+#include "write_back.hpp"
+
+#include "tiercache/base/check.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace tiercache::proxy {
+
+namespace {
+
+using l3::Written;
+
+// Writes that go through are looked at so often while the source is tried again.
+constexpr auto kSlice = std::chrono::milliseconds(50);
+
+Time now() {
+  return std::chrono::steady_clock::now();
+}
+
+std::string escaped(std::string_view bytes) {
+  std::string text = "\"";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      text.append("\\").append(1, c);
+    } else if (byte < 0x20 || byte >= 0x7f) {
+      text += fmt::format("\\x{:02x}", byte);
+    } else {
+      text += c;
+    }
+  }
+  return text + "\"";
+}
+
+}  // namespace
+
+WriteBack::WriteBack(config::Journal config, std::vector<Source> sources, Resolve resolve)
+    : config_(std::move(config)), resolve_(std::move(resolve)) {
+  for (Source& source : sources) {
+    flushers_.push_back(std::make_unique<Flusher>());
+    flushers_.back()->source = std::move(source);
+  }
+}
+
+// The journal first: what it still writes is called back, and is then in a queue.
+WriteBack::~WriteBack() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  ready_.notify_all();
+  for (const auto& flusher : flushers_) {
+    if (flusher->thread.joinable()) {
+      flusher->thread.join();
+    }
+  }
+  journal_.reset();
+  for (const auto& flusher : flushers_) {
+    for (const ItemPtr& item : flusher->queue) {
+      if (item->done) {
+        item->done({Written::Kind::failed, "the proxy is stopping", {}});
+      }
+    }
+  }
+}
+
+Status WriteBack::open(std::vector<journal::Record>& found) {
+  journal::Journal::Found its;
+  const auto sync =
+      config_.fsync == config::Fsync::always ? journal::Sync::always : journal::Sync::everysec;
+  auto opened = journal::Journal::open({config_.dir, sync, config_.max_bytes}, its);
+  if (!opened) {
+    return std::move(opened).error();
+  }
+  journal_ = std::move(*opened);
+  for (const std::string& note : its.notes) {
+    spdlog::warn("journal: {}", note);
+  }
+  {
+    MutexLock lock(mutex_);
+    for (const journal::Record& record : its.records) {
+      const auto resolved = resolve_(record);
+      const auto item = std::make_shared<Item>();
+      item->record = record;
+      item->found = true;
+      // Nobody else is to lose it: where its namespace has gone it is buried by the first flusher.
+      const auto first = std::ranges::find_if(
+          flushers_, [](const auto& flusher) { return flusher->source.writer != nullptr; });
+      add(resolved ? resolved->source : static_cast<std::size_t>(first - flushers_.begin()), item);
+    }
+  }
+  if (!its.records.empty()) {
+    spdlog::info("journal: {} writes that an earlier run has left are applied where they are not",
+                 its.records.size());
+  }
+  found = std::move(its.records);
+  for (const auto& flusher : flushers_) {
+    if (flusher->source.writer) {
+      flusher->thread = std::thread([this, its_own = flusher.get()] {
+        ::pthread_setname_np(::pthread_self(), "tiercache-flush");
+        work(*its_own);
+      });
+    }
+  }
+  return Unit{};
+}
+
+void WriteBack::add(std::size_t source, const ItemPtr& item) {
+  Flusher& flusher = *flushers_[source];
+  flusher.queue.push_back(item);
+  flusher.found += item->found ? 1 : 0;
+  if (item->record.sequence == 0) {
+    flusher.through++;
+    return;
+  }
+  last_ = item->record.sequence;
+  for (const journal::Change& change : item->record.changes) {
+    Pending& pending = pending_[change.key];
+    pending.count++;
+    pending.value = change.value;
+  }
+}
+
+void WriteBack::put(std::size_t source, journal::Record record, Done done) {
+  const auto item = std::make_shared<Item>();
+  item->record = record;
+  const auto journalled = [this, source, item, done](std::uint64_t sequence, std::string error) {
+    if (!error.empty()) {
+      done({Written::Kind::failed, std::move(error), {}});
+      return;
+    }
+    item->record.sequence = sequence;
+    const std::size_t changes = item->record.changes.size();
+    {
+      MutexLock lock(mutex_);
+      add(source, item);
+    }
+    ready_.notify_all();
+    done({Written::Kind::applied, {}, std::vector<std::uint64_t>(changes)});
+  };
+  if (journal_->append(std::move(record), journalled) == journal::Journal::Taken::yes) {
+    return;
+  }
+  item->deadline = now() + flushers_[source]->source.timeout;
+  item->done = std::move(done);
+  {
+    MutexLock lock(mutex_);
+    add(source, item);
+  }
+  ready_.notify_all();
+}
+
+std::optional<journal::Change> WriteBack::pending(std::string_view key) const {
+  MutexLock lock(mutex_);
+  const auto found = pending_.find(std::string(key));
+  return found == pending_.end()
+             ? std::nullopt
+             : std::optional(journal::Change{found->first, found->second.value});
+}
+
+bool WriteBack::replayed() const noexcept {
+  MutexLock lock(mutex_);
+  return std::ranges::all_of(
+      flushers_, [](const auto& flusher) { return flusher->found == 0 || flusher->failed; });
+}
+
+std::size_t WriteBack::unapplied() const {
+  MutexLock lock(mutex_);
+  std::size_t count = 0;
+  for (const auto& flusher : flushers_) {
+    count += flusher->queue.size();
+  }
+  return count;
+}
+
+WriteBackTotals WriteBack::totals(std::size_t source) const {
+  MutexLock lock(mutex_);
+  WriteBackTotals totals = flushers_[source]->totals;
+  totals.pending = flushers_[source]->queue.size();
+  return totals;
+}
+
+journal::Totals WriteBack::journal_totals() const {
+  return journal_->totals();
+}
+
+// The first so many are done with.
+void WriteBack::take_away(Flusher& flusher, std::size_t count) {
+  for (; count > 0; count--) {
+    const Item& item = *flusher.queue.front();
+    flusher.found -= item.found ? 1 : 0;
+    if (item.record.sequence == 0) {
+      flusher.through--;
+    } else {
+      for (const journal::Change& change : item.record.changes) {
+        const auto pending = pending_.find(change.key);
+        TC_CHECK(pending != pending_.end());
+        if (--pending->second.count == 0) {
+          pending_.erase(pending);
+        }
+      }
+    }
+    flusher.queue.pop_front();
+  }
+}
+
+// All records before the first that some source has not got.
+void WriteBack::release() {
+  std::uint64_t until = 0;
+  {
+    MutexLock lock(mutex_);
+    until = last_;
+    for (const auto& flusher : flushers_) {
+      for (const ItemPtr& item : flusher->queue) {
+        if (item->record.sequence > 0) {
+          until = std::min(until, item->record.sequence - 1);
+          break;
+        }
+      }
+    }
+  }
+  journal_->release(until);
+}
+
+Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch) {
+  std::vector<l3::Change> changes;
+  std::vector<std::uint64_t> sequences;
+  std::vector<std::size_t> sizes;
+  for (const ItemPtr& item : batch) {
+    auto resolved = resolve_(item->record);
+    if (!resolved) {
+      return {Written::Kind::refused, "no namespace writes such a key back", {}};
+    }
+    for (l3::Change& change : resolved->changes) {
+      changes.push_back(std::move(change));
+      sequences.push_back(item->record.sequence);
+    }
+  }
+  std::vector<const l3::Change*> pointers;
+  for (const l3::Change& change : changes) {
+    pointers.push_back(&change);
+  }
+  const bool through = batch.front()->record.sequence == 0;
+  const l3::Position position{through ? std::string_view() : journal_->id(), sequences};
+  return flusher.source.writer->apply(pointers, position, now() + flusher.source.timeout);
+}
+
+void WriteBack::work(Flusher& flusher) {
+  Duration pause = config_.retry_min;
+  std::size_t singly = 0;  // so many more are applied one by one: one of them was refused
+  for (;;) {
+    std::vector<ItemPtr> batch;
+    {
+      MutexLock lock(mutex_);
+      while (!stopping_ && flusher.queue.empty()) {
+        ready_.wait(mutex_);
+      }
+      if (stopping_) {
+        return;
+      }
+      const std::size_t most = singly > 0 ? 1 : config_.batch;
+      const bool through = flusher.queue.front()->record.sequence == 0;
+      for (const ItemPtr& item : flusher.queue) {
+        if (batch.size() == most || (item->record.sequence == 0) != through) {
+          break;
+        }
+        batch.push_back(item);
+      }
+    }
+    const bool through = batch.front()->record.sequence == 0;
+    Written written = apply(flusher, batch);
+    if (written.kind == Written::Kind::refused && batch.size() > 1) {
+      singly = batch.size();
+      continue;
+    }
+    const bool refused = written.kind == Written::Kind::refused;
+    const bool good = written.kind == Written::Kind::applied || through ||
+                      (refused && bury(flusher, *batch.front(), written.why));
+    bool was_failed = false;
+    {
+      MutexLock lock(mutex_);
+      was_failed = flusher.failed;
+      flusher.failed = !good;
+      flusher.totals.retries += good ? 0 : 1;
+      if (written.kind == Written::Kind::applied) {
+        flusher.totals.flushed += batch.size();
+        flusher.totals.transactions++;
+        flusher.totals.through += through ? batch.size() : 0;
+      }
+      if (good) {
+        take_away(flusher, batch.size());
+        singly -= std::min(singly, batch.size());
+      }
+    }
+    if (!good) {
+      if (!was_failed) {
+        spdlog::warn("source '{}' does not take what is written back, which is kept: {}",
+                     flusher.source.name, written.why);
+      }
+      wait(flusher, pause);
+      pause = std::min<Duration>(pause * 2, config_.retry_max);
+      continue;
+    }
+    if (was_failed) {
+      spdlog::info("source '{}' takes what is written back again", flusher.source.name);
+    }
+    pause = config_.retry_min;
+    for (const ItemPtr& item : batch) {
+      if (item->done) {
+        Written own{written.kind, written.why,
+                    std::vector<std::uint64_t>(item->record.changes.size())};
+        std::exchange(item->done, {})(std::move(own));
+      }
+    }
+    release();
+  }
+}
+
+// Until the pause is over or all is.
+void WriteBack::wait(Flusher& flusher, Duration pause) {
+  const Time until = now() + pause;
+  while (now() < until) {
+    {
+      MutexLock lock(mutex_);
+      if (stopping_) {
+        return;
+      }
+      ready_.wait_until(mutex_, std::min<Time>(until, now() + kSlice));
+    }
+    end_late(flusher);
+  }
+}
+
+// Those that go through do not wait for ever.
+void WriteBack::end_late(Flusher& flusher) {
+  std::vector<ItemPtr> late;
+  {
+    MutexLock lock(mutex_);
+    if (flusher.through == 0) {
+      return;
+    }
+    const Time at = now();
+    std::erase_if(flusher.queue, [&](const ItemPtr& item) {
+      const bool ends = item->record.sequence == 0 && item->deadline <= at;
+      if (ends) {
+        late.push_back(item);
+      }
+      return ends;
+    });
+    flusher.through -= late.size();
+  }
+  for (const ItemPtr& item : late) {
+    std::exchange(item->done, {})(
+        {Written::Kind::failed, "the journal is full, and the source does not take it", {}});
+  }
+}
+
+// A line in the file of dead letters, and in the log. Then the source is told that the journal has
+// come so far, so that it is not buried again.
+bool WriteBack::bury(Flusher& flusher, const Item& item, const std::string& why) {
+  std::string line = fmt::format("source={} sequence={} db={}", flusher.source.name,
+                                 item.record.sequence, item.record.db);
+  for (const journal::Change& change : item.record.changes) {
+    line += " key=" + escaped(change.key);
+    line += change.value ? " value=" + escaped(*change.value) : " removed";
+  }
+  line += " why=" + escaped(why) + "\n";
+  const std::string path = config_.dir + "/dead-letters";
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const bool written =
+      file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+      ::fsync(file) == 0;
+  if (file >= 0) {
+    ::close(file);
+  }
+  if (!written) {
+    return false;
+  }
+  spdlog::error("source '{}' will not take a write, which is in {}: key {}: {}",
+                flusher.source.name, path,
+                item.record.changes.empty() ? "" : escaped(item.record.changes[0].key), why);
+  const std::uint64_t sequence = item.record.sequence;
+  const l3::Position position{journal_->id(), {&sequence, 1}};
+  flusher.source.writer->apply({}, position, now() + flusher.source.timeout);
+  MutexLock lock(mutex_);
+  flusher.totals.dead++;
+  return true;
+}
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,126 @@
+// Writes that are answered when they are journalled, and applied to their sources later: a thread
+// for each source takes them in the journal's order, Config::Journal::batch at most in one
+// transaction, together with the journal's position, so each is applied once whatever is lost on
+// the way. What a source does not take now is tried again, for ever, with growing pauses; what it
+// will never take goes to a file of dead letters, and those behind it go on.
+//
+// Writes of one key are not joined: a table that logs them is to have them all.
+//
+// A write for which the journal has no room goes through: behind those of its source that are
+// journalled, and is answered when the source has it, or when it has waited too long.
+//
+// Until a write is applied, pending() tells what the source will have. All of them are kept in
+// memory, about twice their bytes; journal.max_bytes bounds that.
+//
+// Thread-safe. Owned by Writes.
+#pragma once
+
+#include "tiercache/base/mutex.hpp"
+#include "tiercache/base/result.hpp"
+#include "tiercache/base/time.hpp"
+#include "tiercache/config/config.hpp"
+#include "tiercache/journal/journal.hpp"
+#include "tiercache/l3/writer.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace tiercache::proxy {
+
+struct WriteBackTotals {
+  std::uint64_t flushed = 0;       // applied to the source
+  std::uint64_t transactions = 0;  // by so many
+  std::uint64_t through = 0;       // of these, that the journal had no room for
+  std::uint64_t retries = 0;       // transactions that have to be tried again
+  std::uint64_t dead = 0;          // that the source will never take
+  std::size_t pending = 0;
+};
+
+class WriteBack {
+ public:
+  struct Source {
+    std::string name;
+    std::unique_ptr<l3::Writer> writer;  // null: nothing is written back to it
+    std::chrono::milliseconds timeout{1000};
+  };
+  // Which source a record is for, and what it is to be told; nothing: none any more.
+  struct Resolved {
+    std::size_t source = 0;
+    std::vector<l3::Change> changes;
+  };
+  using Resolve = std::function<std::optional<Resolved>(const journal::Record&)>;
+
+  WriteBack(config::Journal config, std::vector<Source> sources, Resolve resolve);
+  ~WriteBack();
+  WriteBack(const WriteBack&) = delete;
+  WriteBack& operator=(const WriteBack&) = delete;
+
+  // What an earlier run has left is pending afterwards, and `found` tells of it. Once, before all
+  // else.
+  Status open(std::vector<journal::Record>& found);
+  using Done = std::function<void(l3::Written)>;
+  // `done` is called once: the write is journalled, or has gone through, or neither.
+  void put(std::size_t source, journal::Record record, Done done);
+  // What was written last and is not applied; a removal is a change without a value.
+  std::optional<journal::Change> pending(std::string_view key) const;
+  // Whether what open() has found is applied, or the source has failed to take it.
+  bool replayed() const noexcept;
+  std::size_t unapplied() const;
+  WriteBackTotals totals(std::size_t source) const;
+  journal::Totals journal_totals() const;
+
+ private:
+  struct Item {
+    journal::Record record;  // sequence 0: it goes through
+    Time deadline = kNever;  // then
+    Done done;               // likewise
+    bool found = false;      // an earlier run has left it
+  };
+  using ItemPtr = std::shared_ptr<Item>;
+  struct Flusher {
+    Source source;
+    std::deque<ItemPtr> queue;
+    std::size_t through = 0;  // of these
+    std::size_t found = 0;
+    bool failed = false;  // it is being tried again
+    WriteBackTotals totals;
+    std::thread thread;
+  };
+  struct Pending {
+    std::size_t count = 0;
+    std::optional<std::string> value;
+  };
+
+  void add(std::size_t source, const ItemPtr& item) TC_REQUIRES(mutex_);
+  void take_away(Flusher& flusher, std::size_t count) TC_REQUIRES(mutex_);
+  void work(Flusher& flusher);
+  l3::Written apply(Flusher& flusher, const std::vector<ItemPtr>& batch);
+  bool bury(Flusher& flusher, const Item& item, const std::string& why);
+  void wait(Flusher& flusher, Duration pause);
+  void end_late(Flusher& flusher);
+  void release();
+
+  const config::Journal config_;
+  const Resolve resolve_;
+  mutable Mutex mutex_;
+  std::condition_variable_any ready_;
+  std::vector<std::unique_ptr<Flusher>> flushers_;  // their queues and counts under the mutex
+  std::unordered_map<std::string, Pending> pending_ TC_GUARDED_BY(mutex_);
+  std::uint64_t last_ TC_GUARDED_BY(mutex_) = 0;  // the sequence that was added last
+  bool stopping_ TC_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<journal::Journal> journal_;
+};
+
+}  // namespace tiercache::proxy

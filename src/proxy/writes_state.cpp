@@ -1,0 +1,119 @@
+// Writes: its beginning, how it stands, and its figures.
+#include "write_back.hpp"
+
+#include "tiercache/proxy/worker.hpp"
+#include "tiercache/proxy/writes.hpp"
+
+#include <map>
+#include <set>
+#include <utility>
+
+namespace tiercache::proxy {
+
+namespace {
+
+constexpr std::array<std::string_view, kWriteCounters> kNames = {"written", "write_refused",
+                                                                 "write_failed", "write_halved"};
+
+}  // namespace
+
+// Redis may have older copies of what an earlier run was about to write there.
+Status Writes::open(Hub& hub) {
+  if (!write_back_) {
+    return Unit{};
+  }
+  std::vector<journal::Record> found;
+  if (Status status = write_back_->open(found); !status) {
+    return status;
+  }
+  Worker& worker = *hub.workers.front();
+  std::map<std::uint32_t, std::set<std::string>> keys;
+  for (const journal::Record& record : found) {
+    for (const journal::Change& change : record.changes) {
+      keys[record.db].insert(change.key);
+    }
+  }
+  for (const auto& [db, its] : keys) {
+    Doomed doomed{&worker, &worker.home(), db, {}, {}};
+    for (const std::string& key : its) {
+      doomed.keys.push_back(key);
+      doomed.hashes.push_back(worker.home().cache.hash(db, key));
+      if (doomed.keys.size() == kDoomed) {
+        doom(std::exchange(doomed, {&worker, &worker.home(), db, {}, {}}));
+      }
+    }
+    if (!doomed.keys.empty()) {
+      doom(std::move(doomed));
+    }
+  }
+  return Unit{};
+}
+
+bool Writes::ready() const {
+  return doomed_.load(std::memory_order_relaxed) == 0 && (!write_back_ || write_back_->replayed());
+}
+
+std::size_t Writes::unapplied() const {
+  return write_back_ ? write_back_->unapplied() : 0;
+}
+
+std::optional<journal::Change> Writes::pending(std::string_view key) const {
+  return write_back_ ? write_back_->pending(key) : std::nullopt;
+}
+
+std::string Writes::journal_line() const {
+  if (!write_back_) {
+    return {};
+  }
+  const journal::Totals totals = write_back_->journal_totals();
+  return "records=" + std::to_string(totals.records) + ",writes=" + std::to_string(totals.writes) +
+         ",failed=" + std::to_string(totals.failed) + ",bytes=" + std::to_string(totals.bytes) +
+         ",segments=" + std::to_string(totals.segments);
+}
+
+std::string Writes::line(namespaces::Index space) const {
+  std::string text;
+  if (!has(space)) {
+    return text;
+  }
+  for (std::size_t i = 0; i < kWriteCounters; i++) {
+    text.append(",").append(kNames[i]).append("=");
+    text.append(std::to_string(spaces_[space]->counts[i].load(std::memory_order_relaxed)));
+  }
+  return text;
+}
+
+std::uint64_t Writes::sum(WriteCounter counter) const {
+  std::uint64_t sum = 0;
+  for (const auto& space : spaces_) {
+    sum += space->counts[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+std::string Writes::source_line(std::size_t source) const {
+  if (!sinks_[source]) {
+    return {};
+  }
+  const l3::SinkTotals totals = sinks_[source]->totals();
+  return ",writes=" + std::to_string(totals.puts) +
+         ",write_transactions=" + std::to_string(totals.transactions) +
+         ",writes_failed=" + std::to_string(totals.failed) +
+         ",writes_refused=" + std::to_string(totals.refused) +
+         ",writes_waiting=" + std::to_string(totals.waiting) + back_line(source);
+}
+
+std::string Writes::back_line(std::size_t source) const {
+  if (!write_back_) {
+    return {};
+  }
+  const WriteBackTotals totals = write_back_->totals(source);
+  return ",pending=" + std::to_string(totals.pending) +
+         ",flushed=" + std::to_string(totals.flushed) +
+         ",flush_transactions=" + std::to_string(totals.transactions) +
+         ",flush_retries=" + std::to_string(totals.retries) +
+         ",gone_through=" + std::to_string(totals.through) +
+         ",dead_letters=" + std::to_string(totals.dead);
+}
+
+}  // namespace tiercache::proxy
