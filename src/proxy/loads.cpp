@@ -395,8 +395,10 @@ void Loads::end_write(std::span<const KeyHash> keys) {
 
 bool Loads::is_storing(std::span<const KeyHash> keys, const std::function<void()>& go) {
   MutexLock lock(mutex_);
-  const bool wait =
-      std::ranges::any_of(keys, [&](KeyHash hash) { return storing_.contains(hash); });
+  bool wait = false;
+  for (const KeyHash hash : keys) {  // no lambda: the thread-safety analysis does not see into it
+    wait = wait || storing_.contains(hash);
+  }
   if (wait) {
     held_.push_back(go);
   }
