@@ -51,6 +51,7 @@ class Admin final : public proxy::Extensions {
   struct Request {
     const proxy::Asker& asker;
     command::Args args;
+    invalidation::How how = invalidation::How::remove;
   };
   using Handler = void (Admin::*)(const Request&, proxy::Responder);
   struct Subcommand {
@@ -72,6 +73,8 @@ class Admin final : public proxy::Extensions {
   void invalidate(const Request& request, proxy::Responder responder);
   void invalidate_keys(const Request& request, proxy::Responder responder);
   void invalidate_namespace(const Request& request, proxy::Responder responder);
+  void invalidate_soft(const Request& request, proxy::Responder responder);
+  void invalidate_tag(const Request& request, proxy::Responder responder);
   void invalidate_prefix(const Request& request, proxy::Responder responder);
   void clients(const Request& request, proxy::Responder responder);
   void topology(const Request& request, proxy::Responder responder);

@@ -65,9 +65,9 @@ void Admin::go_on_flushing(std::shared_ptr<L1Walk> walk, std::uint64_t number) {
 }
 
 const Admin::Subcommand Admin::kInvalidateActions[] = {
-    {"key", &Admin::invalidate_keys},
-    {"namespace", &Admin::invalidate_namespace},
-    {"prefix", &Admin::invalidate_prefix},
+    {"key", &Admin::invalidate_keys},      {"namespace", &Admin::invalidate_namespace},
+    {"prefix", &Admin::invalidate_prefix}, {"soft", &Admin::invalidate_soft},
+    {"tag", &Admin::invalidate_tag},
 };
 
 void Admin::invalidate(const Request& request, proxy::Responder responder) {
@@ -80,6 +80,17 @@ invalidation::Invalidator::Done Admin::counted(proxy::Responder responder) {
                                 : error_reply("ERR tiercache: not all copies are invalidated: " +
                                               removed.error().detail));
   };
+}
+
+// SOFT goes before what it is about, since a key may be called so.
+void Admin::invalidate_soft(const Request& request, proxy::Responder responder) {
+  std::vector<std::string_view> args{request.args[0], request.args[1]};
+  args.insert(args.end(), request.args.begin() + 3, request.args.end());
+  if (args.size() < 4 || request.how == invalidation::How::soften) {
+    responder.reply(wrong_arguments("cache|invalidate"));
+    return;
+  }
+  act(kInvalidateActions, {request.asker, args, invalidation::How::soften}, std::move(responder));
 }
 
 // Those have no copies.
@@ -102,7 +113,8 @@ void Admin::invalidate_keys(const Request& request, proxy::Responder responder) 
     }
     keys.emplace_back(key);
   }
-  parts_.invalidator.keys(request.asker.db, std::move(keys), counted(std::move(responder)));
+  parts_.invalidator.keys(request.asker.db, std::move(keys), request.how,
+                          counted(std::move(responder)));
 }
 
 void Admin::invalidate_namespace(const Request& request, proxy::Responder responder) {
@@ -120,7 +132,8 @@ void Admin::invalidate_namespace(const Request& request, proxy::Responder respon
     responder.reply(std::move(error));
     return;
   }
-  parts_.invalidator.matching({request.asker.db, index, {}}, counted(std::move(responder)));
+  parts_.invalidator.matching({request.asker.db, index, {}}, request.how,
+                              counted(std::move(responder)));
 }
 
 void Admin::invalidate_prefix(const Request& request, proxy::Responder responder) {
@@ -129,8 +142,25 @@ void Admin::invalidate_prefix(const Request& request, proxy::Responder responder
     return;
   }
   parts_.invalidator.matching(
-      {request.asker.db, namespaces::kDefault, std::string(request.args[3])},
+      {request.asker.db, namespaces::kDefault, std::string(request.args[3])}, request.how,
       counted(std::move(responder)));
+}
+
+// The parts of a key are its tags: TAG account 7.
+void Admin::invalidate_tag(const Request& request, proxy::Responder responder) {
+  if (request.args.size() != 5) {
+    responder.reply(wrong_arguments("cache|invalidate"));
+    return;
+  }
+  const std::string_view name = request.args[3];
+  if (!parts_.invalidator.has_part(name)) {
+    responder.reply(error_reply("ERR tiercache: no namespace with a source has keys with a part '" +
+                                shown(name) + "'"));
+    return;
+  }
+  invalidation::Selection selection{request.asker.db, namespaces::kDefault, {}};
+  selection.part = {std::string(name), std::string(request.args[4])};
+  parts_.invalidator.matching(std::move(selection), request.how, counted(std::move(responder)));
 }
 
 }  // namespace tiercache::admin

@@ -101,4 +101,16 @@ bool glob_may_begin(std::string_view pattern, std::string_view beginning) noexce
   return true;
 }
 
+std::string glob_escaped(std::string_view text) {
+  constexpr std::string_view kSpecial = "*?[]\\";
+  std::string pattern;
+  for (const char byte : text) {
+    if (kSpecial.find(byte) != kSpecial.npos) {
+      pattern.push_back('\\');
+    }
+    pattern.push_back(byte);
+  }
+  return pattern;
+}
+
 }  // namespace tiercache

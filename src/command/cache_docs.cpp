@@ -16,12 +16,18 @@ constexpr ArgDoc kInvalidateKeyArgs[] = {
     {.name = "key", .type = Type::pure_token, .token = "KEY"},
     {.name = "key", .type = Type::key, .multiple = true},
 };
+constexpr ArgDoc kInvalidateTagArgs[] = {
+    {.name = "part", .token = "TAG"},
+    {.name = "value"},
+};
 constexpr ArgDoc kInvalidateActions[] = {
     {.name = "key-block", .type = Type::block, .arguments = kInvalidateKeyArgs},
     {.name = "prefix", .token = "PREFIX"},
     {.name = "namespace", .token = "NAMESPACE"},
+    {.name = "tag-block", .type = Type::block, .arguments = kInvalidateTagArgs},
 };
 constexpr ArgDoc kInvalidateArgs[] = {
+    {.name = "soft", .type = Type::pure_token, .token = "SOFT", .optional = true},
     {.name = "selection", .type = Type::oneof, .arguments = kInvalidateActions}};
 
 constexpr ArgDoc kFlushArgs[] = {{.name = "pattern", .type = Type::pattern, .optional = true}};
@@ -121,7 +127,8 @@ constexpr CommandDoc kSubcommands[] = {
     {
         .name = "cache|invalidate",
         .summary = "Removes the copies of keys: the proxy's, and Redis's where a source is behind.",
-        .syntax = "CACHE INVALIDATE KEY <key> [<key> ...] | PREFIX <prefix> | NAMESPACE <name>",
+        .syntax = "CACHE INVALIDATE [SOFT] KEY <key> [<key> ...] | PREFIX <prefix> | "
+                  "NAMESPACE <name> | TAG <part> <value>",
         .since = kSince,
         .arguments = kInvalidateArgs,
     },

@@ -1,5 +1,6 @@
 #include "tiercache/config/key_pattern.hpp"
 
+#include "tiercache/base/glob.hpp"
 #include "tiercache/base/words.hpp"
 
 #include <algorithm>
@@ -76,6 +77,32 @@ std::vector<bool> KeyPattern::integers() const {
     integers.push_back(part.kind == Kind::integer);
   }
   return integers;
+}
+
+// The number of parts: there is none of that name.
+std::size_t KeyPattern::position(std::string_view name) const noexcept {
+  return static_cast<std::size_t>(std::ranges::find(names_, name) - names_.begin());
+}
+
+bool KeyPattern::has(std::string_view key, std::string_view name, std::string_view value) const {
+  const std::size_t at = position(name);
+  const auto values = at < parts_.size() ? match(key) : std::nullopt;
+  if (!values) {
+    return false;
+  }
+  const auto* number = std::get_if<std::int64_t>(&(*values)[at]);
+  return number != nullptr ? std::to_string(*number) == value
+                           : std::get<std::string>((*values)[at]) == value;
+}
+
+std::string KeyPattern::glob(std::string_view name, std::string_view value) const {
+  const std::size_t at = position(name);
+  std::string glob = glob_escaped(before_);
+  for (std::size_t i = 0; i < parts_.size(); i++) {
+    glob += i == at ? glob_escaped(value) : "*";
+    glob += glob_escaped(parts_[i].after);
+  }
+  return glob;
 }
 
 std::optional<std::vector<KeyPattern::Value>> KeyPattern::match(std::string_view key) const {

@@ -72,6 +72,18 @@ constexpr ElementKey kNamespaceKeys[] = {
                     "of the key by name (:id), and :value"),
     text<&N::remove>("namespace.remove", 0, 4096, kStart,
                      "The statement that removes a key from the source; empty = DEL is refused"),
+    duration<&N::stale_while_revalidate>(
+        "namespace.stale_while_revalidate_ms", 0, 365 * kDayMs, kStart,
+        "So long past l2_ttl_ms what was loaded is still served, and loaded anew meanwhile"),
+    duration<&N::stale_if_error>(
+        "namespace.stale_if_error_ms", 0, 365 * kDayMs, kStart,
+        "So long past l2_ttl_ms what was loaded is served if it cannot be loaded anew"),
+    integer<&N::refresh_ahead_percent>(
+        "namespace.refresh_ahead_percent", 0, 10'000, kStart,
+        "Loaded anew at random before l2_ttl_ms is over, the earlier the longer its load takes "
+        "(XFetch's beta times 100); 0 = not"),
+    boolean<&N::lease>("namespace.lease", kStart,
+                       "One proxy of all that share a Redis loads a key, the others wait for it"),
 };
 
 using S = Source;
@@ -177,6 +189,11 @@ std::string wrong_with_name(const std::vector<T>& all, std::size_t index, std::s
   return {};
 }
 
+bool any_stale(const Namespace& one) {
+  return one.stale_while_revalidate.count() > 0 || one.stale_if_error.count() > 0 ||
+         one.refresh_ahead_percent > 0;
+}
+
 // Of one that lives in the proxy alone, or not: the first key that means nothing there.
 std::string_view meaningless(const Namespace& one) {
   if (one.tiers != Tiers::l1_l2_l3) {
@@ -185,7 +202,9 @@ std::string_view meaningless(const Namespace& one) {
                                  : !one.query.empty()                    ? "query"
                                  : one.batch != 1                        ? "batch"
                                  : one.strategy != Strategy::cache_aside ? "strategy"
-                                                                         : "";
+                                 : one.lease                             ? "lease"
+                                 : any_stale(one) ? "stale_while_revalidate_ms"
+                                                  : "";
     if (!key.empty()) {
       return key;
     }
@@ -240,6 +259,10 @@ std::string wrong_with_loading(const Config& config, const Namespace& one) {
     if (!path) {
       return concat({"namespace '", one.name, "': namespace.query: ", path.error().detail});
     }
+  }
+  if (one.l2_ttl.count() == 0 && any_stale(one)) {
+    return concat(
+        {"namespace '", one.name, "': what is loaded never grows stale: namespace.l2_ttl_ms is 0"});
   }
   if (one.strategy != Strategy::cache_aside) {
     return wrong_with_writing(one, *source, pattern.value().names());

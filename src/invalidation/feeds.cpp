@@ -135,9 +135,9 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
       }
     };
     if (selection.space == namespaces::kDefault) {
-      invalidator_.keys(selection.db, {taken_.begin(), taken_.end()}, std::move(done));
+      invalidator_.keys(selection.db, {taken_.begin(), taken_.end()}, How::remove, std::move(done));
     } else {
-      invalidator_.matching(selection, std::move(done));
+      invalidator_.matching(selection, How::remove, std::move(done));
     }
   }
 

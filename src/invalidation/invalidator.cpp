@@ -1,7 +1,10 @@
 #include "tiercache/invalidation/invalidator.hpp"
 
+#include "tiercache/base/glob.hpp"
+#include "tiercache/config/key_pattern.hpp"
 #include "tiercache/invalidation/l1_walk.hpp"
 #include "tiercache/l2/scan.hpp"
+#include "tiercache/proxy/freshness.hpp"
 #include "tiercache/proxy/loads.hpp"
 
 #include <algorithm>
@@ -23,34 +26,33 @@ Time now() {
   return std::chrono::steady_clock::now();
 }
 
-// Redis's glob for what begins with it.
-std::string glob_of(std::string_view prefix) {
-  std::string glob;
-  for (const char byte : prefix) {
-    if (byte == '*' || byte == '?' || byte == '[' || byte == ']' || byte == '\\') {
-      glob.push_back('\\');
-    }
-    glob.push_back(byte);
-  }
-  return glob.append("*");
-}
-
 }  // namespace
 
 class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(boost::asio::io_context& control, proxy::Hub& hub, const config::Config& config)
-      : control_(control), hub_(hub), set_(config.namespaces) {
+      : control_(control), hub_(hub), set_(config.namespaces), patterns_(set_.size() + 1) {
+    for (std::size_t i = 1; i < patterns_.size(); i++) {
+      if (has_source(static_cast<Index>(i))) {
+        patterns_[i] = config::KeyPattern::parse(set_.at(static_cast<Index>(i)).key).value();
+      }
+    }
   }
 
-  void keys(std::uint32_t db, std::vector<std::string> keys, Done done);
-  void matching(Selection selection, Done done);
+  void keys(std::uint32_t db, std::vector<std::string> keys, How how, Done done);
+  void matching(Selection selection, How how, Done done);
   Index find(std::string_view name) const noexcept;
+  bool has_part(std::string_view name) const noexcept {
+    return std::ranges::any_of(patterns_, [&](const auto& one) { return has_part(one, name); });
+  }
 
  private:
+  using Pattern = std::optional<config::KeyPattern>;
+
   // Some keys, and what came of them.
   struct Batch {
     std::uint32_t db = 0;
+    How how = How::remove;
     std::vector<std::string> keys;  // of namespaces with a source
     std::size_t next = 0;
     std::size_t unanswered = 0;
@@ -61,6 +63,7 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
   // One node's keys of one glob are SCANned after the other.
   struct Job {
     Selection selection;
+    How how = How::remove;
     std::vector<std::string> globs;  // empty: no source is concerned
     std::vector<proxy::Node> nodes;
     std::size_t glob = 0;
@@ -75,14 +78,15 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
   bool has_source(Index index) const noexcept {
     return index != namespaces::kDefault && set_.at(index).tiers == config::Tiers::l1_l2_l3;
   }
-  bool selected(const Selection& selection, std::string_view key) const noexcept {
-    return selection.space != namespaces::kDefault ? set_.find(key) == selection.space
-                                                   : key.starts_with(selection.prefix);
+  static bool has_part(const Pattern& pattern, std::string_view name) noexcept {
+    return pattern && std::ranges::find(pattern->names(), name) != pattern->names().end();
   }
+  bool selected(const Selection& selection, std::string_view key) const;
+  std::vector<std::string> globs(const Selection& selection) const;
   std::int64_t drop_from_l1(std::uint32_t db, std::string_view key);
   void go_on(const BatchPtr& batch);
-  void unlink(const BatchPtr& batch, std::string key);
-  void on_unlinked(const BatchPtr& batch, const std::string& key, const Result<Reply>& reply);
+  void let_go(const BatchPtr& batch, std::string key);
+  void on_gone(const BatchPtr& batch, const std::string& key, const Result<Reply>& reply);
 
   void announce(const JobPtr& job);
   void scan(const JobPtr& job);
@@ -93,6 +97,7 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
   boost::asio::io_context& control_;
   proxy::Hub& hub_;
   const namespaces::Set set_;
+  std::vector<Pattern> patterns_;  // by index, of those with a source
   std::size_t jobs_ = 0;
 };
 
@@ -103,6 +108,35 @@ Index Invalidator::Impl::find(std::string_view name) const noexcept {
     }
   }
   return namespaces::kDefault;
+}
+
+bool Invalidator::Impl::selected(const Selection& selection, std::string_view key) const {
+  if (selection.part) {
+    const Pattern& pattern = patterns_[set_.find(key)];
+    return pattern && pattern->has(key, selection.part->name, selection.part->value);
+  }
+  return selection.space != namespaces::kDefault ? set_.find(key) == selection.space
+                                                 : key.starts_with(selection.prefix);
+}
+
+// Redis's keys among the selected fit one of these. Empty: no source is concerned.
+std::vector<std::string> Invalidator::Impl::globs(const Selection& selection) const {
+  if (selection.part) {
+    std::vector<std::string> globs;
+    for (const Pattern& pattern : patterns_) {
+      if (has_part(pattern, selection.part->name)) {
+        globs.push_back(pattern->glob(selection.part->name, selection.part->value));
+      }
+    }
+    return globs;
+  }
+  if (!hub_.loads) {
+    return {};
+  }
+  if (selection.space == namespaces::kDefault) {
+    return {glob_escaped(selection.prefix) + "*"};
+  }
+  return has_source(selection.space) ? set_.at(selection.space).match : std::vector<std::string>();
 }
 
 // What is on its way into L1 is not kept either. Says how many entries there were.
@@ -121,9 +155,10 @@ std::int64_t Invalidator::Impl::drop_from_l1(std::uint32_t db, std::string_view 
   return entries;
 }
 
-void Invalidator::Impl::keys(std::uint32_t db, std::vector<std::string> keys, Done done) {
+void Invalidator::Impl::keys(std::uint32_t db, std::vector<std::string> keys, How how, Done done) {
   const auto batch = std::make_shared<Batch>();
   batch->db = db;
+  batch->how = how;
   batch->done = std::move(done);
   std::int64_t entries = 0;
   for (std::string& key : keys) {
@@ -139,37 +174,43 @@ void Invalidator::Impl::keys(std::uint32_t db, std::vector<std::string> keys, Do
 void Invalidator::Impl::go_on(const BatchPtr& batch) {
   while (batch->next < batch->keys.size() && batch->unanswered < kBatch) {
     batch->unanswered++;
-    unlink(batch, std::move(batch->keys[batch->next++]));
+    let_go(batch, std::move(batch->keys[batch->next++]));
   }
   if (batch->unanswered == 0) {
     batch->done(std::move(batch->removed));
   }
 }
 
-void Invalidator::Impl::unlink(const BatchPtr& batch, std::string key) {
+void Invalidator::Impl::let_go(const BatchPtr& batch, std::string key) {
   const proxy::Node node = hub_.node_of(key);
   const KeyHash hash = node.cache.hash(batch->db, key);
   node.cache.blocking_write_reply(hash);
   const auto again = [weak = weak_from_this(), &control = control_, batch, key] {
     boost::asio::post(control, [weak, batch, key] {
       if (const auto self = weak.lock()) {
-        self->unlink(batch, key);
+        self->let_go(batch, key);
       }
     });
   };
   if (hub_.loads->must_wait({&hash, 1}, false, again)) {
     return;
   }
-  node.events.query(batch->db, {"UNLINK", key},
+  const auto window = proxy::freshness_of(set_.at(set_.find(key))).window();
+  const std::string ttl = std::to_string(window.count());
+  std::vector<std::string_view> words{"UNLINK", key};
+  if (batch->how == How::soften && window.count() > 0) {
+    words = {"PEXPIRE", key, ttl, "LT"};  // as of what has just ceased to be fresh, or longer ago
+  }
+  node.events.query(batch->db, words,
                     [weak = weak_from_this(), batch, key](const Result<Reply>& reply) {
                       if (const auto self = weak.lock()) {
-                        self->on_unlinked(batch, key, reply);
+                        self->on_gone(batch, key, reply);
                       }
                     });
 }
 
-void Invalidator::Impl::on_unlinked(const BatchPtr& batch, const std::string& key,
-                                    const Result<Reply>& reply) {
+void Invalidator::Impl::on_gone(const BatchPtr& batch, const std::string& key,
+                                const Result<Reply>& reply) {
   // What was read before Redis let go of it.
   coherence::Cache& cache = hub_.node_of(key).cache;
   cache.blocking_write_reply(cache.hash(batch->db, key));
@@ -184,7 +225,7 @@ void Invalidator::Impl::on_unlinked(const BatchPtr& batch, const std::string& ke
   go_on(batch);
 }
 
-void Invalidator::Impl::matching(Selection selection, Done done) {
+void Invalidator::Impl::matching(Selection selection, How how, Done done) {
   if (jobs_ == kJobs) {
     done(Error{ErrorCode::refused, "too many invalidations are under way"});
     return;
@@ -192,6 +233,7 @@ void Invalidator::Impl::matching(Selection selection, Done done) {
   jobs_++;
   const auto job = std::make_shared<Job>();
   job->selection = std::move(selection);
+  job->how = how;
   job->nodes = hub_.nodes();
   job->done = std::move(done);
   std::vector<L1Walk::Part> parts;
@@ -202,15 +244,8 @@ void Invalidator::Impl::matching(Selection selection, Done done) {
          }});
   }
   job->walk.emplace(std::move(parts));
-  const Index space = job->selection.space;
-  if (hub_.loads && (space == namespaces::kDefault || has_source(space))) {
-    job->globs = space == namespaces::kDefault
-                     ? std::vector<std::string>{glob_of(job->selection.prefix)}
-                     : set_.at(space).match;
-    announce(job);
-  } else {
-    walk(job);
-  }
+  job->globs = globs(job->selection);
+  job->globs.empty() ? walk(job) : announce(job);
 }
 
 // No load that was begun before is stored behind us.
@@ -251,7 +286,7 @@ void Invalidator::Impl::on_scan(const JobPtr& job, Result<Reply> reply) {
   std::erase_if(found, [&](const std::string& key) {
     return !has_source(set_.find(key)) || !selected(job->selection, key);
   });
-  keys(job->selection.db, std::move(found),
+  keys(job->selection.db, std::move(found), job->how,
        [weak = weak_from_this(), job](const Result<std::int64_t>& removed) {
          const auto self = weak.lock();
          if (!self) {
@@ -294,26 +329,30 @@ Invalidator::Invalidator(boost::asio::io_context& control, proxy::Hub& hub,
 
 Invalidator::~Invalidator() = default;
 
-void Invalidator::keys(std::uint32_t db, std::vector<std::string> keys, Done done) {
-  boost::asio::post(control_, [weak = std::weak_ptr(impl_), db, keys = std::move(keys),
+void Invalidator::keys(std::uint32_t db, std::vector<std::string> keys, How how, Done done) {
+  boost::asio::post(control_, [weak = std::weak_ptr(impl_), db, keys = std::move(keys), how,
                                done = std::move(done)]() mutable {
     if (const auto impl = weak.lock()) {
-      impl->keys(db, std::move(keys), std::move(done));
+      impl->keys(db, std::move(keys), how, std::move(done));
     }
   });
 }
 
-void Invalidator::matching(Selection selection, Done done) {
-  boost::asio::post(control_, [weak = std::weak_ptr(impl_), selection = std::move(selection),
+void Invalidator::matching(Selection selection, How how, Done done) {
+  boost::asio::post(control_, [weak = std::weak_ptr(impl_), selection = std::move(selection), how,
                                done = std::move(done)]() mutable {
     if (const auto impl = weak.lock()) {
-      impl->matching(std::move(selection), std::move(done));
+      impl->matching(std::move(selection), how, std::move(done));
     }
   });
 }
 
 namespaces::Index Invalidator::find(std::string_view name) const noexcept {
   return impl_->find(name);
+}
+
+bool Invalidator::has_part(std::string_view name) const noexcept {
+  return impl_->has_part(name);
 }
 
 }  // namespace tiercache::invalidation

@@ -22,13 +22,14 @@ class Inquiry final : public l2::Consumer {
   // needs.
   using Done = std::function<void(std::string_view reply)>;
 
-  static void send(l2::Link& link, std::string_view request, Done done) {
-    const l2::ConsumerPtr inquiry(new Inquiry(std::move(done)));
+  // Of a reply that is longer than `most` the rest is cut off.
+  static void send(l2::Link& link, std::string_view request, Done done, std::size_t most = kMost) {
+    const l2::ConsumerPtr inquiry(new Inquiry(std::move(done), most));
     link.send(request, *inquiry, 0);
   }
 
   void on_reply(std::uint64_t /*tag*/, std::string_view piece, bool last) override {
-    reply_.append(piece.substr(0, kMost - std::min(kMost, reply_.size())));
+    reply_.append(piece.substr(0, most_ - std::min(most_, reply_.size())));
     if (last) {
       std::exchange(done_, {})(reply_);
     }
@@ -42,10 +43,11 @@ class Inquiry final : public l2::Consumer {
  private:
   static constexpr std::size_t kMost = 4096;
 
-  explicit Inquiry(Done done) : done_(std::move(done)) {
+  Inquiry(Done done, std::size_t most) : done_(std::move(done)), most_(most) {
   }
 
   Done done_;
+  const std::size_t most_;
   std::string reply_;
 };
 

@@ -65,4 +65,17 @@ std::string shaped(std::string_view value, const LoadShape& shape) {
   return reply;
 }
 
+std::string_view shaped_absent(const LoadShape& shape) {
+  switch (shape.kind) {
+    case LoadShape::Kind::value:
+      break;
+    case LoadShape::Kind::length:
+    case LoadShape::Kind::exists:
+      return ":0\r\n";
+    case LoadShape::Kind::range:
+      return "$0\r\n\r\n";
+  }
+  return {};
+}
+
 }  // namespace tiercache::proxy

@@ -23,5 +23,7 @@ LoadShape shape_of(command::Args args);
 
 // The reply, from that of GET.
 std::string shaped(std::string_view value, const LoadShape& shape);
+// Where there is no value. Empty: nil.
+std::string_view shaped_absent(const LoadShape& shape);
 
 }  // namespace tiercache::proxy

@@ -1,8 +1,10 @@
 // Session: keys that a source has if Redis has not (namespaces of tiers l1+l2+l3). A read that
-// finds its key missing in Redis goes on to Loads with all who wait for it; their answers come from
-// there. Of MGET's keys those that are missing go there, and the reply waits for all of them.
+// finds its key missing in Redis, or stale for too long, goes on to Loads with all who wait for it;
+// their answers come from there. Of MGET's keys those go there, and the reply waits for all of
+// them. So does a read of one key for which Redis is away.
 #include "session.hpp"
 #include "split_bulks.hpp"
+#include "variants.hpp"
 
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/resp/reply_header.hpp"
@@ -51,25 +53,47 @@ bool Session::loads_any(const Classified& what, Args args) const {
          });
 }
 
-// `nothing`: what Redis has said of the missing key; empty: nil.
-void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string nothing) {
+// `stale`: what Redis has said of a key that it has; empty: it has it not.
+void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
+                   std::string_view stale) {
   const Op& op = queue_.at(id);
   Loading& loading = *op.extra->loading;
-  Loads::Wanted wanted{op.lane, spec_.db, std::move(loading.keys[0]),
-                       op.hash, op.space, loading.asked};
+  Loads::Wanted wanted{op.lane,       spec_.db,      std::move(loading.keys[0]), op.hash, op.space,
+                       loading.asked, !stale.empty()};
   const std::size_t reads = waiters.size();
   worker_.hub().loads->want(
       worker_, std::move(wanted), reads,
-      [&hub = worker_.hub(), waiters = std::move(waiters), shape = loading.shape,
-       nothing = std::move(nothing)](const LoadAnswer& answer) {
+      [&hub = worker_.hub(), waiters = std::move(waiters), shape = loading.shape, space = op.space,
+       stale = std::string(stale)](const LoadAnswer& answer) {
         std::shared_ptr<const std::string> bytes = answer.bytes;
-        if (answer.kind == l3::Loaded::Kind::value && shape.kind != LoadShape::Kind::value) {
+        if (answer.failed && !stale.empty()) {
+          bytes = std::make_shared<const std::string>(stale);
+          hub.loads->count(space, LoadCounter::stale_on_error, waiters.size());
+        } else if (answer.kind == l3::Loaded::Kind::value && shape.kind != LoadShape::Kind::value) {
           bytes = std::make_shared<const std::string>(shaped(*answer.bytes, shape));
-        } else if (!bytes && !nothing.empty()) {
+        } else if (const std::string_view nothing = shaped_absent(shape);
+                   !bytes && !nothing.empty()) {
           bytes = std::make_shared<const std::string>(nothing);
         }
         tell(hub, waiters, bytes);
       });
+}
+
+// Redis is away: the source says what it has, and nothing is kept. REQUIRES: Redis has allowed it,
+// and the key fits.
+Session::Step Session::load_past(const Request& request, const Classified& what,
+                                 namespaces::Index space) {
+  const std::string_view key = request.args[1];
+  const std::uint64_t id = push(OpKind::joined);
+  Op& op = queue_.at(id);
+  op.harmless = true;
+  op.command = what.position;
+  op.space = space;
+  op.hash = lane_->cache.hash(spec_.db, key);
+  op.more().loading = std::make_unique<Loading>(
+      Loading{shape_of(request.args), {std::string(key)}, now(), false, {}, 0});
+  load(id, {ticket(id)}, {});
+  return Step::next;
 }
 
 // False: nothing is to be loaded, the reply is as Redis gave it.
@@ -88,13 +112,35 @@ bool Session::load_elements(std::uint64_t id) {
       missing.emplace_back(i, std::move(wanted));
     }
   }
+  for (const MultiFill::Part& part : op.extra->multi.parts) {
+    const std::string& key = loading.keys[part.position];
+    for (std::size_t i = part.position; part.age >= Age::stale && i < loading.keys.size(); i++) {
+      if (loading.keys[i] != key) {
+        continue;
+      }
+      if (part.age == Age::stale) {
+        worker_.hub().loads->count(part.space, LoadCounter::stale);
+      } else {
+        missing.emplace_back(
+            i, Loads::Wanted{op.lane, spec_.db, key, part.hash, part.space, loading.asked, true});
+      }
+    }
+  }
   loading.missing = missing.size();
   loading.elements.resize(elements.size());
   for (auto& [position, wanted] : missing) {
+    const bool stale = wanted.stale;
+    const namespaces::Index space = wanted.space;
     worker_.hub().loads->want(worker_, std::move(wanted), 1,
-                              [&worker = worker_, me = Ticket::unpack(ticket(id)),
-                               i = position](const LoadAnswer& answer) {
-                                worker.post([&worker, me, i, answer] {
+                              [&worker = worker_, me = Ticket::unpack(ticket(id)), i = position,
+                               stale, space](LoadAnswer answer) {
+                                if (stale && answer.failed) {
+                                  worker.hub().loads->count(space, LoadCounter::stale_on_error);
+                                  answer.bytes = nullptr;  // it is as Redis has it
+                                } else if (stale && !answer.bytes) {
+                                  answer.bytes = std::make_shared<const std::string>(kNil);
+                                }
+                                worker.post([&worker, me, i, answer = std::move(answer)] {
                                   if (Session* session = worker.find(me.session)) {
                                     session->on_element(session->op_of(me.op), i, answer);
                                   }

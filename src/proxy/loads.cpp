@@ -3,28 +3,35 @@
 #include "inquiry.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/base/split_mix.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 #include "tiercache/resp/encoder.hpp"
+#include "tiercache/resp/reply_header.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <random>
 
 namespace tiercache::proxy {
 
 namespace {
 
-// How long after its end a load still answers reads that were sent before it.
-constexpr auto kLinger = std::chrono::seconds(1);
 constexpr l1::Variant kAbsence{};
+constexpr auto kLeaseMore = std::chrono::milliseconds(500);
 
 constexpr std::array<std::string_view, kLoadCounters> kNames = {
-    "loads",      "load_joined", "load_absent",    "load_failed",
-    "load_unfit", "load_stored", "load_not_stored"};
+    "loads",           "load_joined", "load_absent", "load_failed",    "load_unfit", "load_stored",
+    "load_not_stored", "load_anew",   "stale",       "stale_on_error", "load_found"};
 
 Time now() {
   return std::chrono::steady_clock::now();
+}
+
+std::string make_token() {
+  std::random_device random;
+  return std::to_string(std::uint64_t{random()} << 32U | random());
 }
 
 l1::Limits absent_limits() {
@@ -36,7 +43,7 @@ l1::Limits absent_limits() {
 }  // namespace
 
 Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
-    : hub_(hub), absent_(absent_limits()) {
+    : hub_(hub), lease_token_(make_token()), absent_(absent_limits()) {
   std::vector<std::vector<l3::Query>> queries(config.sources.size());
   spaces_.push_back(std::make_unique<Space>());  // of the keys of no namespace
   std::vector<std::size_t> source_of{0};
@@ -54,6 +61,14 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
       space->negative_ttl =
           one.negative_ttl.count() >= 0 ? one.negative_ttl : config.l1.negative_ttl;
       space->nil_on_error = one.source_error == config::SourceError::absent;
+      space->freshness = freshness_of(one);
+      if (one.lease) {
+        // An answer comes after twice the time-out at the latest; then it is stored.
+        space->lease = 2 * config.sources[source].timeout + kLeaseMore;
+      }
+      if (one.refresh_ahead_percent > 0 && !load_times_) {
+        load_times_ = std::make_unique<std::array<std::atomic<std::uint32_t>, kLoadTimes>>();
+      }
       space->query = queries[source].size();
       queries[source].push_back(
           {one.query, space->pattern->names(), space->pattern->integers(), one.batch});
@@ -138,7 +153,7 @@ bool Loads::joinable(const Load& load, const Wanted& wanted) {
     case Load::State::loaded:
       return load.seen == see(wanted);
     case Load::State::ended:
-      return wanted.asked < load.ended;
+      return wanted.asked < load.ended && !load.answer->failed;
   }
   return false;
 }
@@ -146,7 +161,7 @@ bool Loads::joinable(const Load& load, const Wanted& wanted) {
 void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
   const namespaces::Index space = wanted.space;
   const std::string name = name_of(wanted);
-  if (!spaces_[space]->pattern->match(wanted.key)) {
+  if (!fits(space, wanted.key)) {
     count(space, LoadCounter::unfit, reads);
     take({});
     return;
@@ -158,20 +173,105 @@ void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
     if (found != loads_.end() && joinable(*found->second, wanted)) {
       Load& other = *found->second;
       count(space, LoadCounter::joined, reads);
-      if (other.frame) {
-        take({l3::Loaded::Kind::value, other.frame});
+      if (other.answer) {
+        take(*other.answer);
       } else {
         other.takers.push_back(std::move(take));
       }
       return;
     }
     load = std::make_shared<Load>();
-    load->worker = &worker;
     load->wanted = std::move(wanted);
     load->takers.push_back(std::move(take));
     loads_[name] = load;
   }
+  begin(worker, load);
+}
+
+Aged Loads::heard(Worker& worker, const Wanted& wanted, std::int64_t pttl_ms, bool may_wait) {
+  const Freshness& freshness = spaces_[wanted.space]->freshness;
+  if (!freshness.any()) {
+    return {Age::fresh, pttl_ms};
+  }
+  const Time at = now();
+  Duration load_time{0};
+  if (load_times_) {
+    load_time =
+        std::chrono::microseconds(load_time_us(wanted.hash).load(std::memory_order_relaxed));
+  }
+  const auto ticks = static_cast<std::uint64_t>(at.time_since_epoch().count());
+  Aged result = aged(freshness, pttl_ms, load_time, SplitMix(wanted.hash ^ ticks)());
+  if (result.age == Age::old && !may_wait) {
+    result.age = Age::stale;
+  }
+  if (result.age != Age::early && result.age != Age::stale) {
+    return result;
+  }
+  LoadPtr load;
+  {
+    MutexLock lock(mutex_);
+    const std::string name = name_of(wanted);
+    const auto found = loads_.find(name);
+    if (found != loads_.end()) {
+      const Load& other = *found->second;
+      const bool over = other.state == Load::State::ended && wanted.asked > other.ended &&
+                        (!other.answer->failed || other.ended + kLinger < at);
+      if (!over) {
+        return result;
+      }
+    }
+    load = std::make_shared<Load>();
+    load->wanted = wanted;
+    load->wanted.stale = true;
+    loads_[name] = load;
+  }
+  begin(worker, load);
+  return result;
+}
+
+void Loads::begin(Worker& worker, const LoadPtr& load) {
+  load->worker = &worker;
   active_.fetch_add(1, std::memory_order_seq_cst);
+  if (!load->wanted.stale) {
+    lease(load);
+    return;
+  }
+  count(load->wanted.space, LoadCounter::anew);
+  const l2::LinkPtr link = link_for(*load);
+  if (!link) {
+    fail(load, "Redis is away");
+    return;
+  }
+  std::string request;
+  resp::append_request(request, {"PEXPIRETIME", load->wanted.key});
+  Inquiry::send(*link, request, [self = weak_from_this(), load](std::string_view reply) {
+    if (const auto loads = self.lock()) {
+      loads->on_expiry(load, reply);
+    }
+  });
+}
+
+// Without a TTL somebody else has written it. (Redis before 7.0 does not know the command.)
+void Loads::on_expiry(const LoadPtr& load, std::string_view reply) {
+  const resp::ReplyHeader header = resp::read_reply_header(reply);
+  if (!reply.starts_with(':') || !header.ok || header.number == -1) {
+    fail(load, "Redis does not tell when the key expires");
+    return;
+  }
+  if (header.number >= 0) {
+    load->expires = header.number;
+  }
+  lease(load);
+}
+
+// On the load's worker's thread. Null: Redis is away.
+l2::LinkPtr Loads::link_for(const Load& load) const {
+  l2::LinkSpec spec;
+  spec.db = load.wanted.db;
+  return load.wanted.lane->links.shared(spec);
+}
+
+void Loads::fence(const LoadPtr& load) {
   const Lane& lane = *load->wanted.lane;
   const coherence::View view = lane.cache.status().view();
   if (view.state != coherence::LinkState::live || view.proof != coherence::Proof::stream) {
@@ -216,6 +316,7 @@ void Loads::ask(const LoadPtr& load) {
     load->seen = see(load->wanted);
     work.warm_percent = space.heat == nullptr ? 0 : warm_percent(*space.heat);
   }
+  load->begun = now();
   // What has been written back goes before what the source has of it.
   if (const auto pending = writes_ ? writes_->pending(load->wanted.key) : std::nullopt) {
     on_loaded(load, {pending->value ? l3::Loaded::Kind::value : l3::Loaded::Kind::absent,
@@ -231,9 +332,12 @@ void Loads::ask(const LoadPtr& load) {
   const l3::Source::Taken taken = space.source->submit(std::move(work));
   if (taken != l3::Source::Taken::yes) {
     const bool away = taken == l3::Source::Taken::away;
-    on_loaded(load, {l3::Loaded::Kind::failed,
-                     std::string(away ? l3::kAway : "too many loads are waiting"), away});
+    fail(load, std::string(away ? l3::kAway : "too many loads are waiting"), away);
   }
+}
+
+void Loads::fail(const LoadPtr& load, std::string why, bool away) {
+  on_loaded(load, {l3::Loaded::Kind::failed, std::move(why), away});
 }
 
 std::string Loads::error_frame(const Space& space, const std::string& why) const {
@@ -243,11 +347,20 @@ std::string Loads::error_frame(const Space& space, const std::string& why) const
   return frame;
 }
 
-void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded) {
+// `in_redis`: another proxy has put the value there.
+void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
   using Kind = l3::Loaded::Kind;
   const namespaces::Index index = load->wanted.space;
   const Space& space = *spaces_[index];
-  LoadAnswer answer{loaded.kind, nullptr};
+  LoadAnswer answer{loaded.kind, nullptr, loaded.kind == Kind::failed};
+  const bool stores =
+      !in_redis && (loaded.kind == Kind::value || (loaded.kind == Kind::absent && load->expires));
+  if (stores && load_times_) {
+    load_time_us(load->wanted.hash)
+        .store(static_cast<std::uint32_t>(std::min<std::int64_t>(
+                   (now() - load->begun) / std::chrono::microseconds(1), UINT32_MAX)),
+               std::memory_order_relaxed);
+  }
   if (loaded.kind == Kind::value) {
     std::string frame;
     resp::append_bulk(frame, loaded.bytes);
@@ -266,155 +379,28 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded) {
   {
     MutexLock lock(mutex_);
     takers.swap(load->takers);
-    if (loaded.kind == Kind::value) {
-      load->frame = answer.bytes;
+    load->answer = answer;
+    if (loaded.kind == Kind::absent && space.negative_ttl.count() > 0) {
+      remember_absent(*load);
+    }
+    if (stores) {
       load->state = Load::State::loaded;
+    } else if (answer.failed && load->wanted.stale) {
+      retire(load);
     } else {
-      if (loaded.kind == Kind::absent && space.negative_ttl.count() > 0) {
-        remember_absent(*load);
-      }
       forget(load);
     }
   }
   for (const Take& take : takers) {
     take(answer);
   }
-  if (loaded.kind == Kind::value) {
-    load->worker->post([self = weak_from_this(), load] {
+  if (stores || load->leased) {
+    load->worker->post([self = weak_from_this(), load, stores] {
       if (const auto loads = self.lock()) {
-        loads->store(load);
+        stores ? loads->store(load) : loads->release(load);
       }
     });
   }
-}
-
-// On the worker's thread. Marked first and checked then, as writes are announced first and look for
-// the mark then: one of the two sees the other. Both under the mutex, as nobody may join a load for
-// its being stored that is not to be.
-void Loads::store(const LoadPtr& load) {
-  const Wanted& wanted = load->wanted;
-  bool true_still = false;
-  {
-    MutexLock lock(mutex_);
-    ++storing_[wanted.hash];
-    true_still = load->seen == see(wanted);
-    load->state = true_still ? Load::State::storing : load->state;
-  }
-  l2::LinkSpec spec;
-  spec.db = wanted.db;
-  const l2::LinkPtr link = true_still ? wanted.lane->links.shared(spec) : nullptr;
-  if (!link) {
-    on_stored(load, "");
-    return;
-  }
-  const std::string_view value = l1::Reply::of(*load->frame).body();
-  const std::string ttl = std::to_string(spaces_[wanted.space]->l2_ttl.count());
-  std::vector<std::string_view> words{"SET", wanted.key, value, "NX"};
-  if (spaces_[wanted.space]->l2_ttl.count() > 0) {
-    words.insert(words.end(), {"PX", ttl});
-  }
-  std::string request;
-  resp::append_request(request, words);
-  Inquiry::send(*link, request, [self = weak_from_this(), load](std::string_view reply) {
-    if (const auto loads = self.lock()) {
-      loads->on_stored(load, reply);
-    }
-  });
-}
-
-// nil: somebody else has written the key, which is as good.
-void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
-  const bool stored = reply.starts_with("+OK");
-  count(load->wanted.space, stored ? LoadCounter::stored : LoadCounter::not_stored);
-  std::vector<std::function<void()>> held;
-  {
-    MutexLock lock(mutex_);
-    unmark(storing_, load->wanted.hash);
-    held.swap(held_);
-    load->state = Load::State::ended;
-    load->ended = now();
-    if (stored || reply.starts_with("$-1")) {
-      active_.fetch_sub(1, std::memory_order_seq_cst);
-      ended_.push_back(load);
-      ended_bytes_ += load->frame->size();
-    } else {
-      forget(load);
-    }
-    while (!ended_.empty() &&
-           (ended_bytes_ > kEnded || ended_.front()->ended + kLinger < load->ended)) {
-      ended_bytes_ -= ended_.front()->frame->size();
-      drop(ended_.front());
-      ended_.pop_front();
-    }
-  }
-  for (const auto& go : held) {
-    go();
-  }
-}
-
-void Loads::forget(const LoadPtr& load) {
-  active_.fetch_sub(1, std::memory_order_seq_cst);
-  drop(load);
-}
-
-void Loads::drop(const LoadPtr& load) {
-  const auto found = loads_.find(name_of(load->wanted));
-  if (found != loads_.end() && found->second == load) {
-    loads_.erase(found);
-  }
-}
-
-void Loads::unmark(Marks& marks, KeyHash hash) {
-  const auto mark = marks.find(hash);
-  TC_CHECK(mark != marks.end());
-  if (--mark->second == 0) {
-    marks.erase(mark);
-  }
-}
-
-void Loads::begin_write(std::span<const KeyHash> keys) {
-  MutexLock lock(mutex_);
-  for (const KeyHash hash : keys) {
-    ++writing_[hash];
-  }
-}
-
-void Loads::end_write(std::span<const KeyHash> keys) {
-  std::vector<std::function<void()>> held;
-  {
-    MutexLock lock(mutex_);
-    for (const KeyHash hash : keys) {
-      unmark(writing_, hash);
-    }
-    held.swap(held_);
-  }
-  for (const auto& go : held) {
-    go();
-  }
-}
-
-bool Loads::is_storing(std::span<const KeyHash> keys, const std::function<void()>& go) {
-  MutexLock lock(mutex_);
-  bool wait = false;
-  for (const KeyHash hash : keys) {  // no lambda: the thread-safety analysis does not see into it
-    wait = wait || storing_.contains(hash);
-  }
-  if (wait) {
-    held_.push_back(go);
-  }
-  return wait;
-}
-
-bool Loads::must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go) {
-  MutexLock lock(mutex_);
-  bool wait = wide && !storing_.empty();
-  for (const KeyHash hash : writes) {
-    wait = wait || storing_.contains(hash) || writing_.contains(hash);
-  }
-  if (wait) {
-    held_.push_back(go);
-  }
-  return wait;
 }
 
 std::string Loads::line(namespaces::Index space) const {

@@ -7,6 +7,7 @@
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/proxy/loads.hpp"
 #include "tiercache/resp/reply_header.hpp"
 
 #include <algorithm>
@@ -301,7 +302,7 @@ void Session::fill_multi(Op& op) {
   multi.given_up = true;
   const auto elements = split_bulks(op.gather, static_cast<std::size_t>(op.pttl));
   std::vector<coherence::Waiter> nobody;
-  for (const MultiFill::Part& part : multi.parts) {
+  for (MultiFill::Part& part : multi.parts) {
     coherence::Fill fill;
     fill.cacheable = !elements.empty() && part.pttl_known;
     if (fill.cacheable) {
@@ -319,6 +320,17 @@ void Session::fill_multi(Op& op) {
     worker_.spaces().limit(fill, part.space, part.hash, at, op.lane->cache.status().view().proof);
     if (const Loading* loading = op.more().loading.get()) {
       fill.cacheable = fill.cacheable && loading->kept;
+      if (!elements.empty() && part.pttl_known &&
+          resp::read_reply_header(elements[part.position]).number >= 0 &&
+          worker_.spaces().ages(part.space)) {
+        const Aged aged =
+            worker_.hub().loads->heard(worker_,
+                                       {op.lane, spec_.db, loading->keys[part.position], part.hash,
+                                        part.space, loading->asked},
+                                       part.pttl, true);
+        part.age = aged.age;
+        fill.pttl_ms = aged.pttl_ms;
+      }
     }
     op.lane->shown(part.hash);
     count_fill(part.space, op.lane->cache.reply(part.hash, part.flight, fill, at, nobody));

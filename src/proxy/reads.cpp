@@ -24,6 +24,12 @@ namespace {
 // Larger hits are pinned, and copied when the shard is free for others again.
 constexpr std::size_t kCopiedUnderLock = 4096;
 
+// Whether Redis's reply says how old the string is, if it is one. EXISTS does not say that.
+bool ages(const Op& op) {
+  return op.extra && op.extra->loading && !op.pttl_bad &&
+         op.extra->loading->shape.kind != LoadShape::Kind::exists;
+}
+
 }  // namespace
 
 coherence::Waiter Session::ticket(std::uint64_t op) const noexcept {
@@ -54,7 +60,10 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
     return step;
   }
   if (!link_) {
-    return answer_away();
+    const std::string_view wanted = request.args[1];
+    const bool loaded = loads(what, space) && worker_.hub().loads->fits(space, wanted) &&
+                        (may_all() || stamped(what, wanted));
+    return loaded ? load_past(request, what, space) : answer_away();
   }
   const std::uint16_t command = what.position;
   const std::string_view key = request.args[1];
@@ -178,7 +187,9 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what,
     return relay(request, what);
   }
   const std::string_view key = request.args[1];
-  if (unproven_ || behind_ || (!may_all() && !stamped(what, key))) {
+  // L1 knows until when such a value is fresh, not until when Redis has it.
+  const bool ages = worker_.spaces().ages(space);
+  if (unproven_ || behind_ || ages || (!may_all() && !stamped(what, key))) {
     return relay(request, what);
   }
   coherence::ReadAsk ask;
@@ -255,6 +266,10 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
       return;
     }
     op.streaming = true;
+    if (worker_.spaces().ages(op.space) && ages(op) && !op.gather.starts_with('-')) [[unlikely]] {
+      // Too large to be kept back, so it is not waited for.
+      note_age(id, false);
+    }
     if (refuses_user(op.gather)) {
       // It shows nothing of the key, so nothing of the key need go.
       op.lane->cache.flight_lost(op.hash, op.flight, op.waiters);
@@ -298,9 +313,14 @@ void Session::end_flight(std::uint64_t id) {
   if (op.extra && op.extra->loading) [[unlikely]] {
     const Loading& wanted = *op.extra->loading;
     fill.cacheable = fill.cacheable && wanted.kept;
-    loading = (heard.nil || heard.missing) &&
-              !worker_.hub().loads->is_absent(
-                  {op.lane, spec_.db, wanted.keys[0], op.hash, op.space, {}}, at);
+    const bool there = !heard.nil && !heard.missing;
+    loading = !there && !worker_.hub().loads->is_absent(
+                            {op.lane, spec_.db, wanted.keys[0], op.hash, op.space, {}}, at);
+    if (there && worker_.spaces().ages(op.space) && ages(op)) {
+      fill.pttl_ms = note_age(id, true);
+      fill.cacheable = fill.cacheable && wanted.age < Age::stale;
+      loading = wanted.age == Age::old;
+    }
   }
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
@@ -310,11 +330,25 @@ void Session::end_flight(std::uint64_t id) {
     waiters.push_back(ticket(id));
   }
   if (loading) {
-    load(id, std::move(waiters), heard.nil ? std::string() : bytes);
+    load(id, std::move(waiters), heard.nil || heard.missing ? std::string_view() : bytes);
     return;
+  }
+  if (op.extra && op.extra->loading && op.extra->loading->age == Age::stale) [[unlikely]] {
+    worker_.hub().loads->count(op.space, LoadCounter::stale, waiters.size());
   }
   count_fill(op.space, filled);
   tell_waiters(waiters, fill.reply, heard.nil ? News::nil : News::bytes, true);
+}
+
+// How long L1 may keep it.
+std::int64_t Session::note_age(std::uint64_t id, bool may_wait) {
+  const Op& op = queue_.at(id);
+  Loading& loading = *op.extra->loading;
+  const Aged aged = worker_.hub().loads->heard(
+      worker_, {op.lane, spec_.db, loading.keys[0], op.hash, op.space, loading.asked}, op.pttl,
+      may_wait);
+  loading.age = aged.age;
+  return aged.pttl_ms;
 }
 
 // The bytes go to each who waits, on this thread or another. This session waits too.
@@ -390,6 +424,11 @@ void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
     op.lane->cache.flight_lost(op.hash, op.flight, waiters);
     if (op.alone) {
       waiters.push_back(ticket(id));
+    }
+    if (op.extra && op.extra->loading && may_all() &&
+        worker_.hub().loads->fits(op.space, op.extra->loading->keys[0])) {
+      load(id, std::move(waiters), {});
+      return;
     }
   }
   tell_waiters(waiters, bytes, News::broken, true);

@@ -16,6 +16,7 @@
 #include "tiercache/coherence/shard.hpp"
 #include "tiercache/l2/link.hpp"
 #include "tiercache/namespaces/set.hpp"
+#include "tiercache/proxy/freshness.hpp"
 #include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/slow_log.hpp"
 
@@ -57,6 +58,7 @@ struct MultiFill {
     bool pttl_known = false;
     std::uint32_t position = 0;  // of its first occurrence in the reply
     namespaces::Index space = 0;
+    Age age = Age::fresh;  // of a key that is loaded
   };
   std::vector<Part> parts;
   std::size_t pttl_replies = 0;
@@ -71,6 +73,7 @@ struct Loading {
   bool kept = true;                   // L1 may keep what Redis has
   std::vector<std::string> elements;  // multi: what was loaded, by position
   std::size_t missing = 0;            // multi: loads under way
+  Age age = Age::fresh;               // flight: of what Redis has
 };
 
 // What the parts of one command have in common.

@@ -253,7 +253,9 @@ class Session final : public l2::Consumer {
   bool loads(const Classified& what, namespaces::Index space) const;
   bool loads_any(const Classified& what, Args args) const;
   bool waits_for_store(const Classified& what, Args args);
-  void load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string nothing);
+  void load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string_view stale);
+  Step load_past(const Request& request, const Classified& what, namespaces::Index space);
+  std::int64_t note_age(std::uint64_t id, bool may_wait);
   bool load_elements(std::uint64_t id);
   void on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer);
   coherence::Waiter ticket(std::uint64_t op) const noexcept;

@@ -44,6 +44,7 @@ void Spaces::configure(const config::Config& config, const command::Table& table
             ? std::vector<std::uint8_t>(table.commands().size(), 0)
             : kept_commands(own.commands.empty() ? config.l1.commands : own.commands, table);
     space.loads = own.tiers == Tiers::l1_l2_l3;
+    space.freshness = freshness_of(own);
     if (own.max_value > 0) {
       space.max_value = own.max_value;
     }
@@ -66,6 +67,12 @@ void Spaces::limit(coherence::Fill& fill, Index index, KeyHash hash, Time now,
   }
   if (own.negative_ttl.count() >= 0) {
     fill.negative_ttl = own.negative_ttl;
+  }
+  if (const auto window = spaces_[index].freshness.window();
+      window.count() > 0 && !fill.missing && fill.pttl_ms >= 0) {
+    const std::int64_t left = fill.pttl_ms - window.count();
+    fill.cacheable = fill.cacheable && left > 0;
+    fill.pttl_ms = std::max<std::int64_t>(left, 0);
   }
   if (spaces_[index].loads) {
     fill.negative_ttl = Duration::zero();  // that Redis has it not says little

@@ -76,6 +76,28 @@ TEST_CASE("a prefix and a namespace are invalidated whole, and nothing else is")
   CHECK(world.direct.call("GET", "doc").text == "Redis's own");
 }
 
+TEST_CASE("the keys of a tag go in all namespaces, and no others") {
+  SourcesWorld world;
+  for (const int id : {1, 7, 77}) {
+    world.database.put(id, "old");
+    load(world, "doc:" + std::to_string(id), "old");
+    load(world, "slow:" + std::to_string(id), "old");
+    world.database.put(id, "new");
+  }
+  world.client.call("SET", "doc:x7", "no key of the pattern");
+  CHECK(world.client.call("CACHE", "INVALIDATE", "TAG", "id", "7").integer >= 2);
+  for (const std::string space : {"doc:", "slow:"}) {
+    CHECK(world.client.call("GET", space + "1").text == "old");
+    CHECK(world.client.call("GET", space + "7").text == "new");
+    CHECK(world.client.call("GET", space + "77").text == "old");
+  }
+  CHECK(world.client.call("GET", "doc:x7").text == "no key of the pattern");
+  CHECK(world.client.call("CACHE", "INVALIDATE", "TAG", "id", "9").integer == 0);
+  CHECK(world.client.call("CACHE", "INVALIDATE", "TAG", "id").is_error());
+  CHECK(world.client.call("CACHE", "INVALIDATE", "TAG", "other", "7").text ==
+        "ERR tiercache: no namespace with a source has keys with a part 'other'");
+}
+
 TEST_CASE("once an invalidation is acknowledged nobody reads what was before") {
   SourcesWorld world;
   world.proxy.wait_live();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace tiercache {
@@ -15,5 +16,7 @@ bool glob_match(std::string_view pattern, std::string_view text,
 // Whether it may match some text that begins so. No is certain; what stands in the pattern behind
 // the beginning is not looked at.
 bool glob_may_begin(std::string_view pattern, std::string_view beginning) noexcept;
+// The pattern that fits this text alone.
+std::string glob_escaped(std::string_view text);
 
 }  // namespace tiercache

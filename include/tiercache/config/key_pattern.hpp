@@ -7,6 +7,7 @@
 
 #include "tiercache/base/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,11 @@ class KeyPattern {
 
   // The values of the parts in their order; nothing if the key does not fit.
   std::optional<std::vector<Value>> match(std::string_view key) const;
+  // Whether the key fits, and the part of that name has these bytes.
+  bool has(std::string_view key, std::string_view name, std::string_view value) const;
+  // A glob of Redis's for the keys of which that is so; it may fit others.
+  // REQUIRES: there is a part of that name.
+  std::string glob(std::string_view name, std::string_view value) const;
   // Of the parts in their order.
   const std::vector<std::string>& names() const noexcept {
     return names_;
@@ -33,6 +39,8 @@ class KeyPattern {
   std::vector<bool> integers() const;
 
  private:
+  std::size_t position(std::string_view name) const noexcept;
+
   enum class Kind : std::uint8_t { text, integer };
   struct Part {
     Kind kind = Kind::text;

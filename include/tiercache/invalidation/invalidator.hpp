@@ -1,18 +1,23 @@
 // Invalidation by name, for what no event of Redis tells: a source has changed. Removes the copies
-// that the tiers hold of a key, or of all keys of a prefix or a namespace: L1's entries, and, where
-// the key's namespace loads from a source (tiers l1+l2+l3), Redis's key, since that is a copy too.
-// Keys of other namespaces are Redis's own data: only L1 lets go of them.
+// that the tiers hold of a key, or of all keys of a prefix, a namespace or a tag: L1's entries,
+// and, where the key's namespace loads from a source (tiers l1+l2+l3), Redis's key, since that is a
+// copy too. Keys of other namespaces are Redis's own data: only L1 lets go of them. What may be
+// served stale (proxy/freshness.hpp) can be made so instead of removed (How::soften).
 //
 // Promise: once `done` is called without an error, this proxy answers no read that is sent then
 // with what the source said before the call. So a key of a source goes like this:
 //   * it is announced as a client's write is: what is under way for it is not kept or stored;
 //   * what a load is storing right now is waited for;
 //   * UNLINK in Redis; and L1 lets go of it again, of what was read in between.
-// Of a prefix or a namespace loads of any key are announced first, then the keys come from SCAN.
+// Of several keys by prefix, namespace or tag loads of any key are announced first, then the keys
+// come from SCAN.
 //
-// Cost: one UNLINK a key. A prefix or a namespace walks L1 in steps; and Redis's keys, with SCAN,
-// only where a namespace with a source is concerned. Limits: kJobs of those at a time, kBatch keys
-// under way in each; others are refused.
+// Softened, a key's TTL becomes what it would have left had it just ceased to be fresh, and the
+// promise is that of what is stale. Where nothing may be served stale it is removed.
+//
+// Cost: one UNLINK a key. A prefix, a namespace or a tag walks L1 in steps; and Redis's keys, with
+// SCAN, only where a namespace with a source is concerned. Limits: kJobs of those at a time, kBatch
+// keys under way in each; others are refused.
 //
 // Called on any thread; works on the control thread, where `done` is called, once, later. What is
 // under way when it is destroyed is dropped. Destroyed while neither loop runs; the hub and its
@@ -27,6 +32,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +40,21 @@
 
 namespace tiercache::invalidation {
 
-// Which keys of one db. Of a namespace, or, if it is kDefault, whatever begins with the prefix.
+// Which keys of one db. Of a namespace, or, if it is kDefault, whatever begins with the prefix. Or
+// of all namespaces with a source whose key pattern has a part of that name, the keys in which it
+// has that value: the parts are what keys are tagged with.
 struct Selection {
+  struct Part {
+    std::string name;
+    std::string value;
+  };
   std::uint32_t db = 0;
   namespaces::Index space = namespaces::kDefault;
   std::string prefix;
+  std::optional<Part> part{};
 };
+
+enum class How : std::uint8_t { remove, soften };
 
 class Invalidator {
  public:
@@ -55,11 +70,13 @@ class Invalidator {
   Invalidator(const Invalidator&) = delete;
   Invalidator& operator=(const Invalidator&) = delete;
 
-  void keys(std::uint32_t db, std::vector<std::string> keys, Done done);
-  void matching(Selection selection, Done done);
+  void keys(std::uint32_t db, std::vector<std::string> keys, How how, Done done);
+  void matching(Selection selection, How how, Done done);
 
   // The namespace of that name; kDefault: there is none.
   namespaces::Index find(std::string_view name) const noexcept;
+  // Whether the keys of any namespace with a source have a part of that name.
+  bool has_part(std::string_view name) const noexcept;
 
  private:
   class Impl;

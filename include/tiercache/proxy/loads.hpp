@@ -11,6 +11,16 @@
 //     none of them can be between the check and the SET.
 // What is not seen cannot be told: a DEL of a missing key that does not pass through this proxy.
 //
+// What Redis has but is stale (freshness.hpp) is loaded anew the same way. The key is there then,
+// so the value is stored, or the key removed if the source has it no longer, by a script that first
+// looks whether the key's expiry is still to the millisecond what it was before the source was
+// asked: whoever else has written it, or made it stale, has changed that. Of a load that fails
+// nothing changes, and no other is begun in the background for kLinger.
+//
+// With namespace.lease one proxy of all that share a Redis loads a key: it holds a key of its own
+// there while it does, the others look until the value is in Redis or the lease free. It ends by
+// itself twice the source's time-out later, and nobody waits longer for it.
+//
 // Absence is remembered here for the namespace's negative_ttl_ms, as long as no change is seen; not
 // in L1, which would not hear of a script that deletes a missing key that it does not name.
 //
@@ -27,9 +37,11 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/config/key_pattern.hpp"
 #include "tiercache/l1/store.hpp"
+#include "tiercache/l2/link.hpp"
 #include "tiercache/l3/source.hpp"
 #include "tiercache/l3/warmth.hpp"
 #include "tiercache/namespaces/set.hpp"
+#include "tiercache/proxy/freshness.hpp"
 
 #include <array>
 #include <atomic>
@@ -53,27 +65,34 @@ class Worker;
 class Writes;
 
 enum class LoadCounter : std::uint8_t {
-  loads,       // begun: the source is asked
-  joined,      // reads that waited for a load of another
-  absent,      // the source has no such key
-  failed,      // answered with an error, or nil if so configured
-  unfit,       // keys that the namespace's key pattern does not fit
-  stored,      // put into Redis
-  not_stored,  // the key changed meanwhile, or Redis did not take it
+  loads,           // begun: the source is asked
+  joined,          // reads that waited for a load of another
+  absent,          // the source has no such key
+  failed,          // answered with an error, or nil if so configured
+  unfit,           // keys that the namespace's key pattern does not fit
+  stored,          // put into Redis
+  not_stored,      // the key changed meanwhile, or Redis did not take it
+  anew,            // of the loads, those of what Redis has
+  stale,           // reads answered with what is stale, and is being loaded anew
+  stale_on_error,  // reads answered with what is stale, since loading it anew has failed
+  found,           // another proxy's load was waited for
 };
-inline constexpr std::size_t kLoadCounters = static_cast<std::size_t>(LoadCounter::not_stored) + 1;
+inline constexpr std::size_t kLoadCounters = static_cast<std::size_t>(LoadCounter::found) + 1;
 
 // What a load has brought.
 struct LoadAnswer {
   l3::Loaded::Kind kind = l3::Loaded::Kind::absent;
   // The value or the error as a reply; null: absent.
   std::shared_ptr<const std::string> bytes;
+  bool failed = false;  // whatever it says
 };
 
 class Loads : public std::enable_shared_from_this<Loads> {
  public:
   static constexpr std::size_t kAbsent = std::size_t{8} << 20U;
   static constexpr std::size_t kEnded = std::size_t{16} << 20U;
+  // How long after its end a load still answers reads that were sent before it.
+  static constexpr auto kLinger = std::chrono::seconds(1);
 
   // How a source is made; tests have their own.
   using MakeSource =
@@ -82,21 +101,32 @@ class Loads : public std::enable_shared_from_this<Loads> {
   Loads(const config::Config& config, Hub& hub, const MakeSource& make = &l3::make_source);
   ~Loads();
 
-  // A read that Redis has answered with nil.
+  // A read that Redis has answered with nil, or with what is stale.
   struct Wanted {
     const Lane* lane = nullptr;  // where Redis was asked
     std::uint32_t db = 0;
     std::string key;
     KeyHash hash = 0;
     namespaces::Index space = 0;
-    Time asked;  // before it was sent to Redis
+    Time asked;          // before it was sent to Redis
+    bool stale = false;  // Redis has it
   };
   using Take = std::function<void(const LoadAnswer&)>;
+  // Whether the source is asked for such a key. What does not fit is Redis's alone.
+  bool fits(namespaces::Index space, std::string_view key) const {
+    return spaces_[space]->pattern && spaces_[space]->pattern->match(key);
+  }
   // Whether it is known that the source has no such key.
   bool is_absent(const Wanted& wanted, Time now);
   // For so many reads. `take` is called once, from within or later, on any thread; it must not call
   // back. On that worker's thread.
   void want(Worker& worker, Wanted wanted, std::size_t reads, Take take);
+
+  // What Redis's answer to PTTL says of a key that it has. Begins to load it anew, with nobody
+  // waiting, where that is due and not under way. Age::old only if the read `may_wait`. On that
+  // worker's thread.
+  Aged heard(Worker& worker, const Wanted& wanted, std::int64_t pttl_ms, bool may_wait);
+  void count(namespaces::Index space, LoadCounter what, std::uint64_t n = 1) noexcept;
 
   // Whether any load is under way, so that writes have to be announced.
   bool active() const noexcept {
@@ -146,7 +176,9 @@ class Loads : public std::enable_shared_from_this<Loads> {
     std::string source_name;
     std::chrono::milliseconds l2_ttl{0};
     Duration negative_ttl{0};
+    std::chrono::milliseconds lease{0};  // 0: none
     bool nil_on_error = false;
+    Freshness freshness;
     std::array<std::atomic<std::uint64_t>, kLoadCounters> counts{};
   };
   // What was known of changes at one moment.
@@ -170,7 +202,12 @@ class Loads : public std::enable_shared_from_this<Loads> {
     Worker* worker = nullptr;
     Seen seen;
     std::vector<Take> takers;
-    std::shared_ptr<const std::string> frame;  // from loaded on
+    std::optional<LoadAnswer> answer;     // from loaded on
+    std::optional<std::int64_t> expires;  // when Redis's key does, where it is loaded anew
+    Time begun;                           // the source was asked
+    bool leased = false;
+    Time lease_wait{};                        // since then the lease is another's
+    std::chrono::milliseconds lease_look{0};  // how long until the next look
     Time ended;
   };
   using LoadPtr = std::shared_ptr<Load>;
@@ -181,18 +218,40 @@ class Loads : public std::enable_shared_from_this<Loads> {
     return see(wanted, wide_.load(std::memory_order_seq_cst));
   }
   bool joinable(const Load& load, const Wanted& wanted) TC_REQUIRES(mutex_);
-  void count(namespaces::Index space, LoadCounter what, std::uint64_t n = 1) noexcept;
+  void begin(Worker& worker, const LoadPtr& load);
+  void on_expiry(const LoadPtr& load, std::string_view reply);
+  // loads_lease.cpp
+  void lease(const LoadPtr& load);
+  void on_lease(const LoadPtr& load, std::string_view reply);
+  void look(const LoadPtr& load);
+  void on_look(const LoadPtr& load, std::string_view reply);
+  void release(const LoadPtr& load);
+
+  void fence(const LoadPtr& load);
   void ask(const LoadPtr& load);
   unsigned warm_percent(Heat& heat) TC_REQUIRES(mutex_);
-  void on_loaded(const LoadPtr& load, l3::Loaded loaded);
+  l2::LinkPtr link_for(const Load& load) const;
+  void on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis = false);
+  void fail(const LoadPtr& load, std::string why, bool away = false);
   void store(const LoadPtr& load);
+  std::string store_request(const Load& load) const;
   void on_stored(const LoadPtr& load, std::string_view reply);
   void forget(const LoadPtr& load) TC_REQUIRES(mutex_);
   void drop(const LoadPtr& load) TC_REQUIRES(mutex_);
+  void retire(const LoadPtr& load) TC_REQUIRES(mutex_);
   void remember_absent(const Load& load) TC_REQUIRES(mutex_);
   std::string error_frame(const Space& space, const std::string& why) const;
 
+  // What loading a key took last; keys of a like hash share it.
+  static constexpr std::size_t kLoadTimes = std::size_t{1} << 16U;
+  std::atomic<std::uint32_t>& load_time_us(KeyHash hash) noexcept {
+    return (*load_times_)[(hash >> 16U) % kLoadTimes];
+  }
+
   Hub& hub_;
+  const std::string lease_token_;  // of this process
+  // Null: no namespace refreshes ahead.
+  std::unique_ptr<std::array<std::atomic<std::uint32_t>, kLoadTimes>> load_times_;
   std::vector<std::unique_ptr<Space>> spaces_;  // by index
   std::atomic<std::uint64_t> active_{0};
   std::atomic<std::uint64_t> wide_{0};  // writes that may have changed any key

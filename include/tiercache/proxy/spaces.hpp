@@ -10,6 +10,7 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/local/keyspace.hpp"
 #include "tiercache/namespaces/set.hpp"
+#include "tiercache/proxy/freshness.hpp"
 
 #include <array>
 #include <atomic>
@@ -77,11 +78,15 @@ class Spaces {
   bool loads(namespaces::Index index) const noexcept {
     return spaces_[index].loads;
   }
+  // Whether what was loaded grows stale before its TTL is over, or is loaded anew before that.
+  bool ages(namespaces::Index index) const noexcept {
+    return spaces_[index].freshness.any();
+  }
   // What the command at that position of the table does to such keys.
   local::Verb verb(std::uint16_t position) const noexcept {
     return verbs_[position];
   }
-  // Says how long what fills L1 may live. With Proof::age an entry's age is
+  // Says how long what fills L1 may live: not until it is stale. With Proof::age an entry's age is
   // its staleness.
   void limit(coherence::Fill& fill, namespaces::Index index, KeyHash hash, Time now,
              coherence::Proof proof) const noexcept;
@@ -102,6 +107,7 @@ class Spaces {
     Duration max_staleness = Duration::max();
     std::uint16_t local = kNotLocal;
     bool loads = false;
+    Freshness freshness;
   };
   using Counts = std::array<std::atomic<std::uint64_t>, kSpaceCounters>;
 

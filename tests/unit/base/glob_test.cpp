@@ -71,6 +71,15 @@ TEST_CASE("many stars cost no more than a walk for each") {
   CHECK_FALSE(glob_match(pattern + "b", std::string(2000, 'a')));
 }
 
+TEST_CASE("an escaped text is a glob of itself alone") {
+  for (const std::string text : {"", "a", "*", "?", "[a]", "\\", "a\\*b", "[^a-z]?"}) {
+    CHECK(glob_match(glob_escaped(text), text));
+    CHECK_FALSE(glob_match(glob_escaped(text), text + "x"));
+  }
+  CHECK_FALSE(glob_match(glob_escaped("*"), "a"));
+  CHECK_FALSE(glob_match(glob_escaped("[a]"), "a"));
+}
+
 TEST_CASE("what a pattern may begin with") {
   for (const char* pattern : {"*", "a*", "ab*", "abc", "abcd", "?bc", "a[b-d]c*", "\\abc[x"}) {
     CAPTURE(pattern);

@@ -59,6 +59,19 @@ TEST_CASE("what does not fit does not") {
   CHECK(matched("{x}.json", "json") == "-");
 }
 
+TEST_CASE("keys are found by a part") {
+  const auto pattern = KeyPattern::parse("a*:{id:int}:{name}").value();
+  CHECK(pattern.has("a*:7:x:y", "id", "7"));
+  CHECK(pattern.has("a*:7:x:y", "name", "x:y"));
+  CHECK_FALSE(pattern.has("a*:7:x", "id", "07"));
+  CHECK_FALSE(pattern.has("a*:7:x", "id", "x"));
+  CHECK_FALSE(pattern.has("a*:7:x", "name", "7"));
+  CHECK_FALSE(pattern.has("a*:7:x", "other", "7"));
+  CHECK_FALSE(pattern.has("ab:7:x", "id", "7"));
+  CHECK(pattern.glob("id", "7") == "a\\*:7:*");
+  CHECK(pattern.glob("name", "[x]") == "a\\*:*:\\[x\\]");
+}
+
 TEST_CASE("mistakes in a pattern are named") {
   CHECK(error("account:*").find("no part") != std::string::npos);
   CHECK(error("a:{id").find("without '}'") != std::string::npos);

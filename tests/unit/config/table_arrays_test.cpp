@@ -128,6 +128,8 @@ TEST_CASE("mistakes are reported at their place") {
   CHECK(parse(server + whole + "\"a:{id:int}\"\nbatch = 100\n", "f.toml"));
   CHECK(message_for(server + whole + "\"a:{id:int}:{x}\"\nbatch = 100\n")
             .ends_with("namespace.batch needs PostgreSQL and a key of one part"));
+  CHECK(message_for(source + whole + "\"a:{id:int}\"\nl2_ttl_ms = 0\nrefresh_ahead_percent = 1\n")
+            .ends_with("what is loaded never grows stale: namespace.l2_ttl_ms is 0"));
   CHECK(message_for(source + whole + "\"a:{id:int}\"\nbatch = 100\n")
             .ends_with("namespace.batch needs PostgreSQL and a key of one part"));
   CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nsource = \"db\"\n")

@@ -3,6 +3,10 @@
 // sent after an invalidation was answered may show an older value. (Of a change that nobody was
 // told of, one reader may see more than another later.)
 //
+// In some worlds what was loaded grows stale before it is gone, and the source fails at times.
+// There another proxy makes it stale too, or puts a newer value in its place, of which events tell
+// late: once all is at rest no older one may have replaced that.
+//
 // TIERCACHE_SCHEDULES is how many; a failure prints its number, and TIERCACHE_SCHEDULE runs that
 // one alone.
 #include "fake_upstream.hpp"
@@ -13,6 +17,7 @@
 #include <array>
 #include <cstdlib>
 #include <random>
+#include <sstream>
 
 #include <doctest/doctest.h>
 
@@ -53,7 +58,9 @@ class FakeSource final : public l3::Source {
   const std::string name_ = "db";
 };
 
-config::Config with_source() {
+constexpr std::int64_t kWindow = 20'000;  // of a TTL of four times that, where it grows stale
+
+config::Config with_source(bool ages) {
   config::Config config;
   config::Source& source = config.sources.emplace_back();
   source.name = "db";
@@ -65,6 +72,11 @@ config::Config with_source() {
   space.key = "doc:{id:int}";
   space.query = "select doc from t where id = :id";
   space.negative_ttl = std::chrono::hours(1);
+  if (ages) {
+    space.l2_ttl = std::chrono::milliseconds(3 * kWindow);
+    space.stale_while_revalidate = std::chrono::milliseconds(kWindow / 2);
+    space.stale_if_error = std::chrono::milliseconds(kWindow);
+  }
   return config;
 }
 
@@ -102,8 +114,10 @@ struct Party {
 // Goes through many schedules, each with a key of its own.
 class World {
  public:
-  World()
-      : config_(with_source()), rig_(kWorkers, [&](config::Config& config) { config = config_; }) {
+  explicit World(bool ages)
+      : ages_(ages),
+        config_(with_source(ages)),
+        rig_(kWorkers, [&](config::Config& config) { config = config_; }) {
     rig_.hub.loads = std::make_shared<Loads>(
         config_, rig_.hub, [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
           auto source = std::make_unique<FakeSource>();
@@ -121,13 +135,20 @@ class World {
   int run(unsigned number) {
     random_.seed(number);
     key_ = "doc:" + std::to_string(number);
-    database_ = acknowledged_ = older_ = 0;
+    database_ = acknowledged_ = replaced_ = older_ = 0;
+    if (ages_) {
+      database_ = 1;
+      redis_[key_] = {"1", now_ + below(4 * kWindow)};
+    }
     // So that reads can find nothing first.
     const int still = below(2) == 0 ? 0 : static_cast<int>(below(kSteps));
     for (int i = 0; i < kSteps; i++) {
       step(i < still);
     }
     drain();
+    expire();
+    acknowledge();  // all events have been heard
+    acknowledged_ = std::max(acknowledged_, replaced_);
     read(parties_[0]);
     drain();
     return older_;
@@ -203,9 +224,14 @@ class World {
         acknowledge();
         break;
       case 8:
-        if (redis_.erase(key_) > 0) {
-          changed(key_);  // it has expired
+        if (!ages_ || below(4) == 0) {
+          now_ += 5 * kWindow;
+        } else if (below(2) == 0) {
+          now_ += below(kWindow);
+        } else {
+          interfere();
         }
+        expire();
         break;
       case 9:
       case 10:
@@ -290,11 +316,35 @@ class World {
     if (*answered.version == 0) {
       loaded = {l3::Loaded::Kind::absent, {}};
     }
+    if (ages_ && below(4) == 0) {
+      loaded = {l3::Loaded::Kind::failed, "it does not work"};
+    }
     answered.load.done(std::move(loaded));
     rig_.run();
   }
 
   // Redis.
+  void expire() {
+    const auto found = redis_.find(key_);
+    if (found != redis_.end() && found->second.expires <= now_) {
+      redis_.erase(found);
+      changed(key_);
+    }
+  }
+  // Another proxy.
+  void interfere() {
+    const auto found = redis_.find(key_);
+    if (found == redis_.end()) {
+      return;
+    }
+    if (below(2) == 0) {
+      found->second.expires = std::min(found->second.expires, now_ + kWindow);
+    } else {
+      replaced_ = ++database_;
+      found->second = {std::to_string(database_), now_ + 4 * kWindow};
+    }
+    changed(key_);
+  }
   void changed(const std::string& key) {
     events_.push_back(key);
   }
@@ -302,16 +352,21 @@ class World {
     const std::string name = words.substr(0, words.find(' '));
     std::string key = words.substr(name.size() + 1);
     const auto found = redis_.find(key.substr(0, key.find(' ')));
-    if (name == "PTTL") {
-      return found == redis_.end() ? ":-2\r\n" : ":60000\r\n";
+    if (name == "PTTL" || name == "PEXPIRETIME") {
+      const std::int64_t since = name == "PTTL" ? now_ : 0;
+      return ":" + std::to_string(found == redis_.end() ? -2 : found->second.expires - since) +
+             "\r\n";
     }
     if (name == "GET" || name == "MGET") {
       std::string reply = name == "MGET" ? "*1\r\n" : "";
       if (found == redis_.end()) {
         return reply + "$-1\r\n";
       }
-      resp::append_bulk(reply, found->second);
+      resp::append_bulk(reply, found->second.value);
       return reply;
+    }
+    if (words.find("PEXPIRETIME") != words.npos) {
+      return compare_and_set(words.substr(words.rfind(" 1 doc:") + 3));
     }
     if (name == "DEL" || name == "EVAL") {
       key = words.substr(words.rfind(' ') + 1);
@@ -324,8 +379,27 @@ class World {
     // SET key value NX PX ttl
     key = key.substr(0, key.find(' '));
     const auto begin = words.find(key) + key.size() + 1;
-    if (!redis_.emplace(key, words.substr(begin, words.find(' ', begin) - begin)).second) {
+    const Value value{words.substr(begin, words.find(' ', begin) - begin), now_ + 4 * kWindow};
+    if (!redis_.emplace(key, value).second) {
       return "$-1\r\n";
+    }
+    changed(key);
+    return "+OK\r\n";
+  }
+  // "key expires", and of a value that and a TTL.
+  std::string compare_and_set(const std::string& arguments) {
+    std::istringstream in(arguments);
+    std::string key;
+    std::int64_t expires = 0;
+    in >> key >> expires;
+    const auto found = redis_.find(key);
+    if (found == redis_.end() || found->second.expires != expires) {
+      return "$-1\r\n";
+    }
+    if (std::int64_t ttl = 0; in >> found->second.value >> ttl) {
+      found->second.expires = now_ + ttl;
+    } else {
+      redis_.erase(found);
     }
     changed(key);
     return "+OK\r\n";
@@ -358,17 +432,25 @@ class World {
     rig_.acknowledge();
   }
 
+  struct Value {
+    std::string value;
+    std::int64_t expires = 0;
+  };
+
+  const bool ages_;
   config::Config config_;
   Rig rig_;
   FakeSource* source_ = nullptr;
   std::vector<Party> parties_;
   std::map<FakeLink*, Executed> executed_;
-  std::map<std::string, std::string> redis_;
+  std::map<std::string, Value> redis_;
   std::deque<std::string> events_;
   std::mt19937 random_;
   std::string key_;
   int database_ = 0;
   int acknowledged_ = 0;
+  int replaced_ = 0;              // by another proxy, with that version
+  std::int64_t now_ = 1'000'000;  // Redis's clock
   int older_ = 0;
 };
 
@@ -384,6 +466,7 @@ TEST_CASE("no schedule of loads, changes and invalidations shows an older value"
   const unsigned count = setting("TIERCACHE_SCHEDULES", 3000);
   const unsigned one = setting("TIERCACHE_SCHEDULE", 0);
   std::unique_ptr<World> world;
+  bool ages = false;
   std::array<std::uint64_t, proxy::kLoadCounters> sums{};
   const auto finish = [&] {
     for (std::size_t i = 0; world && i < sums.size(); i++) {
@@ -394,7 +477,8 @@ TEST_CASE("no schedule of loads, changes and invalidations shows an older value"
   for (unsigned number = one == 0 ? 1 : one; number <= (one == 0 ? count : one); number++) {
     if (number % kSchedulesOfAWorld == 1 || !world) {
       finish();
-      world = std::make_unique<World>();
+      ages = number / kSchedulesOfAWorld % 2 == 1;
+      world = std::make_unique<World>(ages);
     }
     CAPTURE(number);
     CHECK(world->run(number) == 0);
@@ -402,7 +486,8 @@ TEST_CASE("no schedule of loads, changes and invalidations shows an older value"
   finish();
   // What it is about has happened.
   for (const LoadCounter counter :
-       {LoadCounter::joined, LoadCounter::absent, LoadCounter::stored, LoadCounter::not_stored}) {
+       {LoadCounter::joined, LoadCounter::absent, LoadCounter::stored, LoadCounter::not_stored,
+        LoadCounter::anew, LoadCounter::stale, LoadCounter::stale_on_error}) {
     CAPTURE(static_cast<int>(counter));
     const std::uint64_t sum = sums[static_cast<std::size_t>(counter)];
     CHECK((one != 0 ? 1 : sum) > (one != 0 ? 0 : count / 100));

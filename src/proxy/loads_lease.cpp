@@ -1,0 +1,136 @@
+// Loads: the lease by which one proxy of all that share a Redis loads a key.
+//
+// It is a key beside the loaded one, SET NX PX with a token of the process. Whoever does not get it
+// looks for the value every few milliseconds, and for the lease again where there is none yet. A
+// lease only saves queries: without one (Redis refuses it, it ended early) all that loads.hpp says
+// holds too.
+#include "inquiry.hpp"
+
+#include "tiercache/l1/reply.hpp"
+#include "tiercache/proxy/loads.hpp"
+#include "tiercache/proxy/worker.hpp"
+#include "tiercache/resp/encoder.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+
+namespace tiercache::proxy {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Between looks: doubled from one to the other.
+constexpr milliseconds kFirstLook{5};
+constexpr milliseconds kLastLook{40};
+constexpr std::size_t kHeader = 64;  // of a value's reply
+
+constexpr std::string_view kRelease =
+    "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0";
+
+std::string name_of_lease(const std::string& key) {
+  return "tiercache:lease:" + key;
+}
+
+}  // namespace
+
+// On the worker's thread, as all here. Goes on with fence().
+void Loads::lease(const LoadPtr& load) {
+  const milliseconds time = spaces_[load->wanted.space]->lease;
+  const l2::LinkPtr link = time.count() > 0 ? link_for(*load) : nullptr;
+  if (!link) {
+    fence(load);
+    return;
+  }
+  const std::string name = name_of_lease(load->wanted.key);
+  std::string request;
+  resp::append_request(request,
+                       {"SET", name, lease_token_, "NX", "PX", std::to_string(time.count())});
+  Inquiry::send(*link, request, [self = weak_from_this(), load](std::string_view reply) {
+    if (const auto loads = self.lock()) {
+      loads->on_lease(load, reply);
+    }
+  });
+}
+
+void Loads::on_lease(const LoadPtr& load, std::string_view reply) {
+  const Time at = std::chrono::steady_clock::now();
+  if (load->lease_wait == Time{}) {
+    load->lease_wait = at;
+  }
+  load->leased = reply.starts_with("+OK");
+  const bool anothers = reply.starts_with("$-1");
+  if (anothers && load->expires) {
+    fail(load, "another proxy loads it");
+  } else if (anothers && at < load->lease_wait + spaces_[load->wanted.space]->lease) {
+    look(load);
+  } else {
+    fence(load);
+  }
+}
+
+// What is found is as of the look, so that reads join as they do a question to the source.
+void Loads::look(const LoadPtr& load) {
+  const l2::LinkPtr link = link_for(*load);
+  if (!link) {
+    fence(load);
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    load->state = Load::State::loading;
+    load->seen = see(load->wanted);
+  }
+  std::string request;
+  resp::append_request(request, {"GET", load->wanted.key});
+  Inquiry::send(
+      *link, request,
+      [self = weak_from_this(), load](std::string_view reply) {
+        if (const auto loads = self.lock()) {
+          loads->on_look(load, reply);
+        }
+      },
+      l3::kMaxValue + kHeader);
+}
+
+void Loads::on_look(const LoadPtr& load, std::string_view reply) {
+  if (reply.starts_with('$') && !reply.starts_with("$-1") && reply.ends_with("\r\n")) {
+    count(load->wanted.space, LoadCounter::found);
+    on_loaded(load, {l3::Loaded::Kind::value, std::string(l1::Reply::of(reply).body())}, true);
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    load->state = Load::State::fencing;  // nobody is asked just now
+  }
+  load->lease_look =
+      load->lease_look.count() == 0 ? kFirstLook : std::min(2 * load->lease_look, kLastLook);
+  const auto timer =
+      std::make_shared<boost::asio::steady_timer>(load->worker->io(), load->lease_look);
+  timer->async_wait([self = weak_from_this(), load, timer](const boost::system::error_code& error) {
+    const auto loads = self.lock();
+    if (loads && !error) {
+      loads->lease(load);
+    }
+  });
+}
+
+// Only if it is still ours. Where it cannot be told, the lease ends by itself.
+void Loads::release(const LoadPtr& load) {
+  const l2::LinkPtr link = std::exchange(load->leased, false) ? link_for(*load) : nullptr;
+  if (!link) {
+    return;
+  }
+  const std::string name = name_of_lease(load->wanted.key);
+  std::string request;
+  resp::append_request(request, {"EVAL", kRelease, "1", name, lease_token_});
+  Inquiry::send(*link, request, [](std::string_view) {});
+}
+
+}  // namespace tiercache::proxy

@@ -1,0 +1,185 @@
+// Loads: what has come goes into Redis.
+#include "inquiry.hpp"
+
+#include "tiercache/base/check.hpp"
+#include "tiercache/proxy/loads.hpp"
+#include "tiercache/proxy/worker.hpp"
+#include "tiercache/resp/encoder.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tiercache::proxy {
+
+namespace {
+
+// Of what is remembered of a load beside its key and value.
+constexpr std::size_t kLoadBytes = 256;
+
+// KEYS[1] is as it was when its expiry was ARGV[1].
+constexpr std::string_view kReplace =
+    "if redis.call('PEXPIRETIME',KEYS[1])~=tonumber(ARGV[1]) then return false end "
+    "return redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3])";
+constexpr std::string_view kRemove =
+    "if redis.call('PEXPIRETIME',KEYS[1])~=tonumber(ARGV[1]) then return false end "
+    "redis.call('UNLINK',KEYS[1]) return redis.status_reply('OK')";
+
+}  // namespace
+
+// On the worker's thread. Marked first and checked then, as writes are announced first and look for
+// the mark then: one of the two sees the other. Both under the mutex, as nobody may join a load for
+// its being stored that is not to be.
+void Loads::store(const LoadPtr& load) {
+  const Wanted& wanted = load->wanted;
+  bool true_still = false;
+  {
+    MutexLock lock(mutex_);
+    ++storing_[wanted.hash];
+    true_still = load->seen == see(wanted);
+    load->state = true_still ? Load::State::storing : load->state;
+  }
+  const l2::LinkPtr link = true_still ? link_for(*load) : nullptr;
+  if (!link) {
+    on_stored(load, "");
+    return;
+  }
+  Inquiry::send(*link, store_request(*load),
+                [self = weak_from_this(), load](std::string_view reply) {
+                  if (const auto loads = self.lock()) {
+                    loads->on_stored(load, reply);
+                  }
+                });
+}
+
+std::string Loads::store_request(const Load& load) const {
+  const Space& space = *spaces_[load.wanted.space];
+  const std::string ttl = std::to_string((space.l2_ttl + space.freshness.window()).count());
+  const std::string_view value =
+      load.answer->bytes ? l1::Reply::of(*load.answer->bytes).body() : std::string_view();
+  std::vector<std::string_view> words;
+  std::string expires;
+  if (!load.expires) {
+    words = {"SET", load.wanted.key, value, "NX"};
+    if (space.l2_ttl.count() > 0) {
+      words.insert(words.end(), {"PX", ttl});
+    }
+  } else {
+    expires = std::to_string(*load.expires);
+    words = {"EVAL", load.answer->bytes ? kReplace : kRemove, "1", load.wanted.key, expires};
+    if (load.answer->bytes) {
+      words.insert(words.end(), {value, ttl});
+    }
+  }
+  std::string request;
+  resp::append_request(request, words);
+  return request;
+}
+
+// nil: somebody else has written the key, which is as good.
+void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
+  const bool stored = reply.starts_with("+OK");
+  count(load->wanted.space, stored ? LoadCounter::stored : LoadCounter::not_stored);
+  std::vector<std::function<void()>> held;
+  {
+    MutexLock lock(mutex_);
+    unmark(storing_, load->wanted.hash);
+    held.swap(held_);
+    if (stored || reply.starts_with("$-1")) {
+      retire(load);
+    } else {
+      load->state = Load::State::ended;
+      forget(load);
+    }
+  }
+  for (const auto& go : held) {
+    go();
+  }
+  release(load);
+}
+
+// It is over, and remembered for a while.
+void Loads::retire(const LoadPtr& load) {
+  const auto size = [](const Load& one) {
+    return kLoadBytes + one.wanted.key.size() + (one.answer->bytes ? one.answer->bytes->size() : 0);
+  };
+  active_.fetch_sub(1, std::memory_order_seq_cst);
+  load->state = Load::State::ended;
+  load->ended = std::chrono::steady_clock::now();
+  ended_.push_back(load);
+  ended_bytes_ += size(*load);
+  while (!ended_.empty() &&
+         (ended_bytes_ > kEnded || ended_.front()->ended + kLinger < load->ended)) {
+    ended_bytes_ -= size(*ended_.front());
+    drop(ended_.front());
+    ended_.pop_front();
+  }
+}
+
+void Loads::forget(const LoadPtr& load) {
+  active_.fetch_sub(1, std::memory_order_seq_cst);
+  drop(load);
+}
+
+void Loads::drop(const LoadPtr& load) {
+  const auto found = loads_.find(name_of(load->wanted));
+  if (found != loads_.end() && found->second == load) {
+    loads_.erase(found);
+  }
+}
+
+void Loads::unmark(Marks& marks, KeyHash hash) {
+  const auto mark = marks.find(hash);
+  TC_CHECK(mark != marks.end());
+  if (--mark->second == 0) {
+    marks.erase(mark);
+  }
+}
+
+void Loads::begin_write(std::span<const KeyHash> keys) {
+  MutexLock lock(mutex_);
+  for (const KeyHash hash : keys) {
+    ++writing_[hash];
+  }
+}
+
+void Loads::end_write(std::span<const KeyHash> keys) {
+  std::vector<std::function<void()>> held;
+  {
+    MutexLock lock(mutex_);
+    for (const KeyHash hash : keys) {
+      unmark(writing_, hash);
+    }
+    held.swap(held_);
+  }
+  for (const auto& go : held) {
+    go();
+  }
+}
+
+bool Loads::is_storing(std::span<const KeyHash> keys, const std::function<void()>& go) {
+  MutexLock lock(mutex_);
+  bool wait = false;
+  for (const KeyHash hash : keys) {  // no lambda: the thread-safety analysis does not see into it
+    wait = wait || storing_.contains(hash);
+  }
+  if (wait) {
+    held_.push_back(go);
+  }
+  return wait;
+}
+
+bool Loads::must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go) {
+  MutexLock lock(mutex_);
+  bool wait = wide && !storing_.empty();
+  for (const KeyHash hash : writes) {
+    wait = wait || storing_.contains(hash) || writing_.contains(hash);
+  }
+  if (wait) {
+    held_.push_back(go);
+  }
+  return wait;
+}
+
+}  // namespace tiercache::proxy
