@@ -162,16 +162,20 @@ class Bench:
             wait_until(lambda node=node: "cluster_state:ok" in node.ask("CLUSTER", "INFO"), "the nodes do not agree")
         return nodes
 
-    def tiercache(self, redis, *settings, name="tiercache", cores=None):
-        """`redis`: the server behind it, or the nodes of a Cluster."""
+    def tiercache(self, redis, *settings, name="tiercache", cores=None, config="", start_seconds=START_SECONDS):
+        """`redis`: the server behind it, or the nodes of a Cluster. `config`: a file's text, before the settings."""
         port = free_port()
         command = [self.args.tiercache]
+        if config:
+            path = self.directory / ("tiercache-%d.toml" % port)
+            path.write_text(config)
+            command += ["--config", path]
         upstream = "upstream.address=127.0.0.1:%d" % redis.port if isinstance(redis, Server) else (
             "upstream.nodes=" + " ".join("127.0.0.1:%d" % node.port for node in redis))
         for setting in ("listen.port=%d" % port, upstream, "threads=1", "log.level=warn", *settings):
             command += ["--set", setting]
         server = self.start(name, port, command, cores or self.server_cores)
-        wait_until(server.answers, name + " does not answer")
+        wait_until(server.answers, name + " does not answer", start_seconds)
         if "l1.enabled=false" not in settings:
             wait_until(lambda: server.stats()["event_link_state"] == "live", name + " does not hear of changes")
         return server
