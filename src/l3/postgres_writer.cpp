@@ -80,8 +80,11 @@ class PostgresWriter final : public Writer {
     }
     const bool journal = !position.journal.empty();
     std::uint64_t done = 0;
-    if (!command("BEGIN", written) || (journal && !come_so_far(position.journal, done, written))) {
+    if (!command("BEGIN", written)) {
       return false;
+    }
+    if (journal && !come_so_far(position.journal, done, written)) {
+      return no_changes_fault(written);
     }
     for (std::size_t i = 0; i < changes.size(); i++) {
       if (journal && position.sequences[i] <= done) {
@@ -92,10 +95,18 @@ class PostgresWriter final : public Writer {
     }
     if (journal && !position.sequences.empty() &&
         !note(position.journal, std::max(done, position.sequences.back()), written)) {
-      return false;
+      return no_changes_fault(written);
     }
     committing_ = true;
     return command("COMMIT", written);
+  }
+
+  // Another may make the journal's table just now, or a trigger may forbid it.
+  static bool no_changes_fault(Written& written) {
+    if (written.kind == Written::Kind::refused) {
+      written.kind = Written::Kind::failed;
+    }
+    return false;
   }
 
   bool good(PqProblem problem, Written& written) {
@@ -104,7 +115,8 @@ class PostgresWriter final : public Writer {
     }
     // What the server says of the values; of a statement it says so when that is prepared.
     const std::string_view group = std::string_view(problem.state).substr(0, 2);
-    const bool refused = group == "22" || group == "23" || group == "44" || group == "P0";
+    const bool refused =
+        group == "22" || group == "23" || group == "44" || group == "54" || group == "P0";
     const bool lost = problem.kind == PqProblem::Kind::lost;
     written.kind = refused               ? Written::Kind::refused
                    : lost && committing_ ? Written::Kind::unknown
@@ -207,14 +219,10 @@ class PostgresWriter final : public Writer {
     const std::string second(sequence);
     const char* const values[] = {first.c_str(), second.c_str()};
     const int count = sequence.empty() ? 1 : 2;
-    const bool asked = good(session_.result(PQsendQueryParams(session_.get(), sql.c_str(), count,
-                                                              nullptr, values, nullptr, nullptr, 0),
-                                            wanted, deadline_, rows),
-                            written);
-    if (!asked && written.kind == Written::Kind::refused) {
-      written.kind = Written::Kind::failed;  // no change's fault
-    }
-    return asked;
+    return good(session_.result(PQsendQueryParams(session_.get(), sql.c_str(), count, nullptr,
+                                                  values, nullptr, nullptr, 0),
+                                wanted, deadline_, rows),
+                written);
   }
 
   // The number of the last change that was applied; 0: none was.

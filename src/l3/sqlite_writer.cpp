@@ -89,10 +89,29 @@ class SqliteWriter final : public Writer {
     return false;
   }
 
+  // What a function says of its arguments, as json() does, has no code of its own. A statement that
+  // can be prepared this very moment lacks nothing but other values.
+  bool fail_at_step(const std::string& text, Written& written) {
+    const bool plain = sqlite3_errcode(database_.get()) == SQLITE_ERROR;
+    fail(written);
+    if (plain) {
+      sqlite3_stmt* made = nullptr;
+      const bool sound =
+          sqlite3_prepare_v2(database_.get(), text.data(), static_cast<int>(text.size()), &made,
+                             nullptr) == SQLITE_OK;
+      sqlite3_finalize(made);
+      if (sound) {
+        written.kind = Written::Kind::refused;
+        again_ = false;
+      }
+    }
+    return false;
+  }
+
   bool run(std::span<const Change* const> changes, const Position& position, Written& written) {
     std::uint64_t done = 0;
     if (!position.journal.empty() && !come_so_far(position.journal, done, written)) {
-      return false;
+      return no_changes_fault(written);
     }
     for (std::size_t i = 0; i < changes.size(); i++) {
       if (!position.journal.empty() && position.sequences[i] <= done) {
@@ -102,7 +121,17 @@ class SqliteWriter final : public Writer {
       }
     }
     return position.journal.empty() || position.sequences.empty() ||
-           note(position.journal, std::max(done, position.sequences.back()), written);
+           note(position.journal, std::max(done, position.sequences.back()), written) ||
+           no_changes_fault(written);
+  }
+
+  // The journal's table is none of theirs.
+  bool no_changes_fault(Written& written) {
+    if (written.kind == Written::Kind::refused) {
+      written.kind = Written::Kind::failed;
+      again_ = true;
+    }
+    return false;
   }
 
   bool change(const Change& change, Written& written) {
@@ -122,7 +151,7 @@ class SqliteWriter final : public Writer {
       if (result == SQLITE_DONE) {
         break;
       }
-      good = result == SQLITE_ROW || fail(written);
+      good = result == SQLITE_ROW || fail_at_step(query.text, written);
     }
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);

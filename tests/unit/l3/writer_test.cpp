@@ -25,6 +25,7 @@ constexpr std::size_t kLater = 3;
 constexpr std::size_t kEndless = 4;
 constexpr std::size_t kNobody = 5;
 constexpr std::size_t kTwo = 6;
+constexpr std::size_t kJson = 7;
 
 std::vector<Query> statements() {
   const std::vector<std::string> names{"id", "value"};
@@ -36,7 +37,8 @@ std::vector<Query> statements() {
            "select :id, max(i) from n",
            names},
           {"insert into t values (:nobody, :value)", names},
-          {"delete from t where id = :id; delete from t", names}};
+          {"delete from t where id = :id; delete from t", names},
+          {"insert into t values (:id, json(:value))", names}};
 }
 
 struct World {
@@ -138,6 +140,32 @@ TEST_CASE("all or none, and a change that the database does not take is to blame
   // Nothing stays open.
   world.run("insert into t values (3, 'x')");
   CHECK(world.apply({change(kPut, 1, "a")}).kind == Kind::applied);
+}
+
+TEST_CASE("what a function says of a value is the change's fault, a table that has gone is not") {
+  World world;
+  Written written = world.apply({change(kPut, 1, "a"), change(kJson, 2, "{")});
+  CHECK(written.kind == Kind::refused);
+  CHECK(written.why == "malformed JSON");
+  CHECK(world.apply({change(kJson, 2, "{}")}).kind == Kind::applied);
+  CHECK(world.rows("select * from t") == "2 {}");
+  world.run("alter table t rename to away");
+  CHECK(world.apply({change(kJson, 3, "{")}).kind == Kind::failed);
+  world.run("alter table away rename to t");
+  CHECK(world.apply({change(kJson, 3, "{}")}).kind == Kind::applied);
+}
+
+TEST_CASE("what keeps the journal's position from being noted is no change's fault") {
+  World world;
+  CHECK(world.apply({change(kLog, 1, "a")}, "j", 1).kind == Kind::applied);
+  world.run(
+      "create trigger no before insert on tiercache_journal begin select raise(abort, 'no'); end");
+  const Written written = world.apply({change(kLog, 2, "b")}, "j", 2);
+  CHECK(written.kind == Kind::failed);
+  CHECK(written.why == "no");
+  world.run("drop trigger no");
+  CHECK(world.apply({change(kLog, 2, "b")}, "j", 2).kind == Kind::applied);
+  CHECK(world.rows("select id from log") == "1 2");
 }
 
 TEST_CASE("what no change can be blamed for may work later") {
