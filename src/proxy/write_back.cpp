@@ -1,5 +1,7 @@
 #include "write_back.hpp"
 
+#include "write_back_pace.hpp"
+
 #include "tiercache/base/check.hpp"
 
 #include <algorithm>
@@ -41,6 +43,16 @@ std::string escaped(std::string_view bytes) {
   return text + "\"";
 }
 
+// So that a file that was made there is found after a crash of the machine.
+bool sync_directory(const std::string& path) {
+  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool good = directory >= 0 && ::fsync(directory) == 0;
+  if (directory >= 0) {
+    ::close(directory);
+  }
+  return good;
+}
+
 }  // namespace
 
 WriteBack::WriteBack(config::Journal config, std::vector<Source> sources, Resolve resolve)
@@ -64,12 +76,20 @@ WriteBack::~WriteBack() {
     }
   }
   journal_.reset();
-  for (const auto& flusher : flushers_) {
-    for (const ItemPtr& item : flusher->queue) {
-      if (item->done) {
-        item->done({Written::Kind::failed, "the proxy is stopping", {}});
+  std::vector<Done> untold;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& flusher : flushers_) {
+      for (const ItemPtr& item : flusher->queue) {
+        if (item->done) {
+          untold.push_back(std::move(item->done));
+        }
       }
+      flusher->queue.clear();
     }
+  }
+  for (const Done& done : untold) {
+    done({Written::Kind::failed, "the proxy is stopping", {}});
   }
 }
 
@@ -130,7 +150,7 @@ void WriteBack::add(std::size_t source, const ItemPtr& item) {
   }
 }
 
-void WriteBack::put(std::size_t source, journal::Record record, Done done) {
+bool WriteBack::put(std::size_t source, journal::Record record, Done done) {
   const auto item = std::make_shared<Item>();
   item->record = record;
   const auto journalled = [this, source, item, done](std::uint64_t sequence, std::string error) {
@@ -147,16 +167,21 @@ void WriteBack::put(std::size_t source, journal::Record record, Done done) {
     ready_.notify_all();
     done({Written::Kind::applied, {}, std::vector<std::uint64_t>(changes)});
   };
-  if (journal_->append(std::move(record), journalled) == journal::Journal::Taken::yes) {
-    return;
-  }
-  item->deadline = now() + flushers_[source]->source.timeout;
-  item->done = std::move(done);
   {
+    // The journal goes only after `stopping_` was set.
     MutexLock lock(mutex_);
+    if (stopping_) {
+      return false;
+    }
+    if (journal_->append(std::move(record), journalled) == journal::Journal::Taken::yes) {
+      return true;
+    }
+    item->deadline = now() + flushers_[source]->source.timeout;
+    item->done = std::move(done);
     add(source, item);
   }
   ready_.notify_all();
+  return true;
 }
 
 std::optional<journal::Change> WriteBack::pending(std::string_view key) const {
@@ -191,6 +216,11 @@ WriteBackTotals WriteBack::totals(std::size_t source) const {
 
 journal::Totals WriteBack::journal_totals() const {
   return journal_->totals();
+}
+
+// For people.
+std::string WriteBack::key_of(const Item& item) {
+  return item.record.changes.empty() ? std::string() : escaped(item.record.changes[0].key);
 }
 
 // The first so many are done with.
@@ -231,7 +261,7 @@ void WriteBack::release() {
   journal_->release(until);
 }
 
-Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch) {
+Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace) {
   std::vector<l3::Change> changes;
   std::vector<std::uint64_t> sequences;
   std::vector<std::size_t> sizes;
@@ -251,12 +281,15 @@ Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch) {
   }
   const bool through = batch.front()->record.sequence == 0;
   const l3::Position position{through ? std::string_view() : journal_->id(), sequences};
-  return flusher.source.writer->apply(pointers, position, now() + flusher.source.timeout);
+  const auto patience = static_cast<std::int64_t>(pace.patience(through ? 1 : changes.size()));
+  return flusher.source.writer->apply(pointers, position,
+                                      now() + patience * Duration(flusher.source.timeout));
 }
 
 void WriteBack::work(Flusher& flusher) {
   Duration pause = config_.retry_min;
-  std::size_t singly = 0;  // so many more are applied one by one: one of them was refused
+  Pace pace(config_.batch);
+  std::uint64_t alone = 0;  // the one that was last told of
   for (;;) {
     std::vector<ItemPtr> batch;
     {
@@ -267,7 +300,7 @@ void WriteBack::work(Flusher& flusher) {
       if (stopping_) {
         return;
       }
-      const std::size_t most = singly > 0 ? 1 : config_.batch;
+      const std::size_t most = pace.records();
       const bool through = flusher.queue.front()->record.sequence == 0;
       for (const ItemPtr& item : flusher.queue) {
         if (batch.size() == most || (item->record.sequence == 0) != through) {
@@ -277,9 +310,9 @@ void WriteBack::work(Flusher& flusher) {
       }
     }
     const bool through = batch.front()->record.sequence == 0;
-    Written written = apply(flusher, batch);
+    Written written = apply(flusher, batch, pace);
     if (written.kind == Written::Kind::refused && batch.size() > 1) {
-      singly = batch.size();
+      pace.on_refused(batch.size());
       continue;
     }
     const bool refused = written.kind == Written::Kind::refused;
@@ -298,7 +331,6 @@ void WriteBack::work(Flusher& flusher) {
       }
       if (good) {
         take_away(flusher, batch.size());
-        singly -= std::min(singly, batch.size());
       }
     }
     if (!good) {
@@ -306,6 +338,12 @@ void WriteBack::work(Flusher& flusher) {
         spdlog::warn("source '{}' does not take what is written back, which is kept: {}",
                      flusher.source.name, written.why);
       }
+      if (batch.size() == 1 && batch.front()->record.sequence != alone) {
+        alone = batch.front()->record.sequence;
+        spdlog::warn("source '{}' does not take write {} alone either, key {}: {}",
+                     flusher.source.name, alone, key_of(*batch.front()), written.why);
+      }
+      pace.on_failed(batch.size());
       wait(flusher, pause);
       pause = std::min<Duration>(pause * 2, config_.retry_max);
       continue;
@@ -314,6 +352,7 @@ void WriteBack::work(Flusher& flusher) {
       spdlog::info("source '{}' takes what is written back again", flusher.source.name);
     }
     pause = config_.retry_min;
+    pace.on_done(batch.size());
     for (const ItemPtr& item : batch) {
       if (item->done) {
         Written own{written.kind, written.why,
@@ -378,7 +417,7 @@ bool WriteBack::bury(Flusher& flusher, const Item& item, const std::string& why)
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const bool written =
       file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-      ::fsync(file) == 0;
+      ::fsync(file) == 0 && sync_directory(config_.dir);
   if (file >= 0) {
     ::close(file);
   }
@@ -386,8 +425,7 @@ bool WriteBack::bury(Flusher& flusher, const Item& item, const std::string& why)
     return false;
   }
   spdlog::error("source '{}' will not take a write, which is in {}: key {}: {}",
-                flusher.source.name, path,
-                item.record.changes.empty() ? "" : escaped(item.record.changes[0].key), why);
+                flusher.source.name, path, key_of(item), why);
   const std::uint64_t sequence = item.record.sequence;
   const l3::Position position{journal_->id(), {&sequence, 1}};
   flusher.source.writer->apply({}, position, now() + flusher.source.timeout);

@@ -39,6 +39,8 @@
 
 namespace tiercache::proxy {
 
+class Pace;
+
 struct WriteBackTotals {
   std::uint64_t flushed = 0;       // applied to the source
   std::uint64_t transactions = 0;  // by so many
@@ -71,8 +73,9 @@ class WriteBack {
   // else.
   Status open(std::vector<journal::Record>& found);
   using Done = std::function<void(l3::Written)>;
-  // `done` is called once: the write is journalled, or has gone through, or neither.
-  void put(std::size_t source, journal::Record record, Done done);
+  // `done` is called once, later: the write is journalled, or has gone through, or neither. False:
+  // all is being stopped, and it will not be called.
+  bool put(std::size_t source, journal::Record record, Done done);
   // What was written last and is not applied; a removal is a change without a value.
   std::optional<journal::Change> pending(std::string_view key) const;
   // Whether what open() has found is applied, or the source has failed to take it.
@@ -106,7 +109,8 @@ class WriteBack {
   void add(std::size_t source, const ItemPtr& item) TC_REQUIRES(mutex_);
   void take_away(Flusher& flusher, std::size_t count) TC_REQUIRES(mutex_);
   void work(Flusher& flusher);
-  l3::Written apply(Flusher& flusher, const std::vector<ItemPtr>& batch);
+  l3::Written apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace);
+  static std::string key_of(const Item& item);
   bool bury(Flusher& flusher, const Item& item, const std::string& why);
   void wait(Flusher& flusher, Duration pause);
   void end_late(Flusher& flusher);

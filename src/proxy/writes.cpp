@@ -229,8 +229,7 @@ bool Writes::submit(const WritePtr& write) {
     on_written(write, std::move(written));
   };
   if (space.back) {
-    write_back_->put(space.source, std::move(write->record), std::move(done));
-    return true;
+    return write_back_->put(space.source, std::move(write->record), std::move(done));
   }
   return sinks_[space.source]->submit({std::move(write->changes), std::move(done)});
 }
