@@ -1,21 +1,18 @@
 #include "tiercache/journal/journal.hpp"
 
+#include "files.hpp"
+
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <random>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 namespace tiercache::journal {
@@ -28,67 +25,11 @@ constexpr std::size_t kLargestSegment = std::size_t{64} << 20U;
 constexpr std::size_t kSmallestSegment = std::size_t{64} << 10U;
 // Of max_bytes one segment takes such a part, so that there is room again before all is released.
 constexpr std::size_t kParts = 8;
-constexpr auto kSyncInterval = std::chrono::seconds(1);
+constexpr auto kInterval = std::chrono::seconds(1);  // of making durable, and of trying again
 constexpr std::string_view kSuffix = ".journal";
 constexpr std::size_t kDigits = 12;
 
-std::string text_of(int error) {
-  return std::generic_category().message(error);
-}
-
-Error failed(const std::string& what, int error) {
-  return {ErrorCode::unavailable, what + ": " + text_of(error)};
-}
-
-// Makes the names in a directory durable.
-bool sync_directory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool good = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) {
-    ::close(fd);
-  }
-  return good;
-}
-
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) {
-    return failed("cannot read " + path, errno);
-  }
-  return bytes;
-}
-
-// 0: all was written.
-int write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      return written < 0 ? errno : EIO;
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
-// The seed has to be the same at each start, and nobody's to guess.
-std::uint64_t seed_of(const std::string& id) {
-  std::uint64_t seed = 0;
-  std::from_chars(id.data(), id.data() + std::min<std::size_t>(id.size(), 16), seed, 16);
-  return seed;
-}
-
 }  // namespace
-
-void Journal::Descriptor::reset(int fd) noexcept {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-  fd_ = fd;
-}
 
 Journal::Journal(Config config)
     : config_(std::move(config)),
@@ -132,148 +73,19 @@ Journal::~Journal() {
   }
 }
 
-Status Journal::lock() {
-  const std::string path = config_.directory + "/lock";
-  lock_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (lock_.get() < 0) {
-    return failed("cannot open " + path, errno);
-  }
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{ErrorCode::unavailable,
-                 "the journal in " + config_.directory + " is in use by another process"};
-  }
-  return Unit{};
-}
-
-// Empty: there is none.
-Status Journal::read_id() {
-  const std::string path = config_.directory + "/id";
-  if (!fs::exists(path)) {
-    return Unit{};
-  }
-  auto bytes = read_file(path);
-  if (!bytes) {
-    return std::move(bytes).error();
-  }
-  id_ = std::move(*bytes);
-  seed_ = seed_of(id_);
-  return Unit{};
-}
-
-// In a file of its own that takes the other's place at once.
-Status Journal::make_id() {
-  std::random_device entropy;
-  id_.clear();
-  for (int i = 0; i < 4; i++) {
-    char digits[9];
-    std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(entropy()));
-    id_ += digits;
-  }
-  seed_ = seed_of(id_);
-  const std::string path = config_.directory + "/id";
-  const std::string fresh = path + ".new";
-  Descriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (file.get() < 0) {
-    return failed("cannot make " + fresh, errno);
-  }
-  if (const int error = write_all(file.get(), id_); error != 0 || ::fsync(file.get()) != 0) {
-    return failed("cannot write " + fresh, error != 0 ? error : errno);
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0 || !sync_directory(config_.directory)) {
-    return failed("cannot make " + path, errno);
-  }
-  return Unit{};
-}
-
 std::string Journal::path_of(std::uint64_t number) const {
   std::string digits = std::to_string(number);
   digits.insert(0, kDigits - std::min(kDigits, digits.size()), '0');
   return config_.directory + "/" + digits + std::string(kSuffix);
 }
 
-Status Journal::read_segments(Found& found) {
-  std::vector<std::uint64_t> numbers;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(config_.directory, error)) {
-    const std::string name = entry.path().filename().string();
-    std::uint64_t number = 0;
-    const auto end = std::from_chars(name.data(), name.data() + name.size(), number).ptr;
-    if (std::string_view(end, static_cast<std::size_t>(name.data() + name.size() - end)) ==
-        kSuffix) {
-      numbers.push_back(number);
-    }
-  }
-  if (error) {
-    return Error{ErrorCode::unavailable,
-                 "cannot read " + config_.directory + ": " + error.message()};
-  }
-  std::sort(numbers.begin(), numbers.end());
-  next_number_ = numbers.empty() ? 1 : numbers.back() + 1;
-  std::vector<std::string> bytes;
-  std::vector<SegmentHeader> headers;
-  for (std::size_t i = 0; i < numbers.size(); i++) {
-    auto its = read_file(path_of(numbers[i]));
-    if (!its) {
-      return std::move(its).error();
-    }
-    const auto header = read_segment_header(*its, seed_);
-    if (!header && i + 1 == numbers.size() && its->size() <= kSegmentHeader) {
-      // It was being begun: nothing can be in it.
-      found.notes.push_back(path_of(numbers[i]) + " was not begun whole, and is removed");
-      ::unlink(path_of(numbers[i]).c_str());
-      numbers.pop_back();
-      break;
-    }
-    if (!header) {
-      return Error{ErrorCode::invalid, path_of(numbers[i]) + " is no segment of this journal"};
-    }
-    bytes.push_back(std::move(*its));
-    headers.push_back(*header);
-  }
-  if (numbers.empty()) {
-    // The sequences begin anew, so nobody may take them for those of before.
-    return make_id();
-  }
-  MutexLock lock(mutex_);
-  for (std::size_t i = 0; i < numbers.size(); i++) {
-    const std::string path = path_of(numbers[i]);
-    const bool newest = i + 1 == numbers.size();
-    if (i > 0 && headers[i].first != next_) {
-      return Error{ErrorCode::invalid,
-                   path + " begins with record " + std::to_string(headers[i].first) + " and not " +
-                       std::to_string(next_) + ": a segment before it is missing, or damaged"};
-    }
-    std::string_view counted = bytes[i];
-    if (!newest) {
-      counted = counted.substr(0, headers[i + 1].previous_size);
-    }
-    next_ = headers[i].first;
-    Scanned scanned = scan_segment(counted, next_, seed_);
-    if (scanned.end == End::damaged ||
-        (!newest && (scanned.end != End::clean || counted.size() < headers[i + 1].previous_size))) {
-      return Error{ErrorCode::invalid, path + " is damaged at byte " +
-                                           std::to_string(scanned.size) + ", behind record " +
-                                           std::to_string(next_ + scanned.records.size() - 1) +
-                                           "; acknowledged writes are lost in it"};
-    }
-    if (scanned.end == End::torn) {
-      found.notes.push_back(path + " ends with " + std::to_string(bytes[i].size() - scanned.size) +
-                            " bytes of a record that was not written whole; they are cut");
-    }
-    next_ += scanned.records.size();
-    std::move(scanned.records.begin(), scanned.records.end(), std::back_inserter(found.records));
-    segments_.push_back({numbers[i], next_ - 1, scanned.size});
-    bytes_ += scanned.size;
-  }
-  return Unit{};
-}
-
-// Its header says what of the one before counts.
+// Its header says what of the one before counts. What was written there and is not durable goes
+// behind it: only once the header is, for without one the file would be no segment.
 Status Journal::begin_segment() {
   std::size_t previous = 0;
   {
     MutexLock lock(mutex_);
-    previous = segments_.empty() ? 0 : segments_.back().size;
+    previous = segments_.empty() ? 0 : segments_.back().size - unsynced_.size();
   }
   usable_ = false;
   const std::string path = path_of(next_number_);
@@ -282,20 +94,39 @@ Status Journal::begin_segment() {
     return failed("cannot make " + path, errno);
   }
   std::string header;
-  append_segment_header(header, {previous, next_}, seed_);
+  append_segment_header(header, {previous, durable_ + 1, next_ - unsynced_records_}, seed_);
   int error = write_all(file_.get(), header);
   if (error == 0 && (::fsync(file_.get()) != 0 || !sync_directory(config_.directory))) {
     error = errno;
+  }
+  if (error == 0 && !unsynced_.empty()) {
+    error = write_all(file_.get(), unsynced_);
+    if (error == 0 && ::fdatasync(file_.get()) != 0) {
+      error = errno;
+    }
   }
   if (error != 0) {
     ::unlink(path.c_str());
     return failed("cannot write " + path, error);
   }
   MutexLock lock(mutex_);
-  segments_.push_back({next_number_++, next_ - 1, header.size()});
+  std::uint64_t last = segments_.empty() ? durable_ : segments_.back().last;
+  if (!unsynced_.empty()) {
+    segments_.back().size = previous;
+    segments_.back().last = durable_;
+    last = next_ - 1;
+  }
+  segments_.push_back({next_number_++, last, header.size() + unsynced_.size()});
   bytes_ += header.size();
+  none_unsynced();
   usable_ = true;
   return Unit{};
+}
+
+void Journal::none_unsynced() {
+  durable_ = next_ - 1;
+  unsynced_.clear();
+  unsynced_records_ = 0;
 }
 
 Journal::Taken Journal::append(Record record, Done done) {
@@ -329,50 +160,76 @@ Totals Journal::totals() const {
 }
 
 void Journal::work() {
-  auto sync_at = std::chrono::steady_clock::now() + kSyncInterval;
+  using Clock = std::chrono::steady_clock;
+  auto sync_at = Clock::now() + kInterval;
+  auto tidy_at = Clock::now();
   for (;;) {
     std::vector<Waiting> batch;
     bool stop = false;
     {
       MutexLock lock(mutex_);
       while (waiting_.empty() && !stopping_) {
-        const bool removable = segments_.size() > 1 && segments_.front().last <= released_;
-        if (removable || (!durable_ && std::chrono::steady_clock::now() >= sync_at)) {
+        const bool untidy =
+            (segments_.size() > 1 && segments_.front().last <= released_) || sealable();
+        auto until = Clock::time_point::max();
+        until = untidy ? std::min(until, tidy_at) : until;
+        until = unsynced_.empty() ? until : std::min(until, sync_at);
+        if (until <= Clock::now()) {
           break;
         }
-        if (durable_) {
+        if (until == Clock::time_point::max()) {
           ready_.wait(mutex_);
         } else {
-          ready_.wait_until(mutex_, sync_at);
+          ready_.wait_until(mutex_, until);
         }
       }
       stop = stopping_ && waiting_.empty();
-      std::move(waiting_.begin(), waiting_.end(), std::back_inserter(batch));
-      waiting_.clear();
+      std::size_t size = 0;
+      while (!waiting_.empty() && (size == 0 || size + waiting_.front().size <= segment_bytes_)) {
+        size += waiting_.front().size;
+        batch.push_back(std::move(waiting_.front()));
+        waiting_.pop_front();
+      }
     }
     if (!batch.empty()) {
       write_batch(std::move(batch));
     }
-    if (!durable_ && (stop || std::chrono::steady_clock::now() >= sync_at)) {
+    if (unsynced_.empty()) {
+      sync_at = Clock::now() + kInterval;
+    } else if (stop || Clock::now() >= sync_at) {
       make_durable();
+      sync_at = Clock::now() + kInterval;
     }
-    if (durable_) {
-      sync_at = std::chrono::steady_clock::now() + kSyncInterval;
+    if ((stop || Clock::now() >= tidy_at) && !tidy(stop)) {
+      tidy_at = Clock::now() + kInterval;
     }
-    if (stop) {
-      leave_nothing_released();
-    }
-    remove_released();
     if (stop) {
       return;
     }
   }
 }
 
-// Where it fails, what was written before and not told to be durable may be lost; nobody can say.
+// A file that could not be made durable is given up: the kernel may have dropped what it had of it,
+// says so once, and would call the next try good.
 void Journal::make_durable() {
-  ::fdatasync(file_.get());
-  durable_ = true;
+  if (unsynced_.empty()) {
+    return;
+  }
+  if (usable_) {
+    if (::fdatasync(file_.get()) == 0) {
+      none_unsynced();
+      return;
+    }
+    spdlog::error("journal: {} records cannot be made durable ({}), and are written anew",
+                  unsynced_records_, text_of(errno));
+    usable_ = false;
+    MutexLock lock(mutex_);
+    totals_.sync_failures++;
+  }
+  if (Status status = begin_segment(); !status) {
+    spdlog::error("journal: {} records are not durable still: {}", unsynced_records_,
+                  status.error().detail);
+  }
 }
 
 // Empty: the bytes are there, behind what was there.
@@ -385,10 +242,10 @@ std::string Journal::write(const std::string& bytes) {
     // One whose records are all released makes room for a small one.
     full = good > segment_bytes_ || (good > kSmallestSegment && segments_.back().last <= released_);
   }
+  if (full && usable_) {
+    make_durable();
+  }
   if (!usable_ || full) {
-    if (!durable_) {
-      make_durable();
-    }
     if (Status status = begin_segment(); !status) {
       return status.error().detail;
     }
@@ -403,12 +260,14 @@ std::string Journal::write(const std::string& bytes) {
     lost = true;
   }
   if (error == 0) {
-    durable_ = config_.sync == Sync::always;
     return {};
   }
   const bool cut = ::ftruncate(file_.get(), static_cast<off_t>(good)) == 0 &&
                    ::lseek(file_.get(), static_cast<off_t>(good), SEEK_SET) >= 0;
-  usable_ = cut && !lost;
+  if (lost || !cut) {
+    // At once: what failed is to be found at no start.
+    static_cast<void>(begin_segment());
+  }
   return "the journal cannot be written: " + text_of(error);
 }
 
@@ -418,6 +277,7 @@ void Journal::write_batch(std::vector<Waiting> batch) {
   std::size_t counted = 0;
   for (Waiting& one : batch) {
     one.record.sequence = sequence++;
+    one.record.durable = durable_;
     counted += one.size;
     append_record(bytes, one.record, seed_);
   }
@@ -436,38 +296,60 @@ void Journal::write_batch(std::vector<Waiting> batch) {
   }
   if (error.empty()) {
     next_ = sequence;
+    unsynced_ += bytes;
+    unsynced_records_ += batch.size();
+    if (config_.sync == Sync::always) {
+      none_unsynced();
+    }
   }
   for (const Waiting& one : batch) {
     one.done(error.empty() ? one.record.sequence : 0, error);
   }
 }
 
-// The next start is to find what is of use, and where the sequences stand.
-void Journal::leave_nothing_released() {
-  bool all = false;
+// The newest segment, and there is something in it.
+bool Journal::all_released() const {
+  return segments_.back().size > kSegmentHeader && segments_.back().last <= released_;
+}
+
+// It takes room that nobody may ever make by writing.
+bool Journal::sealable() const {
+  return bytes_ > config_.max_bytes / 2 && all_released();
+}
+
+// Removes what is of no use. A stop leaves nothing released: the next start is to find what is of
+// use, and where the sequences stand. False: it is to be tried again later.
+bool Journal::tidy(bool stop) {
+  bool seal = false;
   {
     MutexLock lock(mutex_);
-    all = segments_.back().size > kSegmentHeader && segments_.back().last <= released_;
+    seal = (stop && all_released()) || (waiting_.empty() && sealable());
   }
-  if (all) {
-    static_cast<void>(begin_segment());  // where it cannot be the next start finds more
+  bool good = true;
+  if (seal) {
+    make_durable();
+    good = static_cast<bool>(begin_segment());
   }
+  return remove_released() && good;
 }
 
 // From the oldest on: that the later ones follow it is looked at when they are read.
-void Journal::remove_released() {
+bool Journal::remove_released() {
   for (;;) {
     std::string path;
     {
       MutexLock lock(mutex_);
       if (segments_.size() < 2 || segments_.front().last > released_) {
-        return;
+        return true;
       }
       path = path_of(segments_.front().number);
-      bytes_ -= segments_.front().size;
-      segments_.pop_front();
     }
-    ::unlink(path.c_str());
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return false;
+    }
+    MutexLock lock(mutex_);
+    bytes_ -= segments_.front().size;
+    segments_.pop_front();
   }
 }
 

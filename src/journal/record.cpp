@@ -11,8 +11,8 @@ namespace tiercache::journal {
 
 namespace {
 
-constexpr std::string_view kMagic = "TCJ1";
-constexpr std::size_t kPayloadHeader = 16;
+constexpr std::string_view kMagic = "TCJ2";
+constexpr std::size_t kPayloadHeader = 8;
 constexpr std::size_t kChangeHeader = 9;
 
 enum : std::uint8_t { kRemoved = 0, kPut = 1 };
@@ -57,9 +57,8 @@ std::optional<Record> read_payload(std::string_view bytes) {
     return std::nullopt;
   }
   Record record;
-  record.sequence = number_at<std::uint64_t>(bytes, 0);
-  record.db = number_at<std::uint32_t>(bytes, 8);
-  const auto changes = number_at<std::uint32_t>(bytes, 12);
+  record.db = number_at<std::uint32_t>(bytes, 0);
+  const auto changes = number_at<std::uint32_t>(bytes, 4);
   bytes.remove_prefix(kPayloadHeader);
   for (std::uint32_t i = 0; i < changes; i++) {
     if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > kPut) {
@@ -81,20 +80,41 @@ std::optional<Record> read_payload(std::string_view bytes) {
   return bytes.empty() ? std::optional(std::move(record)) : std::nullopt;
 }
 
+struct Head {
+  std::uint32_t size = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t durable = 0;
+  std::uint64_t sum = 0;
+};
+constexpr std::size_t kHeadSummed = kRecordHeader - 8;
+
+// The head that stands here; nothing if none does. Costs the same whatever the bytes are.
+std::optional<Head> read_head(std::string_view bytes, std::uint64_t seed) noexcept {
+  if (bytes.size() < kRecordHeader || number_at<std::uint32_t>(bytes, 0) > kMaxPayload ||
+      checksum(bytes.substr(0, kHeadSummed), seed) !=
+          number_at<std::uint64_t>(bytes, kHeadSummed)) {
+    return std::nullopt;
+  }
+  return Head{number_at<std::uint32_t>(bytes, 0), number_at<std::uint64_t>(bytes, 4),
+              number_at<std::uint64_t>(bytes, 12), number_at<std::uint64_t>(bytes, 20)};
+}
+
 // The record that begins here; nothing if none does.
 std::optional<Record> read_record(std::string_view bytes, std::uint64_t seed) {
-  if (bytes.size() < kRecordHeader) {
+  const auto head = read_head(bytes, seed);
+  if (!head || bytes.size() - kRecordHeader < head->size) {
     return std::nullopt;
   }
-  const auto size = number_at<std::uint32_t>(bytes, 0);
-  if (size > kMaxPayload || bytes.size() - kRecordHeader < size) {
+  const std::string_view payload = bytes.substr(kRecordHeader, head->size);
+  if (checksum(payload, seed + head->sequence) != head->sum) {
     return std::nullopt;
   }
-  const std::string_view payload = bytes.substr(kRecordHeader, size);
-  if (checksum(payload, seed + size) != number_at<std::uint64_t>(bytes, 4)) {
-    return std::nullopt;
+  auto record = read_payload(payload);
+  if (record) {
+    record->sequence = head->sequence;
+    record->durable = head->durable;
   }
-  return read_payload(payload);
+  return record;
 }
 
 }  // namespace
@@ -111,9 +131,7 @@ void append_record(std::string& out, const Record& record, std::uint64_t seed) {
   const std::size_t size = payload_size(record);
   TC_CHECK(size <= kMaxPayload);
   const std::size_t begin = out.size();
-  append_number(out, static_cast<std::uint32_t>(size));
-  append_number(out, std::uint64_t{0});
-  append_number(out, record.sequence);
+  out.append(kRecordHeader, '\0');
   append_number(out, record.db);
   append_number(out, static_cast<std::uint32_t>(record.changes.size()));
   for (const Change& change : record.changes) {
@@ -124,14 +142,20 @@ void append_record(std::string& out, const Record& record, std::uint64_t seed) {
     append_number(out, static_cast<std::uint32_t>(value.size()));
     out += value;
   }
-  std::string sum;
-  append_number(sum, checksum(std::string_view(out).substr(begin + kRecordHeader), seed + size));
-  out.replace(begin + 4, sum.size(), sum);
+  const std::string_view payload = std::string_view(out).substr(begin + kRecordHeader);
+  std::string head;
+  append_number(head, static_cast<std::uint32_t>(size));
+  append_number(head, record.sequence);
+  append_number(head, record.durable);
+  append_number(head, checksum(payload, seed + record.sequence));
+  append_number(head, checksum(head, seed));
+  out.replace(begin, head.size(), head);
 }
 
 void append_segment_header(std::string& out, const SegmentHeader& header, std::uint64_t seed) {
   std::string bytes(kMagic);
   append_number(bytes, header.previous_size);
+  append_number(bytes, header.previous_next);
   append_number(bytes, header.first);
   append_number(bytes, checksum(bytes, seed));
   out += bytes;
@@ -140,10 +164,11 @@ void append_segment_header(std::string& out, const SegmentHeader& header, std::u
 std::optional<SegmentHeader> read_segment_header(std::string_view bytes,
                                                  std::uint64_t seed) noexcept {
   if (bytes.size() < kSegmentHeader || !bytes.starts_with(kMagic) ||
-      number_at<std::uint64_t>(bytes, 20) != checksum(bytes.substr(0, 20), seed)) {
+      number_at<std::uint64_t>(bytes, 28) != checksum(bytes.substr(0, 28), seed)) {
     return std::nullopt;
   }
-  return SegmentHeader{number_at<std::uint64_t>(bytes, 4), number_at<std::uint64_t>(bytes, 12)};
+  return SegmentHeader{number_at<std::uint64_t>(bytes, 4), number_at<std::uint64_t>(bytes, 12),
+                       number_at<std::uint64_t>(bytes, 20)};
 }
 
 Scanned scan_segment(std::string_view bytes, std::uint64_t first, std::uint64_t seed) {
@@ -162,11 +187,12 @@ Scanned scan_segment(std::string_view bytes, std::uint64_t first, std::uint64_t 
   if (scanned.size >= bytes.size()) {
     return scanned;
   }
-  // A later record of this journal anywhere behind means that the bytes in between were whole once.
+  // Only the journal can have made a head with the right checksum, so there is no need for the rest
+  // of the record; and what a client has put there costs no more than to look at it.
   scanned.end = End::torn;
-  for (std::size_t at = scanned.size; at + kRecordHeader < bytes.size(); at++) {
-    const auto later = read_record(bytes.substr(at), seed);
-    if (later && later->sequence >= next) {
+  for (std::size_t at = scanned.size; at + kRecordHeader <= bytes.size(); at++) {
+    const auto later = read_head(bytes.substr(at), seed);
+    if (later && later->durable >= next) {
       scanned.end = End::damaged;
       break;
     }

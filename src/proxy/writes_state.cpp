@@ -67,8 +67,9 @@ std::string Writes::journal_line() const {
   }
   const journal::Totals totals = write_back_->journal_totals();
   return "records=" + std::to_string(totals.records) + ",writes=" + std::to_string(totals.writes) +
-         ",failed=" + std::to_string(totals.failed) + ",bytes=" + std::to_string(totals.bytes) +
-         ",segments=" + std::to_string(totals.segments);
+         ",failed=" + std::to_string(totals.failed) +
+         ",sync_failures=" + std::to_string(totals.sync_failures) +
+         ",bytes=" + std::to_string(totals.bytes) + ",segments=" + std::to_string(totals.segments);
 }
 
 std::string Writes::line(namespaces::Index space) const {

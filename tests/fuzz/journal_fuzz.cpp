@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   (void)read_segment_header(bytes, kSeed);
   std::string segment;
-  append_segment_header(segment, {0, kFirst}, kSeed);
+  append_segment_header(segment, {0, kFirst, kFirst}, kSeed);
   const std::size_t header = segment.size();
   check(segment + std::string(bytes));
   // As a payload whose checksum is right, so that the reader gets to see it; and as a value.

@@ -7,9 +7,14 @@
 // were released.
 //
 // A write that fails is none of those that were acknowledged: what it may have left behind the last
-// good byte is cut off, or a new segment says so, and until one can be begun appends fail. At open
-// a torn end, which is what a crash leaves, is cut and noted; whole records behind bytes that are
-// none mean that acknowledged ones are lost, and that is an error: nothing is passed over silently.
+// good byte is cut off, or a new segment says so, and until one can be begun appends fail. Where
+// the disk fails to make durable what was acknowledged (Sync::everysec) it is written anew, into
+// the next segment. At open a torn end, which is what a crash leaves, is cut and noted; a record
+// behind bytes that are none means, where it says that they were durable, that acknowledged ones
+// are lost, and that is an error: nothing is passed over silently.
+//
+// Sequences grow, by one within a run and by 2^32 more at each open: none is given out twice,
+// though its record may be lost.
 //
 // Thread-safe, but for open(). `done` runs on the journal's thread, in the order of the sequences.
 // The directory is locked against other processes. Limits: Config::max_bytes of segments and of
@@ -18,6 +23,7 @@
 
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/base/result.hpp"
+#include "tiercache/journal/descriptor.hpp"
 #include "tiercache/journal/record.hpp"
 
 #include <condition_variable>
@@ -41,10 +47,11 @@ struct Config {
 };
 
 struct Totals {
-  std::uint64_t records = 0;  // written
-  std::uint64_t writes = 0;   // by so many writes
-  std::uint64_t failed = 0;   // records that could not be
-  std::size_t bytes = 0;      // of all segments, and of what waits
+  std::uint64_t records = 0;        // written
+  std::uint64_t writes = 0;         // by so many writes
+  std::uint64_t failed = 0;         // records that could not be
+  std::uint64_t sync_failures = 0;  // times that the disk did not make durable what it had taken
+  std::size_t bytes = 0;            // of all segments, and of what waits
   std::size_t segments = 0;
 };
 
@@ -81,41 +88,30 @@ class Journal {
   };
   struct Segment {
     std::uint64_t number = 0;  // its name
-    std::uint64_t last = 0;    // the sequence of its last record; of none: before its first
+    std::uint64_t last = 0;    // the sequence of its last record; of none: of the last before it
     std::size_t size = 0;      // that counts
-  };
-  class Descriptor {
-   public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-      reset(-1);
-    }
-    void reset(int fd) noexcept;
-    int get() const noexcept {
-      return fd_;
-    }
-
-   private:
-    int fd_ = -1;
   };
 
   explicit Journal(Config config);
   Status lock();
   Status read_id();
   Status make_id();
+  Result<std::vector<std::uint64_t>> list_segments() const;
   Status read_segments(Found& found);
+  Status read_segment(std::uint64_t number, const SegmentHeader& header,
+                      const SegmentHeader* following, Found& found);
+  Status make_found_durable();
   std::string path_of(std::uint64_t number) const;
   Status begin_segment();
   void work();
   std::string write(const std::string& bytes);
   void write_batch(std::vector<Waiting> batch);
-  void leave_nothing_released();
-  void remove_released();
+  bool all_released() const TC_REQUIRES(mutex_);
+  bool sealable() const TC_REQUIRES(mutex_);
+  bool tidy(bool stop);
+  bool remove_released();
   void make_durable();
+  void none_unsynced();
 
   const Config config_;
   std::size_t segment_bytes_;
@@ -125,8 +121,10 @@ class Journal {
   // Of the thread, once it runs.
   Descriptor file_;
   bool usable_ = false;  // the newest segment takes records
-  bool durable_ = true;  // all that was written is
   std::uint64_t next_ = 1;
+  std::uint64_t durable_ = 0;  // all up to this sequence are on disk
+  std::string unsynced_;       // the records behind it, at the end of the newest segment
+  std::uint64_t unsynced_records_ = 0;
   std::uint64_t next_number_ = 1;
 
   mutable Mutex mutex_;
