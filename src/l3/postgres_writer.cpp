@@ -86,6 +86,9 @@ class PostgresWriter final : public Writer {
     if (journal && !come_so_far(position.journal, done, written)) {
       return no_changes_fault(written);
     }
+    if (journal) {
+      written.reached = done;
+    }
     for (std::size_t i = 0; i < changes.size(); i++) {
       if (journal && position.sequences[i] <= done) {
         written.rows.push_back(0);

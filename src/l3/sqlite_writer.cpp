@@ -113,6 +113,9 @@ class SqliteWriter final : public Writer {
     if (!position.journal.empty() && !come_so_far(position.journal, done, written)) {
       return no_changes_fault(written);
     }
+    if (!position.journal.empty()) {
+      written.reached = done;
+    }
     for (std::size_t i = 0; i < changes.size(); i++) {
       if (!position.journal.empty() && position.sequences[i] <= done) {
         written.rows.push_back(0);

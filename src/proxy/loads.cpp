@@ -319,6 +319,10 @@ void Loads::ask(const LoadPtr& load) {
   load->begun = now();
   // What has been written back goes before what the source has of it.
   if (const auto pending = writes_ ? writes_->pending(load->wanted.key) : std::nullopt) {
+    if (!pending->known) {
+      fail(load, "which writes of an earlier run it has is not known until it answers");
+      return;
+    }
     on_loaded(load, {pending->value ? l3::Loaded::Kind::value : l3::Loaded::Kind::absent,
                      pending->value.value_or("")});
     return;

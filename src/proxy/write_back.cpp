@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -89,49 +88,8 @@ WriteBack::~WriteBack() {
     }
   }
   for (const Done& done : untold) {
-    done({Written::Kind::failed, "the proxy is stopping", {}});
+    done({Written::Kind::failed, "the proxy is stopping", {}}, 0);
   }
-}
-
-Status WriteBack::open(std::vector<journal::Record>& found) {
-  journal::Journal::Found its;
-  const auto sync =
-      config_.fsync == config::Fsync::always ? journal::Sync::always : journal::Sync::everysec;
-  auto opened = journal::Journal::open({config_.dir, sync, config_.max_bytes}, its);
-  if (!opened) {
-    return std::move(opened).error();
-  }
-  journal_ = std::move(*opened);
-  for (const std::string& note : its.notes) {
-    spdlog::warn("journal: {}", note);
-  }
-  {
-    MutexLock lock(mutex_);
-    for (const journal::Record& record : its.records) {
-      const auto resolved = resolve_(record);
-      const auto item = std::make_shared<Item>();
-      item->record = record;
-      item->found = true;
-      // Nobody else is to lose it: where its namespace has gone it is buried by the first flusher.
-      const auto first = std::ranges::find_if(
-          flushers_, [](const auto& flusher) { return flusher->source.writer != nullptr; });
-      add(resolved ? resolved->source : static_cast<std::size_t>(first - flushers_.begin()), item);
-    }
-  }
-  if (!its.records.empty()) {
-    spdlog::info("journal: {} writes that an earlier run has left are applied where they are not",
-                 its.records.size());
-  }
-  found = std::move(its.records);
-  for (const auto& flusher : flushers_) {
-    if (flusher->source.writer) {
-      flusher->thread = std::thread([this, its_own = flusher.get()] {
-        ::pthread_setname_np(::pthread_self(), "tiercache-flush");
-        work(*its_own);
-      });
-    }
-  }
-  return Unit{};
 }
 
 void WriteBack::add(std::size_t source, const ItemPtr& item) {
@@ -146,7 +104,7 @@ void WriteBack::add(std::size_t source, const ItemPtr& item) {
   for (const journal::Change& change : item->record.changes) {
     Pending& pending = pending_[change.key];
     pending.count++;
-    pending.value = change.value;
+    pending.last = {!item->found, change.value};
   }
 }
 
@@ -155,17 +113,18 @@ bool WriteBack::put(std::size_t source, journal::Record record, Done done) {
   item->record = record;
   const auto journalled = [this, source, item, done](std::uint64_t sequence, std::string error) {
     if (!error.empty()) {
-      done({Written::Kind::failed, std::move(error), {}});
+      done({Written::Kind::failed, std::move(error), {}}, 0);
       return;
     }
     item->record.sequence = sequence;
     const std::size_t changes = item->record.changes.size();
     {
       MutexLock lock(mutex_);
+      unsettled_.insert(sequence);
       add(source, item);
     }
     ready_.notify_all();
-    done({Written::Kind::applied, {}, std::vector<std::uint64_t>(changes)});
+    done({Written::Kind::applied, {}, std::vector<std::uint64_t>(changes)}, sequence);
   };
   {
     // The journal goes only after `stopping_` was set.
@@ -184,18 +143,29 @@ bool WriteBack::put(std::size_t source, journal::Record record, Done done) {
   return true;
 }
 
-std::optional<journal::Change> WriteBack::pending(std::string_view key) const {
+void WriteBack::settle(std::uint64_t sequence) {
+  bool oldest = false;
+  {
+    MutexLock lock(mutex_);
+    oldest = !unsettled_.empty() && *unsettled_.begin() == sequence;
+    unsettled_.erase(sequence);
+  }
+  if (oldest) {
+    release();
+  }
+}
+
+std::optional<PendingWrite> WriteBack::pending(std::string_view key) const {
   MutexLock lock(mutex_);
   const auto found = pending_.find(std::string(key));
-  return found == pending_.end()
-             ? std::nullopt
-             : std::optional(journal::Change{found->first, found->second.value});
+  return found == pending_.end() ? std::nullopt : std::optional(found->second.last);
 }
 
 bool WriteBack::replayed() const noexcept {
   MutexLock lock(mutex_);
-  return std::ranges::all_of(
-      flushers_, [](const auto& flusher) { return flusher->found == 0 || flusher->failed; });
+  return std::ranges::all_of(flushers_, [](const auto& flusher) {
+    return (flusher->known && flusher->found == 0) || flusher->failed;
+  });
 }
 
 std::size_t WriteBack::unapplied() const {
@@ -223,32 +193,35 @@ std::string WriteBack::key_of(const Item& item) {
   return item.record.changes.empty() ? std::string() : escaped(item.record.changes[0].key);
 }
 
+void WriteBack::forget(Flusher& flusher, const Item& item) {
+  flusher.found -= item.found ? 1 : 0;
+  if (item.record.sequence == 0) {
+    flusher.through--;
+    return;
+  }
+  for (const journal::Change& change : item.record.changes) {
+    const auto pending = pending_.find(change.key);
+    TC_CHECK(pending != pending_.end());
+    if (--pending->second.count == 0) {
+      pending_.erase(pending);
+    }
+  }
+}
+
 // The first so many are done with.
 void WriteBack::take_away(Flusher& flusher, std::size_t count) {
   for (; count > 0; count--) {
-    const Item& item = *flusher.queue.front();
-    flusher.found -= item.found ? 1 : 0;
-    if (item.record.sequence == 0) {
-      flusher.through--;
-    } else {
-      for (const journal::Change& change : item.record.changes) {
-        const auto pending = pending_.find(change.key);
-        TC_CHECK(pending != pending_.end());
-        if (--pending->second.count == 0) {
-          pending_.erase(pending);
-        }
-      }
-    }
+    forget(flusher, *flusher.queue.front());
     flusher.queue.pop_front();
   }
 }
 
-// All records before the first that some source has not got.
+// All records before the first that some source, or Redis, has not got.
 void WriteBack::release() {
   std::uint64_t until = 0;
   {
     MutexLock lock(mutex_);
-    until = last_;
+    until = unsettled_.empty() ? last_ : std::min(last_, *unsettled_.begin() - 1);
     for (const auto& flusher : flushers_) {
       for (const ItemPtr& item : flusher->queue) {
         if (item->record.sequence > 0) {
@@ -287,6 +260,7 @@ Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch, co
 }
 
 void WriteBack::work(Flusher& flusher) {
+  look(flusher);
   Duration pause = config_.retry_min;
   Pace pace(config_.batch);
   std::uint64_t alone = 0;  // the one that was last told of
@@ -319,33 +293,23 @@ void WriteBack::work(Flusher& flusher) {
     const bool good = written.kind == Written::Kind::applied || through ||
                       (refused && bury(flusher, *batch.front(), written.why));
     bool was_failed = false;
-    {
+    if (good) {
       MutexLock lock(mutex_);
-      was_failed = flusher.failed;
-      flusher.failed = !good;
-      flusher.totals.retries += good ? 0 : 1;
+      was_failed = std::exchange(flusher.failed, false);
       if (written.kind == Written::Kind::applied) {
         flusher.totals.flushed += batch.size();
         flusher.totals.transactions++;
         flusher.totals.through += through ? batch.size() : 0;
       }
-      if (good) {
-        take_away(flusher, batch.size());
-      }
-    }
-    if (!good) {
-      if (!was_failed) {
-        spdlog::warn("source '{}' does not take what is written back, which is kept: {}",
-                     flusher.source.name, written.why);
-      }
+      take_away(flusher, batch.size());
+    } else {
       if (batch.size() == 1 && batch.front()->record.sequence != alone) {
         alone = batch.front()->record.sequence;
         spdlog::warn("source '{}' does not take write {} alone either, key {}: {}",
                      flusher.source.name, alone, key_of(*batch.front()), written.why);
       }
       pace.on_failed(batch.size());
-      wait(flusher, pause);
-      pause = std::min<Duration>(pause * 2, config_.retry_max);
+      try_again(flusher, written.why, pause);
       continue;
     }
     if (was_failed) {
@@ -357,11 +321,26 @@ void WriteBack::work(Flusher& flusher) {
       if (item->done) {
         Written own{written.kind, written.why,
                     std::vector<std::uint64_t>(item->record.changes.size())};
-        std::exchange(item->done, {})(std::move(own));
+        std::exchange(item->done, {})(std::move(own), 0);
       }
     }
     release();
   }
+}
+
+void WriteBack::try_again(Flusher& flusher, const std::string& why, Duration& pause) {
+  bool was_failed = false;
+  {
+    MutexLock lock(mutex_);
+    was_failed = std::exchange(flusher.failed, true);
+    flusher.totals.retries++;
+  }
+  if (!was_failed) {
+    spdlog::warn("source '{}' does not take what is written back, which is kept: {}",
+                 flusher.source.name, why);
+  }
+  wait(flusher, pause);
+  pause = std::min<Duration>(pause * 2, config_.retry_max);
 }
 
 // Until the pause is over or all is.
@@ -399,7 +378,7 @@ void WriteBack::end_late(Flusher& flusher) {
   }
   for (const ItemPtr& item : late) {
     std::exchange(item->done, {})(
-        {Written::Kind::failed, "the journal is full, and the source does not take it", {}});
+        {Written::Kind::failed, "the journal is full, and the source does not take it", {}}, 0);
   }
 }
 

@@ -9,7 +9,12 @@
 // A write for which the journal has no room goes through: behind those of its source that are
 // journalled, and is answered when the source has it, or when it has waited too long.
 //
-// Until a write is applied, pending() tells what the source will have. All of them are kept in
+// A write stays in the journal until Redis has it too: if the process dies before, the next one
+// removes Redis's copy.
+//
+// Until a write is applied, pending() tells what the source will have. What an earlier run has left
+// may be applied already, and written over since: as long as the source has not told how far it has
+// come, that is not known. All of them are kept in
 // memory, about twice their bytes; journal.max_bytes bounds that.
 //
 // Thread-safe. Owned by Writes.
@@ -21,6 +26,7 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/journal/journal.hpp"
 #include "tiercache/l3/writer.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -29,8 +35,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -69,15 +77,22 @@ class WriteBack {
   WriteBack(const WriteBack&) = delete;
   WriteBack& operator=(const WriteBack&) = delete;
 
-  // What an earlier run has left is pending afterwards, and `found` tells of it. Once, before all
-  // else.
-  Status open(std::vector<journal::Record>& found);
-  using Done = std::function<void(l3::Written)>;
+  // By db.
+  using Keys = std::map<std::uint32_t, std::set<std::string>>;
+  using OnFound = std::function<void(const Keys&)>;
+  // What an earlier run has left is pending afterwards, but for what its source turns out to have
+  // when it is first asked. Then `on_found` gets the keys of both, on that source's thread, before
+  // replayed(). Once, before all else.
+  Status open(OnFound on_found);
+  // `sequence` is 0, or the journal's: then settle() is to be called with it.
+  using Done = std::function<void(l3::Written, std::uint64_t sequence)>;
   // `done` is called once, later: the write is journalled, or has gone through, or neither. False:
   // all is being stopped, and it will not be called.
   bool put(std::size_t source, journal::Record record, Done done);
-  // What was written last and is not applied; a removal is a change without a value.
-  std::optional<journal::Change> pending(std::string_view key) const;
+  // The journal need not keep that write any longer, once the source has it.
+  void settle(std::uint64_t sequence);
+  // What was written last and is not applied.
+  std::optional<PendingWrite> pending(std::string_view key) const;
   // Whether what open() has found is applied, or the source has failed to take it.
   bool replayed() const noexcept;
   std::size_t unapplied() const;
@@ -90,6 +105,7 @@ class WriteBack {
     Time deadline = kNever;  // then
     Done done;               // likewise
     bool found = false;      // an earlier run has left it
+    bool lost = false;       // and it belongs to no source any more
   };
   using ItemPtr = std::shared_ptr<Item>;
   struct Flusher {
@@ -97,32 +113,39 @@ class WriteBack {
     std::deque<ItemPtr> queue;
     std::size_t through = 0;  // of these
     std::size_t found = 0;
+    bool known = true;    // which of these the source has: none
     bool failed = false;  // it is being tried again
     WriteBackTotals totals;
     std::thread thread;
   };
   struct Pending {
     std::size_t count = 0;
-    std::optional<std::string> value;
+    PendingWrite last;
   };
 
   void add(std::size_t source, const ItemPtr& item) TC_REQUIRES(mutex_);
+  void forget(Flusher& flusher, const Item& item) TC_REQUIRES(mutex_);
   void take_away(Flusher& flusher, std::size_t count) TC_REQUIRES(mutex_);
+  void look(Flusher& flusher);
+  Keys leave_out(Flusher& flusher, std::uint64_t reached);
   void work(Flusher& flusher);
   l3::Written apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace);
   static std::string key_of(const Item& item);
   bool bury(Flusher& flusher, const Item& item, const std::string& why);
+  void try_again(Flusher& flusher, const std::string& why, Duration& pause);
   void wait(Flusher& flusher, Duration pause);
   void end_late(Flusher& flusher);
   void release();
 
   const config::Journal config_;
   const Resolve resolve_;
+  OnFound on_found_;
   mutable Mutex mutex_;
   std::condition_variable_any ready_;
   std::vector<std::unique_ptr<Flusher>> flushers_;  // their queues and counts under the mutex
   std::unordered_map<std::string, Pending> pending_ TC_GUARDED_BY(mutex_);
   std::uint64_t last_ TC_GUARDED_BY(mutex_) = 0;  // the sequence that was added last
+  std::set<std::uint64_t> unsettled_ TC_GUARDED_BY(mutex_);
   bool stopping_ TC_GUARDED_BY(mutex_) = false;
   std::unique_ptr<journal::Journal> journal_;
 };

@@ -12,9 +12,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
 
 namespace tiercache::proxy {
 
@@ -225,12 +228,16 @@ void Writes::want(Worker& worker, const Wanted& wanted, WritePlan plan, Take tak
 
 bool Writes::submit(const WritePtr& write) {
   const Space& space = *spaces_[write->wanted.space];
+  if (space.back) {
+    return write_back_->put(space.source, std::move(write->record),
+                            [this, write](l3::Written written, std::uint64_t sequence) {
+                              write->sequence = sequence;
+                              on_written(write, std::move(written));
+                            });
+  }
   auto done = [this, write](l3::Written written) {
     on_written(write, std::move(written));
   };
-  if (space.back) {
-    return write_back_->put(space.source, std::move(write->record), std::move(done));
-  }
   return sinks_[space.source]->submit({std::move(write->changes), std::move(done)});
 }
 
@@ -363,13 +370,17 @@ void Writes::end(const WritePtr& write, std::string reply) {
     }
   }
   loads_.end_write(write->hashes);
+  if (write->sequence > 0) {
+    write_back_->settle(write->sequence);
+  }
   for (const WritePtr& one : next) {
     to_source(one);
   }
 }
 
-void Writes::doom(const Write& write) {
-  doom(Doomed{write.worker, write.wanted.lane, write.wanted.db, write.keys, write.hashes});
+void Writes::doom(Write& write) {
+  doom(Doomed{write.worker, write.wanted.lane, write.wanted.db, write.keys, write.hashes,
+              std::exchange(write.sequence, 0)});
 }
 
 void Writes::doom(Doomed its) {
@@ -402,6 +413,9 @@ void Writes::remove(const std::shared_ptr<Doomed>& doomed) {
     writes->announce(*doomed->lane, doomed->hashes);
     if (reply.starts_with(':')) {
       writes->doomed_.fetch_sub(doomed->keys.size(), std::memory_order_relaxed);
+      if (doomed->sequence > 0) {
+        writes->write_back_->settle(doomed->sequence);
+      }
     } else {
       writes->remove_later(doomed);
     }
@@ -427,7 +441,22 @@ std::shared_ptr<Writes> make_writes(const config::Config& config, Loads& loads) 
   const bool any = std::ranges::any_of(config.namespaces, [](const config::Namespace& one) {
     return one.strategy != config::Strategy::cache_aside;
   });
-  return any ? std::make_shared<Writes>(config, loads) : nullptr;
+  if (any) {
+    return std::make_shared<Writes>(config, loads);
+  }
+  std::error_code none;
+  for (std::filesystem::directory_iterator file(config.journal.dir, none), end;
+       !none && file != end; file.increment(none)) {
+    if (file->path().extension() == ".journal") {
+      spdlog::error(
+          "journal: {} may hold writes that no source has yet, but no namespace writes to a "
+          "source: "
+          "they stay there",
+          config.journal.dir);
+      break;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace tiercache::proxy

@@ -4,7 +4,6 @@
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 
-#include <map>
 #include <set>
 #include <utility>
 
@@ -17,47 +16,44 @@ constexpr std::array<std::string_view, kWriteCounters> kNames = {"written", "wri
 
 }  // namespace
 
-// Redis may have older copies of what an earlier run was about to write there.
 Status Writes::open(Hub& hub) {
   if (!write_back_) {
     return Unit{};
   }
-  std::vector<journal::Record> found;
-  if (Status status = write_back_->open(found); !status) {
-    return status;
-  }
   Worker& worker = *hub.workers.front();
-  std::map<std::uint32_t, std::set<std::string>> keys;
-  for (const journal::Record& record : found) {
-    for (const journal::Change& change : record.changes) {
-      keys[record.db].insert(change.key);
+  return write_back_->open([this, &worker](const WriteBack::Keys& keys) {
+    for (const auto& [db, its] : keys) {
+      doom_found(worker, db, its);
+    }
+  });
+}
+
+// Redis may have older copies of what an earlier run was about to write there, also of what its
+// source has by now. But as long as the source cannot be asked, they are the best there is.
+void Writes::doom_found(Worker& worker, std::uint32_t db, const std::set<std::string>& keys) {
+  Doomed doomed{&worker, &worker.home(), db, {}, {}};
+  for (const std::string& key : keys) {
+    doomed.keys.push_back(key);
+    doomed.hashes.push_back(worker.home().cache.hash(db, key));
+    if (doomed.keys.size() == kDoomed) {
+      doom(std::exchange(doomed, {&worker, &worker.home(), db, {}, {}}));
     }
   }
-  for (const auto& [db, its] : keys) {
-    Doomed doomed{&worker, &worker.home(), db, {}, {}};
-    for (const std::string& key : its) {
-      doomed.keys.push_back(key);
-      doomed.hashes.push_back(worker.home().cache.hash(db, key));
-      if (doomed.keys.size() == kDoomed) {
-        doom(std::exchange(doomed, {&worker, &worker.home(), db, {}, {}}));
-      }
-    }
-    if (!doomed.keys.empty()) {
-      doom(std::move(doomed));
-    }
+  if (!doomed.keys.empty()) {
+    doom(std::move(doomed));
   }
-  return Unit{};
 }
 
 bool Writes::ready() const {
-  return doomed_.load(std::memory_order_relaxed) == 0 && (!write_back_ || write_back_->replayed());
+  // In this order: the keys are counted before the replay is said to be over.
+  return (!write_back_ || write_back_->replayed()) && doomed_.load(std::memory_order_relaxed) == 0;
 }
 
 std::size_t Writes::unapplied() const {
   return write_back_ ? write_back_->unapplied() : 0;
 }
 
-std::optional<journal::Change> Writes::pending(std::string_view key) const {
+std::optional<PendingWrite> Writes::pending(std::string_view key) const {
   return write_back_ ? write_back_->pending(key) : std::nullopt;
 }
 

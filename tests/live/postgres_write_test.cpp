@@ -99,6 +99,19 @@ TEST_CASE("PostgreSQL: a batch is applied in its order, all or none") {
   CHECK(world.database.run("select doc->>'a' from json") == "1");
 }
 
+TEST_CASE("PostgreSQL: what forbids the journal's table is no change's fault") {
+  Writing world;
+  world.database.run(
+      "create function no() returns event_trigger language plpgsql as "
+      "$$ begin raise exception 'no tables'; end $$;"
+      "create event trigger no on ddl_command_start execute function no()");
+  const Written written = world.apply({change(kPut, 1, "a")}, "j", 1);
+  CHECK(written.kind == Kind::failed);
+  CHECK(written.why.find("no tables") != std::string::npos);
+  world.database.run("drop event trigger no");
+  CHECK(world.apply({change(kPut, 1, "a")}, "j", 1).kind == Kind::applied);
+}
+
 TEST_CASE("PostgreSQL: whose fault a failure is") {
   Writing world;
   const auto kind = [&](const Change& bad) {
@@ -111,6 +124,7 @@ TEST_CASE("PostgreSQL: whose fault a failure is") {
   CHECK(kind(change(kPut, 2, "\xff")) == Kind::refused);
   CHECK(kind(change(kPut, 2, std::string("a\0b", 3))) == Kind::refused);
   CHECK(kind(change(kJson, 2, "{")) == Kind::refused);
+  CHECK(kind(change(kJson, 2, std::string(1'000'000, '['))) == Kind::refused);  // too deep for it
   CHECK(kind(change(kLater, 2, "a")) == Kind::failed);
   const Written late = world.apply(*world.writer, {change(kPut, 1, "a"), change(kAsleep, 1)}, {}, 0,
                                    std::chrono::milliseconds(100));

@@ -62,6 +62,8 @@ struct Written {
   Kind kind = Kind::failed;
   std::string why;                  // one line, if not applied
   std::vector<std::uint64_t> rows;  // applied: how many each change has changed
+  // How far the journal had come before, where there is one and it was looked at; 0: nowhere yet.
+  std::optional<std::uint64_t> reached = {};
 };
 
 class Writer {

@@ -36,6 +36,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -58,6 +59,12 @@ enum class WriteCounter : std::uint8_t {
 };
 inline constexpr std::size_t kWriteCounters = static_cast<std::size_t>(WriteCounter::halved) + 1;
 
+// What will be in the source of a key.
+struct PendingWrite {
+  bool known = true;  // false: the source may have this, or what has been written there since
+  std::optional<std::string> value;  // nothing: it is removed
+};
+
 class Writes : public std::enable_shared_from_this<Writes> {
  public:
   static constexpr std::size_t kDoomed = 1024;
@@ -77,7 +84,7 @@ class Writes : public std::enable_shared_from_this<Writes> {
   // Writes that are answered and not in their source.
   std::size_t unapplied() const;
   // What will be in the source of a key that has been written back.
-  std::optional<journal::Change> pending(std::string_view key) const;
+  std::optional<PendingWrite> pending(std::string_view key) const;
 
   // Whether the keys of that namespace are written to a source.
   bool has(namespaces::Index space) const noexcept {
@@ -131,6 +138,7 @@ class Writes : public std::enable_shared_from_this<Writes> {
     std::vector<std::string> requests;
     bool counts = false;  // the reply is how many were there
     Take take;
+    std::uint64_t sequence = 0;        // in the journal, which keeps it as long as this is not 0
     std::size_t behind = 0;            // for so many keys it is not the first
     std::vector<std::uint64_t> rows;   // that the source has changed
     std::vector<std::string> replies;  // Redis's
@@ -142,6 +150,7 @@ class Writes : public std::enable_shared_from_this<Writes> {
     std::uint32_t db = 0;
     std::vector<std::string> keys;
     std::vector<KeyHash> hashes;
+    std::uint64_t sequence = 0;  // as a Write's
   };
 
   std::string make_changes(const Space& space, const WritePlan& plan, Write& write) const;
@@ -155,7 +164,8 @@ class Writes : public std::enable_shared_from_this<Writes> {
   void to_redis(const WritePtr& write);
   void end_in_redis(const WritePtr& write);
   void end(const WritePtr& write, std::string reply);
-  void doom(const Write& write);
+  void doom(Write& write);
+  void doom_found(Worker& worker, std::uint32_t db, const std::set<std::string>& keys);
   void doom(Doomed its);
   void remove(const std::shared_ptr<Doomed>& doomed);
   void remove_later(const std::shared_ptr<Doomed>& doomed);

@@ -37,6 +37,7 @@ struct Fake {
   std::condition_variable came;
   std::vector<Tried> tried;
   std::vector<std::string> applied;
+  std::uint64_t reached = 0;
   // Under the mutex; null: all is applied.
   std::function<Written(const Tried&)> answer;
 
@@ -68,6 +69,7 @@ class FakeWriter final : public l3::Writer {
     if (written.kind == Kind::applied) {
       fake_.applied.insert(fake_.applied.end(), tried.values.begin(), tried.values.end());
     }
+    written.reached = fake_.reached;
     fake_.came.notify_all();
     return written;
   }
@@ -119,15 +121,15 @@ std::unique_ptr<WriteBack> make(const config::Journal& journal, Fake& fake) {
       });
 }
 
-journal::Record record_of(const std::vector<std::string>& values) {
+journal::Record record_of(const std::vector<std::string>& values, const std::string& key = "key") {
   journal::Record record;
   for (const std::string& value : values) {
-    record.changes.push_back({"key", value});
+    record.changes.push_back({key, value});
   }
   return record;
 }
 
-void nothing(const Written& /*written*/) {
+void nothing(const Written& /*written*/, std::uint64_t /*sequence*/) {
 }
 
 Written failed() {
@@ -180,8 +182,7 @@ TEST_CASE("write-back: what does not fit into the timeout together goes in parts
     return away || tried.values.size() > 4 ? failed() : Written{Kind::applied, {}, {}};
   };
   const auto back = make(journal_in(directory), fake);
-  std::vector<journal::Record> found;
-  REQUIRE(bool(back->open(found)));
+  REQUIRE(bool(back->open({})));
   std::vector<std::string> all;
   for (int i = 0; i < 40; i++) {
     all.push_back(std::to_string(i));
@@ -203,11 +204,101 @@ TEST_CASE("write-back: a record of many changes gets the time it needs") {
     return tried.within < milliseconds(20'000) ? failed() : Written{Kind::applied, {}, {}};
   };
   const auto back = make(journal_in(directory), fake);
-  std::vector<journal::Record> found;
-  REQUIRE(bool(back->open(found)));
+  REQUIRE(bool(back->open({})));
   REQUIRE(back->put(0, record_of(std::vector<std::string>(100, "x")), nothing));
   fake.wait([&] { return fake.applied.size() == 100; });
   CHECK(fake.tried.front().within <= milliseconds(1000));
+}
+
+TEST_CASE("write-back: what an earlier run has left is told once the source says what it has") {
+  const Directory directory;
+  Fake fake;
+  fake.answer = [](const Tried&) {
+    return failed();
+  };
+  {
+    const auto back = make(journal_in(directory), fake);
+    REQUIRE(bool(back->open({})));
+    REQUIRE(back->put(0, record_of({"1"}, "a"), nothing));
+    REQUIRE(back->put(0, record_of({"2"}, "b"), nothing));
+    REQUIRE(back->put(0, record_of({"3"}, "a"), nothing));
+    REQUIRE(back->put(0, record_of({"4"}, "c"), nothing));
+  }
+  const auto back = make(journal_in(directory), fake);
+  WriteBack::Keys found;
+  REQUIRE(bool(back->open([&](const WriteBack::Keys& keys) {
+    const std::lock_guard lock(fake.mutex);
+    found = keys;
+  })));
+  for (const char* key : {"a", "b", "c"}) {
+    REQUIRE(back->pending(key).has_value());
+    CHECK_FALSE(back->pending(key)->known);
+  }
+  // What is written now is newer than what the source has.
+  bool written = false;
+  REQUIRE(back->put(0, record_of({"5"}, "c"), [&](const Written& its, std::uint64_t sequence) {
+    const std::lock_guard lock(fake.mutex);
+    written = its.kind == Kind::applied && sequence == 5;
+    fake.came.notify_all();
+  }));
+  fake.wait([&] { return written; });
+  CHECK(back->pending("c")->known);
+  CHECK(back->pending("c")->value == "5");
+  CHECK_FALSE(back->pending("b")->known);
+  {
+    const std::lock_guard lock(fake.mutex);
+    fake.tried.clear();
+    fake.reached = 2;
+    fake.answer = [](const Tried& tried) {
+      return tried.values.empty() ? Written{Kind::applied, {}, {}} : failed();
+    };
+  }
+  fake.wait([&] {
+    return std::ranges::any_of(fake.tried, [](const Tried& its) { return !its.values.empty(); });
+  });
+  CHECK_FALSE(back->pending("b").has_value());
+  CHECK(back->pending("a")->known);
+  CHECK(back->pending("a")->value == "3");
+  CHECK(back->pending("c")->value == "5");
+  {
+    const std::lock_guard lock(fake.mutex);
+    CHECK(found == WriteBack::Keys{{0, {"a", "b", "c"}}});
+    fake.answer = nullptr;
+  }
+  fake.wait([&] { return fake.applied.size() == 3; });
+  CHECK(fake.applied == std::vector<std::string>{"3", "4", "5"});
+}
+
+TEST_CASE("write-back: the journal keeps what is not settled, also if the source has it") {
+  const Directory directory;
+  Fake fake;
+  config::Journal journal = journal_in(directory);
+  journal.max_bytes = 2'000'000;
+  const auto back = make(journal, fake);
+  REQUIRE(bool(back->open({})));
+  std::vector<std::uint64_t> sequences;
+  const std::size_t many = 30;
+  for (std::size_t i = 0; i < many; i++) {
+    REQUIRE(back->put(0, record_of({std::string(50'000, 'x')}),
+                      [&](const Written&, std::uint64_t sequence) {
+                        const std::lock_guard lock(fake.mutex);
+                        sequences.push_back(sequence);
+                        fake.came.notify_all();
+                      }));
+    // One by one, so that they are in several segments.
+    fake.wait([&] { return sequences.size() == i + 1; });
+  }
+  fake.wait([&] { return fake.applied.size() == many; });
+  for (std::size_t i = many; i-- > 1;) {
+    back->settle(sequences[i]);
+  }
+  CHECK(back->journal_totals().bytes > many * 50'000);
+  back->settle(sequences[0]);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (back->journal_totals().bytes > many * 50'000 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::yield();
+  }
+  CHECK(back->journal_totals().bytes < many * 50'000);
 }
 
 TEST_CASE("write-back: when it goes, whoever is told may write on, and is refused") {
@@ -217,8 +308,7 @@ TEST_CASE("write-back: when it goes, whoever is told may write on, and is refuse
   journal.max_bytes = 1;  // all go through
   journal.batch = 1;
   auto back = make(journal, fake);
-  std::vector<journal::Record> found;
-  REQUIRE(bool(back->open(found)));
+  REQUIRE(bool(back->open({})));
   WriteBack* const its = back.get();
   // The first is under way until all is being stopped; the second waits behind it.
   fake.answer = [its](const Tried&) {
@@ -230,7 +320,7 @@ TEST_CASE("write-back: when it goes, whoever is told may write on, and is refuse
   REQUIRE(back->put(0, record_of({"first"}), nothing));
   int told = 0;
   bool taken = false;
-  REQUIRE(back->put(0, record_of({"second"}), [&](const Written& written) {
+  REQUIRE(back->put(0, record_of({"second"}), [&](const Written& written, std::uint64_t) {
     told += written.kind == Kind::failed ? 1 : 0;
     taken = its->put(0, record_of({"third"}), nothing);
   }));
