@@ -264,11 +264,12 @@ std::string Journal::write(const std::string& bytes) {
   }
   const bool cut = ::ftruncate(file_.get(), static_cast<off_t>(good)) == 0 &&
                    ::lseek(file_.get(), static_cast<off_t>(good), SEEK_SET) >= 0;
-  if (lost || !cut) {
-    // At once: what failed is to be found at no start.
-    static_cast<void>(begin_segment());
+  std::string why = "the journal cannot be written: " + text_of(error);
+  // At once: what failed is to be found at no start.
+  if ((lost || !cut) && !begin_segment()) {
+    why += "; if the proxy stops before it can be the write may still be applied";
   }
-  return "the journal cannot be written: " + text_of(error);
+  return why;
 }
 
 void Journal::write_batch(std::vector<Waiting> batch) {

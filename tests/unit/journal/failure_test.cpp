@@ -23,6 +23,15 @@ extern "C" int fdatasync(int fd) {
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
 
+extern "C" int fsync(int fd) {
+  if (file_sync_failures > 0) {
+    file_sync_failures--;
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
 // The file may not grow beyond a limit, as if the disk was full.
 TEST_CASE("where it cannot be written appends fail, none that was acknowledged is lost") {
   constexpr rlim_t kLimit = 20'000;
@@ -124,16 +133,37 @@ TEST_CASE("what failed because it could not be made durable is found at no start
     sync_failures = 1;
     open.append("failed");
     open.wait();
-    CHECK(open.errors.size() == 1);
+    REQUIRE(open.errors.size() == 1);
+    CHECK(open.errors[0].ends_with("error"));
+    CHECK(open.journal->totals().segments == 2);
     fs::copy(directory.path, crashed.path, fs::copy_options::recursive);
     open.append("good too");
     open.wait();
     CHECK(open.errors.size() == 1);
   }
+  // Though the disk had taken some of it.
+  std::ofstream(crashed.segments().front(), std::ios::app) << "failed";
   Open after(crashed.path);
+  CHECK(after.found.notes.empty());
   CHECK(after.errors.empty());
   CHECK(after.values() == Values{"good"});
   CHECK(Open(directory.path).values() == Values{"good", "good too"});
+}
+
+TEST_CASE("where not even that can be said, the error says so") {
+  Directory directory;
+  Open open(directory.path);
+  sync_failures = 1;
+  file_sync_failures = 1;
+  open.append("unknown");
+  open.wait();
+  REQUIRE(open.errors.size() == 1);
+  CHECK(open.errors[0].ends_with("the write may still be applied"));
+  open.append("good");
+  open.wait();
+  CHECK(open.acknowledged.size() == 1);
+  open.journal.reset();
+  CHECK(Open(directory.path).values() == Values{"good"});
 }
 
 TEST_CASE("what was found and cannot be made durable is no start") {

@@ -62,6 +62,7 @@ struct Directory {
 // So many calls of fdatasync fail from now on, behind so many that do not.
 inline std::atomic<int> sync_good{0};
 inline std::atomic<int> sync_failures{0};
+inline std::atomic<int> file_sync_failures{0};  // of fsync
 
 inline std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
