@@ -58,8 +58,15 @@ void append_encoded(std::string& out, std::string_view bytes) {
   }
 }
 
+// Some servers decode before they look for segments, and take a backslash for a slash.
 bool has_dots(std::string_view target) {
-  std::string_view path = target.substr(0, target.find('?'));
+  std::string decoded(target.substr(0, target.find('?')));
+  for (const std::string_view slash : {"%2F", "%2f", "%5C", "%5c", "\\"}) {
+    for (auto at = decoded.find(slash); at != decoded.npos; at = decoded.find(slash, at)) {
+      decoded.replace(at, slash.size(), "/");
+    }
+  }
+  std::string_view path = decoded;
   while (!path.empty()) {
     const auto end = path.find('/');
     const std::string_view segment = path.substr(0, end);

@@ -26,6 +26,14 @@ Time now() {
   return std::chrono::steady_clock::now();
 }
 
+// It becomes as old as what has just ceased to be fresh. What is older becomes older still, so that
+// who loads it anew sees that it has been softened since.
+constexpr std::string_view kSoften =
+    "local k,w=KEYS[1],tonumber(ARGV[1]) local t=redis.call('PTTL',k) if t==-2 then return 0 end "
+    "if t<0 or t>w then redis.call('PEXPIRE',k,w) elseif t>1 then "
+    "redis.call('PEXPIREAT',k,redis.call('PEXPIRETIME',k)-1) else redis.call('UNLINK',k) end "
+    "return 1";
+
 }  // namespace
 
 class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
@@ -199,7 +207,7 @@ void Invalidator::Impl::let_go(const BatchPtr& batch, std::string key) {
   const std::string ttl = std::to_string(window.count());
   std::vector<std::string_view> words{"UNLINK", key};
   if (batch->how == How::soften && window.count() > 0) {
-    words = {"PEXPIRE", key, ttl, "LT"};  // as of what has just ceased to be fresh, or longer ago
+    words = {"EVAL", kSoften, "1", key, ttl};
   }
   node.events.query(batch->db, words,
                     [weak = weak_from_this(), batch, key](const Result<Reply>& reply) {

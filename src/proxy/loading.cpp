@@ -58,17 +58,20 @@ void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
                    std::string_view stale) {
   const Op& op = queue_.at(id);
   Loading& loading = *op.extra->loading;
-  Loads::Wanted wanted{op.lane,       spec_.db,      std::move(loading.keys[0]), op.hash, op.space,
-                       loading.asked, !stale.empty()};
+  Loads::Wanted wanted{op.lane,        spec_.db,     std::move(loading.keys[0]),
+                       op.hash,        op.space,     loading.asked,
+                       !stale.empty(), !loading.away};
   const std::size_t reads = waiters.size();
   worker_.hub().loads->want(
       worker_, std::move(wanted), reads,
-      [&hub = worker_.hub(), waiters = std::move(waiters), shape = loading.shape, space = op.space,
+      // It is called while Loads is being destroyed too.
+      [&hub = worker_.hub(), loads = worker_.hub().loads.get(), waiters = std::move(waiters),
+       shape = loading.shape, space = op.space,
        stale = std::string(stale)](const LoadAnswer& answer) {
         std::shared_ptr<const std::string> bytes = answer.bytes;
         if (answer.failed && !stale.empty()) {
           bytes = std::make_shared<const std::string>(stale);
-          hub.loads->count(space, LoadCounter::stale_on_error, waiters.size());
+          loads->count(space, LoadCounter::stale_on_error, waiters.size());
         } else if (answer.kind == l3::Loaded::Kind::value && shape.kind != LoadShape::Kind::value) {
           bytes = std::make_shared<const std::string>(shaped(*answer.bytes, shape));
         } else if (const std::string_view nothing = shaped_absent(shape);
@@ -92,6 +95,7 @@ Session::Step Session::load_past(const Request& request, const Classified& what,
   op.hash = lane_->cache.hash(spec_.db, key);
   op.more().loading = std::make_unique<Loading>(
       Loading{shape_of(request.args), {std::string(key)}, now(), false, {}, 0});
+  op.extra->loading->away = true;
   load(id, {ticket(id)}, {});
   return Step::next;
 }
@@ -131,21 +135,24 @@ bool Session::load_elements(std::uint64_t id) {
   for (auto& [position, wanted] : missing) {
     const bool stale = wanted.stale;
     const namespaces::Index space = wanted.space;
-    worker_.hub().loads->want(worker_, std::move(wanted), 1,
-                              [&worker = worker_, me = Ticket::unpack(ticket(id)), i = position,
-                               stale, space](LoadAnswer answer) {
-                                if (stale && answer.failed) {
-                                  worker.hub().loads->count(space, LoadCounter::stale_on_error);
-                                  answer.bytes = nullptr;  // it is as Redis has it
-                                } else if (stale && !answer.bytes) {
-                                  answer.bytes = std::make_shared<const std::string>(kNil);
-                                }
-                                worker.post([&worker, me, i, answer = std::move(answer)] {
-                                  if (Session* session = worker.find(me.session)) {
-                                    session->on_element(session->op_of(me.op), i, answer);
-                                  }
-                                });
-                              });
+    worker_.hub().loads->want(
+        worker_, std::move(wanted), 1,
+        [&worker = worker_, loads = worker_.hub().loads.get(), me = Ticket::unpack(ticket(id)),
+         i = position, stale, space,
+         nil = spec_.version == resp::Version::resp3 ? std::string_view("_\r\n")
+                                                     : kNil](LoadAnswer answer) {
+          if (stale && answer.failed) {
+            loads->count(space, LoadCounter::stale_on_error);
+            answer.bytes = nullptr;  // it is as Redis has it
+          } else if (stale && !answer.bytes) {
+            answer.bytes = std::make_shared<const std::string>(nil);
+          }
+          worker.post([&worker, me, i, answer = std::move(answer)] {
+            if (Session* session = worker.find(me.session)) {
+              session->on_element(session->op_of(me.op), i, answer);
+            }
+          });
+        });
   }
   return !missing.empty();
 }

@@ -1,13 +1,13 @@
 #include "tiercache/proxy/loads.hpp"
 
 #include "inquiry.hpp"
+#include "load_scripts.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/split_mix.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 #include "tiercache/resp/encoder.hpp"
-#include "tiercache/resp/reply_header.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -23,7 +23,7 @@ constexpr auto kLeaseMore = std::chrono::milliseconds(500);
 
 constexpr std::array<std::string_view, kLoadCounters> kNames = {
     "loads",           "load_joined", "load_absent", "load_failed",    "load_unfit", "load_stored",
-    "load_not_stored", "load_anew",   "stale",       "stale_on_error", "load_found"};
+    "load_not_stored", "load_anew",   "stale",       "stale_on_error", "load_found", "load_left"};
 
 Time now() {
   return std::chrono::steady_clock::now();
@@ -147,6 +147,8 @@ void Loads::remember_absent(const Load& load) {
 bool Loads::joinable(const Load& load, const Wanted& wanted) {
   switch (load.state) {
     case Load::State::fencing:
+      // Of what Redis has it may fail, which is nothing to whom Redis has answered that.
+      return wanted.stale || !load.wanted.stale;
     case Load::State::storing:  // until it ends no write is acknowledged
       return true;
     case Load::State::loading:
@@ -190,7 +192,7 @@ void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
 
 Aged Loads::heard(Worker& worker, const Wanted& wanted, std::int64_t pttl_ms, bool may_wait) {
   const Freshness& freshness = spaces_[wanted.space]->freshness;
-  if (!freshness.any()) {
+  if (!freshness.any() || !fits(wanted.space, wanted.key)) {
     return {Age::fresh, pttl_ms};
   }
   const Time at = now();
@@ -242,24 +244,22 @@ void Loads::begin(Worker& worker, const LoadPtr& load) {
     fail(load, "Redis is away");
     return;
   }
-  std::string request;
-  resp::append_request(request, {"PEXPIRETIME", load->wanted.key});
-  Inquiry::send(*link, request, [self = weak_from_this(), load](std::string_view reply) {
-    if (const auto loads = self.lock()) {
-      loads->on_expiry(load, reply);
-    }
-  });
+  Inquiry::send(*link, as_it_is_request(load->wanted.key),
+                [self = weak_from_this(), load](std::string_view reply) {
+                  if (const auto loads = self.lock()) {
+                    loads->on_as_it_was(load, reply);
+                  }
+                });
 }
 
-// Without a TTL somebody else has written it. (Redis before 7.0 does not know the command.)
-void Loads::on_expiry(const LoadPtr& load, std::string_view reply) {
-  const resp::ReplyHeader header = resp::read_reply_header(reply);
-  if (!reply.starts_with(':') || !header.ok || header.number == -1) {
-    fail(load, "Redis does not tell when the key expires");
+// (Redis before 7.0 cannot tell.)
+void Loads::on_as_it_was(const LoadPtr& load, std::string_view reply) {
+  if (!reply.starts_with('$')) {
+    fail(load, "Redis does not tell what it has");
     return;
   }
-  if (header.number >= 0) {
-    load->expires = header.number;
+  if (const std::string_view was = l1::Reply::of(reply).body(); !reply.starts_with("$-1")) {
+    load->as_it_was = was;
   }
   lease(load);
 }
@@ -358,7 +358,8 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
   const Space& space = *spaces_[index];
   LoadAnswer answer{loaded.kind, nullptr, loaded.kind == Kind::failed};
   const bool stores =
-      !in_redis && (loaded.kind == Kind::value || (loaded.kind == Kind::absent && load->expires));
+      !in_redis && load->wanted.kept &&
+      (loaded.kind == Kind::value || (loaded.kind == Kind::absent && load->as_it_was));
   if (stores && load_times_) {
     load_time_us(load->wanted.hash)
         .store(static_cast<std::uint32_t>(std::min<std::int64_t>(

@@ -10,6 +10,7 @@
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/resp/encoder.hpp"
+#include "tiercache/resp/reply_header.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -40,18 +41,24 @@ std::string name_of_lease(const std::string& key) {
 
 }  // namespace
 
-// On the worker's thread, as all here. Goes on with fence().
+// On the worker's thread, as all here. Goes on with fence(). An earlier load of this process that
+// is not joined any more does not keep a later one from the source.
 void Loads::lease(const LoadPtr& load) {
   const milliseconds time = spaces_[load->wanted.space]->lease;
   const l2::LinkPtr link = time.count() > 0 ? link_for(*load) : nullptr;
-  if (!link) {
+  bool own = false;
+  if (link) {
+    MutexLock lock(mutex_);
+    own = leases_.contains(name_of(load->wanted));
+  }
+  if (!link || own) {
     fence(load);
     return;
   }
   const std::string name = name_of_lease(load->wanted.key);
+  const std::string ms = std::to_string(time.count());
   std::string request;
-  resp::append_request(request,
-                       {"SET", name, lease_token_, "NX", "PX", std::to_string(time.count())});
+  resp::append_request(request, {"SET", name, lease_token_, "NX", "PX", ms});
   Inquiry::send(*link, request, [self = weak_from_this(), load](std::string_view reply) {
     if (const auto loads = self.lock()) {
       loads->on_lease(load, reply);
@@ -64,15 +71,27 @@ void Loads::on_lease(const LoadPtr& load, std::string_view reply) {
   if (load->lease_wait == Time{}) {
     load->lease_wait = at;
   }
-  load->leased = reply.starts_with("+OK");
   const bool anothers = reply.starts_with("$-1");
-  if (anothers && load->expires) {
-    fail(load, "another proxy loads it");
-  } else if (anothers && at < load->lease_wait + spaces_[load->wanted.space]->lease) {
-    look(load);
+  if (reply.starts_with("+OK")) {
+    load->leased = true;
+    MutexLock lock(mutex_);
+    leases_.insert(name_of(load->wanted));
+  }
+  const bool waited = load->lease_look.count() > 0;
+  if (anothers && load->as_it_was) {
+    leave(load);
+  } else if (anothers ? at < load->lease_wait + spaces_[load->wanted.space]->lease
+                      : load->leased && waited) {
+    look(load);  // who had it before has stored the value first
   } else {
     fence(load);
   }
+}
+
+// Those who wait have what is stale.
+void Loads::leave(const LoadPtr& load) {
+  count(load->wanted.space, LoadCounter::left);
+  fail(load, "another proxy loads it");
 }
 
 // What is found is as of the look, so that reads join as they do a question to the source.
@@ -100,14 +119,22 @@ void Loads::look(const LoadPtr& load) {
 }
 
 void Loads::on_look(const LoadPtr& load, std::string_view reply) {
-  if (reply.starts_with('$') && !reply.starts_with("$-1") && reply.ends_with("\r\n")) {
-    count(load->wanted.space, LoadCounter::found);
-    on_loaded(load, {l3::Loaded::Kind::value, std::string(l1::Reply::of(reply).body())}, true);
-    return;
+  const resp::ReplyHeader header = resp::read_reply_header(reply);
+  if (reply.starts_with('$') && header.number >= 0) {
+    const std::string_view body = l1::Reply::of(reply).body();
+    if (body.size() == static_cast<std::size_t>(header.number)) {
+      count(load->wanted.space, LoadCounter::found);
+      on_loaded(load, {l3::Loaded::Kind::value, std::string(body)}, true);
+      return;
+    }
   }
   {
     MutexLock lock(mutex_);
     load->state = Load::State::fencing;  // nobody is asked just now
+  }
+  if (load->leased || !reply.starts_with("$-1")) {
+    fence(load);
+    return;
   }
   load->lease_look =
       load->lease_look.count() == 0 ? kFirstLook : std::min(2 * load->lease_look, kLastLook);
@@ -123,7 +150,14 @@ void Loads::on_look(const LoadPtr& load, std::string_view reply) {
 
 // Only if it is still ours. Where it cannot be told, the lease ends by itself.
 void Loads::release(const LoadPtr& load) {
-  const l2::LinkPtr link = std::exchange(load->leased, false) ? link_for(*load) : nullptr;
+  if (!std::exchange(load->leased, false)) {
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    leases_.erase(name_of(load->wanted));
+  }
+  const l2::LinkPtr link = link_for(*load);
   if (!link) {
     return;
   }

@@ -1,5 +1,6 @@
 // Loads: what has come goes into Redis.
 #include "inquiry.hpp"
+#include "load_scripts.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/proxy/loads.hpp"
@@ -17,14 +18,6 @@ namespace {
 
 // Of what is remembered of a load beside its key and value.
 constexpr std::size_t kLoadBytes = 256;
-
-// KEYS[1] is as it was when its expiry was ARGV[1].
-constexpr std::string_view kReplace =
-    "if redis.call('PEXPIRETIME',KEYS[1])~=tonumber(ARGV[1]) then return false end "
-    "return redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3])";
-constexpr std::string_view kRemove =
-    "if redis.call('PEXPIRETIME',KEYS[1])~=tonumber(ARGV[1]) then return false end "
-    "redis.call('UNLINK',KEYS[1]) return redis.status_reply('OK')";
 
 }  // namespace
 
@@ -58,19 +51,13 @@ std::string Loads::store_request(const Load& load) const {
   const std::string ttl = std::to_string((space.l2_ttl + space.freshness.window()).count());
   const std::string_view value =
       load.answer->bytes ? l1::Reply::of(*load.answer->bytes).body() : std::string_view();
-  std::vector<std::string_view> words;
-  std::string expires;
-  if (!load.expires) {
-    words = {"SET", load.wanted.key, value, "NX"};
-    if (space.l2_ttl.count() > 0) {
-      words.insert(words.end(), {"PX", ttl});
-    }
-  } else {
-    expires = std::to_string(*load.expires);
-    words = {"EVAL", load.answer->bytes ? kReplace : kRemove, "1", load.wanted.key, expires};
-    if (load.answer->bytes) {
-      words.insert(words.end(), {value, ttl});
-    }
+  if (load.as_it_was) {
+    return load.answer->bytes ? replace_request(load.wanted.key, *load.as_it_was, value, ttl)
+                              : remove_request(load.wanted.key, *load.as_it_was);
+  }
+  std::vector<std::string_view> words{"SET", load.wanted.key, value, "NX"};
+  if (space.l2_ttl.count() > 0) {
+    words.insert(words.end(), {"PX", ttl});
   }
   std::string request;
   resp::append_request(request, words);

@@ -427,6 +427,7 @@ void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
     }
     if (op.extra && op.extra->loading && may_all() &&
         worker_.hub().loads->fits(op.space, op.extra->loading->keys[0])) {
+      op.extra->loading->away = true;
       load(id, std::move(waiters), {});
       return;
     }

@@ -74,6 +74,7 @@ struct Loading {
   std::vector<std::string> elements;  // multi: what was loaded, by position
   std::size_t missing = 0;            // multi: loads under way
   Age age = Age::fresh;               // flight: of what Redis has
+  bool away = false;                  // flight: Redis has not answered
 };
 
 // What the parts of one command have in common.

@@ -138,7 +138,7 @@ Result<std::size_t> HotFile::save() {
   if (keys.empty()) {
     return std::size_t{0};
   }
-  keys = merge_hot(std::move(keys), last_, most_);
+  keys = merge_hot(std::move(keys), last_, most_, HotKeys::kMaxBytes);
   if (Status status = write(encode_hot(keys)); !status) {
     return std::move(status).error();
   }

@@ -81,16 +81,21 @@ Result<std::vector<std::string>> decode_hot(std::string_view text) {
 }
 
 std::vector<std::string> merge_hot(std::vector<std::string> now,
-                                   std::span<const std::string> before, std::size_t most) {
-  if (now.size() > most) {
-    now.resize(most);
+                                   std::span<const std::string> before, std::size_t most,
+                                   std::size_t most_bytes) {
+  std::size_t bytes = 0;
+  std::size_t fit = 0;
+  while (fit < std::min(now.size(), most) && bytes + now[fit].size() <= most_bytes) {
+    bytes += now[fit++].size();
   }
+  now.resize(fit);
   const std::unordered_set<std::string> known(now.begin(), now.end());
   for (const std::string& key : before) {
-    if (now.size() == most) {
+    if (now.size() == most || bytes + key.size() > most_bytes) {
       break;
     }
     if (!known.contains(key)) {
+      bytes += key.size();
       now.push_back(key);
     }
   }

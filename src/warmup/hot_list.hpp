@@ -18,6 +18,7 @@ Result<std::vector<std::string>> decode_hot(std::string_view text);
 
 // What is hot now, then what was before, so that an L1 that has just been emptied loses none.
 std::vector<std::string> merge_hot(std::vector<std::string> now,
-                                   std::span<const std::string> before, std::size_t most);
+                                   std::span<const std::string> before, std::size_t most,
+                                   std::size_t most_bytes);
 
 }  // namespace tiercache::warmup

@@ -119,6 +119,32 @@ TEST_CASE("a key that a client has written without a TTL is not stale") {
   CHECK(world.docs("load_anew") == 0);
 }
 
+TEST_CASE("a key that the pattern does not fit is Redis's alone, however short its TTL") {
+  StaleWorld world(kQuery +
+                   "l2_ttl_ms = 300\nstale_while_revalidate_ms = 600000\n"
+                   "stale_if_error_ms = 700000\n");
+  world.client.call("SET", "doc:abc", "hello", "PX", "650000");
+  world.client.call("SET", "doc:abd", "hello", "PX", "50000");
+  for (const char* key : {"doc:abc", "doc:abd"}) {
+    CHECK(world.client.call("GET", key).text == "hello");
+    CHECK(world.client.call("STRLEN", key).integer == 5);
+    CHECK(world.client.call("MGET", key).items.at(0).text == "hello");
+  }
+  CHECK(world.docs("load_anew") == 0);
+}
+
+TEST_CASE("what is softened again is another to whoever is loading it") {
+  StaleWorld world(kQuery + "l2_ttl_ms = 600000\nstale_while_revalidate_ms = 600000\n");
+  world.load(1, "one");
+  std::int64_t before = world.direct.call("PEXPIRETIME", "doc:1").integer;
+  for (int i = 0; i < 3; i++) {
+    CHECK(world.client.call("CACHE", "INVALIDATE", "SOFT", "KEY", "doc:1").integer >= 1);
+    const std::int64_t now = world.direct.call("PEXPIRETIME", "doc:1").integer;
+    CHECK(now < before);
+    before = now;
+  }
+}
+
 TEST_CASE("invalidated softly, it is stale, and Redis keeps it") {
   StaleWorld world(kQuery + "l2_ttl_ms = 600000\nstale_while_revalidate_ms = 600000\n");
   for (int i = 1; i <= 4; i++) {

@@ -13,9 +13,9 @@
 //
 // What Redis has but is stale (freshness.hpp) is loaded anew the same way. The key is there then,
 // so the value is stored, or the key removed if the source has it no longer, by a script that first
-// looks whether the key's expiry is still to the millisecond what it was before the source was
-// asked: whoever else has written it, or made it stale, has changed that. Of a load that fails
-// nothing changes, and no other is begun in the background for kLinger.
+// looks whether the key is what it was before the source was asked: its expiry to the millisecond,
+// its length and its first 64 KiB. Whoever else has written it, or made it stale, has changed that.
+// Of a load that fails nothing changes, and no other is begun in the background for kLinger.
 //
 // With namespace.lease one proxy of all that share a Redis loads a key: it holds a key of its own
 // there while it does, the others look until the value is in Redis or the lease free. It ends by
@@ -54,6 +54,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -76,8 +77,9 @@ enum class LoadCounter : std::uint8_t {
   stale,           // reads answered with what is stale, and is being loaded anew
   stale_on_error,  // reads answered with what is stale, since loading it anew has failed
   found,           // another proxy's load was waited for
+  left,            // of those anew, the ones that another proxy has under way
 };
-inline constexpr std::size_t kLoadCounters = static_cast<std::size_t>(LoadCounter::found) + 1;
+inline constexpr std::size_t kLoadCounters = static_cast<std::size_t>(LoadCounter::left) + 1;
 
 // What a load has brought.
 struct LoadAnswer {
@@ -110,6 +112,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
     namespaces::Index space = 0;
     Time asked;          // before it was sent to Redis
     bool stale = false;  // Redis has it
+    bool kept = true;    // what is loaded is stored there
   };
   using Take = std::function<void(const LoadAnswer&)>;
   // Whether the source is asked for such a key. What does not fit is Redis's alone.
@@ -202,9 +205,9 @@ class Loads : public std::enable_shared_from_this<Loads> {
     Worker* worker = nullptr;
     Seen seen;
     std::vector<Take> takers;
-    std::optional<LoadAnswer> answer;     // from loaded on
-    std::optional<std::int64_t> expires;  // when Redis's key does, where it is loaded anew
-    Time begun;                           // the source was asked
+    std::optional<LoadAnswer> answer;      // from loaded on
+    std::optional<std::string> as_it_was;  // Redis's key, where it is loaded anew
+    Time begun;                            // the source was asked
     bool leased = false;
     Time lease_wait{};                        // since then the lease is another's
     std::chrono::milliseconds lease_look{0};  // how long until the next look
@@ -219,9 +222,10 @@ class Loads : public std::enable_shared_from_this<Loads> {
   }
   bool joinable(const Load& load, const Wanted& wanted) TC_REQUIRES(mutex_);
   void begin(Worker& worker, const LoadPtr& load);
-  void on_expiry(const LoadPtr& load, std::string_view reply);
+  void on_as_it_was(const LoadPtr& load, std::string_view reply);
   // loads_lease.cpp
   void lease(const LoadPtr& load);
+  void leave(const LoadPtr& load);
   void on_lease(const LoadPtr& load, std::string_view reply);
   void look(const LoadPtr& load);
   void on_look(const LoadPtr& load, std::string_view reply);
@@ -264,6 +268,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
   Marks storing_ TC_GUARDED_BY(mutex_);
   Marks writing_ TC_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> held_ TC_GUARDED_BY(mutex_);  // writes that wait
+  std::unordered_set<std::string> leases_ TC_GUARDED_BY(mutex_);   // of this process
   l1::Store absent_ TC_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Heat>> heats_;  // their insides under the mutex
   // The last, so that it goes first: its threads call back.

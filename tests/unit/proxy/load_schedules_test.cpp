@@ -9,6 +9,7 @@
 //
 // TIERCACHE_SCHEDULES is how many; a failure prints its number, and TIERCACHE_SCHEDULE runs that
 // one alone.
+#include "fake_source.hpp"
 #include "fake_upstream.hpp"
 
 #include "tiercache/proxy/loads.hpp"
@@ -32,31 +33,6 @@ constexpr unsigned kWorkers = 2;
 constexpr int kReaders = 3;
 constexpr int kWriters = 2;
 constexpr int kSteps = 80;
-
-// What it is asked waits for the test: first to be executed, then to be answered.
-class FakeSource final : public l3::Source {
- public:
-  struct Query {
-    l3::Load load;
-    std::optional<int> version;  // once executed
-  };
-
-  const std::string& name() const noexcept override {
-    return name_;
-  }
-  Taken submit(l3::Load load) override {
-    queries.push_back({std::move(load), {}});
-    return Taken::yes;
-  }
-  l3::SourceTotals totals() const override {
-    return {};
-  }
-
-  std::vector<Query> queries;
-
- private:
-  const std::string name_ = "db";
-};
 
 constexpr std::int64_t kWindow = 20'000;  // of a TTL of four times that, where it grows stale
 
@@ -337,11 +313,17 @@ class World {
     if (found == redis_.end()) {
       return;
     }
-    if (below(2) == 0) {
-      found->second.expires = std::min(found->second.expires, now_ + kWindow);
-    } else {
-      replaced_ = ++database_;
-      found->second = {std::to_string(database_), now_ + 4 * kWindow};
+    switch (below(3)) {
+      case 0:
+        found->second.expires = std::min(found->second.expires - 1, now_ + kWindow);
+        break;
+      case 1:  // as SET KEEPTTL, or APPEND
+        replaced_ = ++database_;
+        found->second.value = std::to_string(database_);
+        break;
+      default:
+        replaced_ = ++database_;
+        found->second = {std::to_string(database_), now_ + 4 * kWindow};
     }
     changed(key_);
   }
@@ -352,9 +334,8 @@ class World {
     const std::string name = words.substr(0, words.find(' '));
     std::string key = words.substr(name.size() + 1);
     const auto found = redis_.find(key.substr(0, key.find(' ')));
-    if (name == "PTTL" || name == "PEXPIRETIME") {
-      const std::int64_t since = name == "PTTL" ? now_ : 0;
-      return ":" + std::to_string(found == redis_.end() ? -2 : found->second.expires - since) +
+    if (name == "PTTL") {
+      return ":" + std::to_string(found == redis_.end() ? -2 : found->second.expires - now_) +
              "\r\n";
     }
     if (name == "GET" || name == "MGET") {
@@ -386,14 +367,24 @@ class World {
     changed(key);
     return "+OK\r\n";
   }
-  // "key expires", and of a value that and a TTL.
+  // "key", answered with what it is; with that behind it the key is removed, with a value and a TTL
+  // behind that replaced, if it still is that.
   std::string compare_and_set(const std::string& arguments) {
     std::istringstream in(arguments);
     std::string key;
-    std::int64_t expires = 0;
-    in >> key >> expires;
+    in >> key;
     const auto found = redis_.find(key);
-    if (found == redis_.end() || found->second.expires != expires) {
+    if (found == redis_.end()) {
+      return "$-1\r\n";
+    }
+    const std::string is = std::to_string(found->second.expires) + ":" + found->second.value;
+    std::string was;
+    if (!(in >> was)) {
+      std::string reply;
+      resp::append_bulk(reply, is);
+      return reply;
+    }
+    if (was != is) {
       return "$-1\r\n";
     }
     if (std::int64_t ttl = 0; in >> found->second.value >> ttl) {

@@ -67,9 +67,11 @@ TEST_CASE("a file that ends early, or has one byte changed or added, is damaged"
 
 TEST_CASE("what was hot before stays behind what is hot now, as far as there is room") {
   using List = std::vector<std::string>;
-  CHECK(merge_hot({"a", "b"}, List{"c", "a", "d"}, 10) == List{"a", "b", "c", "d"});
-  CHECK(merge_hot({"a", "b"}, List{"c", "a", "d"}, 3) == List{"a", "b", "c"});
-  CHECK(merge_hot({"a", "b"}, List{"c"}, 1) == List{"a"});
-  CHECK(merge_hot({}, List{"c"}, 5) == List{"c"});
-  CHECK(merge_hot({"a"}, {}, 5) == List{"a"});
+  CHECK(merge_hot({"a", "b"}, List{"c", "a", "d"}, 10, 100) == List{"a", "b", "c", "d"});
+  CHECK(merge_hot({"a", "b"}, List{"c", "a", "d"}, 3, 100) == List{"a", "b", "c"});
+  CHECK(merge_hot({"a", "b"}, List{"c"}, 1, 100) == List{"a"});
+  CHECK(merge_hot({}, List{"c"}, 5, 100) == List{"c"});
+  CHECK(merge_hot({"a"}, {}, 5, 100) == List{"a"});
+  CHECK(merge_hot({"aa", "b"}, List{"cc", "d"}, 5, 5) == List{"aa", "b", "cc"});
+  CHECK(merge_hot({"aa", "b"}, List{"cc", "d"}, 5, 2) == List{"aa"});
 }
