@@ -238,7 +238,7 @@ TEST_CASE("write-back: what an earlier run has left is told once the source says
   bool written = false;
   REQUIRE(back->put(0, record_of({"5"}, "c"), [&](const Written& its, std::uint64_t sequence) {
     const std::lock_guard lock(fake.mutex);
-    written = its.kind == Kind::applied && sequence == 5;
+    written = its.kind == Kind::applied && sequence > 4;
     fake.came.notify_all();
   }));
   fake.wait([&] { return written; });
