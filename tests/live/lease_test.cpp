@@ -11,14 +11,15 @@ namespace tiercache::testing {
 
 namespace {
 
-std::string lease_conf(const std::string& path, int timeout_ms) {
+// The query takes the longer the more rows it counts.
+std::string lease_conf(const std::string& path, int timeout_ms, int rows) {
   return "[[source]]\nname = \"db\"\npath = \"" + path +
          "\"\ntimeout_ms = " + std::to_string(timeout_ms) +
          "\n[[namespace]]\nname = \"docs\"\nmatch = [\"doc:*\"]\ntiers = \"l1+l2+l3\"\n"
          "source = \"db\"\nkey = \"doc:{id:int}\"\nlease = true\n"
-         // It takes a while.
-         "query = \"with recursive n(i) as (select 1 union all select i + 1 from n where i < "
-         "200000) select doc from t where id = :id and (select max(i) from n) > 0\"\n";
+         "query = \"with recursive n(i) as (select 1 union all select i + 1 from n where i < " +
+         std::to_string(rows) +
+         ") select doc from t where id = :id and (select max(i) from n) > 0\"\n";
 }
 
 struct LeaseWorld {
@@ -29,10 +30,10 @@ struct LeaseWorld {
   Client client;
   Client direct;
 
-  explicit LeaseWorld(int timeout_ms)
+  explicit LeaseWorld(int timeout_ms, int rows = 200'000)
       : database(redis.directory() / "test.db"),
-        one(redis.port(), {"threads=2"}, lease_conf(database.path().string(), timeout_ms)),
-        other(redis.port(), {"threads=2"}, lease_conf(database.path().string(), timeout_ms)),
+        one(redis.port(), {"threads=2"}, lease_conf(database.path().string(), timeout_ms, rows)),
+        other(redis.port(), {"threads=2"}, lease_conf(database.path().string(), timeout_ms, rows)),
         client(one.port(), std::chrono::seconds(60)),
         direct(redis.port()) {
     one.wait_live();
@@ -113,7 +114,7 @@ TEST_CASE("a lease that ends without a value is the next one's") {
 }
 
 TEST_CASE("nobody waits for a lease for longer than a load may take") {
-  LeaseWorld world(200);
+  LeaseWorld world(200, 10);
   world.database.put(1, "one");
   world.direct.call("SET", "tiercache:lease:doc:1", "another's");
   CHECK(eventually([&] { return world.client.call("GET", "doc:1").text == "one"; }));
