@@ -1,4 +1,4 @@
-#include "files.hpp"
+#include "tiercache/journal/files.hpp"
 
 #include "tiercache/journal/descriptor.hpp"
 

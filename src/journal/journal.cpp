@@ -1,6 +1,6 @@
 #include "tiercache/journal/journal.hpp"
 
-#include "files.hpp"
+#include "tiercache/journal/files.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,6 +1,5 @@
 // What is found when a journal is opened.
-#include "files.hpp"
-
+#include "tiercache/journal/files.hpp"
 #include "tiercache/journal/journal.hpp"
 
 #include <algorithm>

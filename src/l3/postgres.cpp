@@ -20,10 +20,6 @@ namespace {
 
 using Value = config::KeyPattern::Value;
 
-// Types by their numbers, which never change.
-constexpr Oid kBytea = 17;
-constexpr Oid kInt8 = 20;
-constexpr Oid kText = 25;
 constexpr Oid kInt8Array = 1016;
 constexpr Oid kTextArray = 1009;
 
@@ -33,11 +29,6 @@ Time now() {
 
 Loaded failed(std::string why) {
   return {Loaded::Kind::failed, std::move(why)};
-}
-
-std::string text_of(const Value& value) {
-  const auto* number = std::get_if<std::int64_t>(&value);
-  return number != nullptr ? std::to_string(*number) : std::get<std::string>(value);
 }
 
 class Postgres final : public Connection {
@@ -137,7 +128,8 @@ class Postgres final : public Connection {
       for (const std::size_t i : askable) {
         values.push_back(&loads[i]->values[position]);
       }
-      parameters.push_back(queries_[index].batch > 1 ? array_literal(values) : text_of(*values[0]));
+      parameters.push_back(queries_[index].batch > 1 ? array_literal(values)
+                                                     : value_text(*values[0]));
     }
     std::vector<const char*> pointers;
     for (const std::string& parameter : parameters) {
@@ -237,7 +229,7 @@ class Postgres final : public Connection {
                      row);
     }
     for (const std::size_t i : askable) {
-      const auto found = row_of.find(text_of(loads[i]->values[0]));
+      const auto found = row_of.find(value_text(loads[i]->values[0]));
       if (found != row_of.end()) {
         results[i] = cell(rows, found->second, 1);
       }

@@ -18,12 +18,6 @@ namespace tiercache::l3 {
 
 namespace {
 
-using Value = config::KeyPattern::Value;
-
-constexpr Oid kUnspecified = 0;
-constexpr Oid kBytea = 17;
-constexpr Oid kInt8 = 20;
-constexpr Oid kText = 25;
 constexpr int kAsText = 0;
 constexpr int kBinary = 1;
 
@@ -142,9 +136,7 @@ class PostgresWriter final : public Writer {
     const Prepared& prepared = prepared_[change.statement];
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < prepared.order.size(); i++) {
-      const Value& value = change.values[prepared.order[i]];
-      const auto* number = std::get_if<std::int64_t>(&value);
-      texts.push_back(number != nullptr ? std::to_string(*number) : std::get<std::string>(value));
+      texts.push_back(value_text(change.values[prepared.order[i]]));
       if (prepared.formats[i] == kAsText && !is_storable_text(texts.back())) {
         written.kind = Written::Kind::refused;
         written.why = "it is no text that PostgreSQL can hold (UTF-8 without NUL)";

@@ -28,6 +28,12 @@ struct PqProblem {
   std::string state{};  // the server's SQLSTATE; empty: it said nothing
 };
 
+// Types by their numbers, which never change.
+constexpr Oid kUnspecified = 0;
+constexpr Oid kBytea = 17;
+constexpr Oid kInt8 = 20;
+constexpr Oid kText = 25;
+
 struct PqClear {
   void operator()(PGresult* result) const {
     PQclear(result);

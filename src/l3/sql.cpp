@@ -120,6 +120,11 @@ Result<Numbered> numbered(std::string_view query, const std::vector<std::string>
   return result;
 }
 
+std::string value_text(const config::KeyPattern::Value& value) {
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number != nullptr ? std::to_string(*number) : std::get<std::string>(value);
+}
+
 std::string array_literal(std::span<const config::KeyPattern::Value* const> values) {
   std::string text = "{";
   for (const config::KeyPattern::Value* value : values) {

@@ -21,6 +21,7 @@ struct Numbered {
 // An error if a parameter has none of the names.
 Result<Numbered> numbered(std::string_view query, const std::vector<std::string>& names);
 
+std::string value_text(const config::KeyPattern::Value& value);
 // The literal of an array: {1,2} or {"a","b"}.
 std::string array_literal(std::span<const config::KeyPattern::Value* const> values);
 

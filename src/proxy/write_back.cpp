@@ -3,6 +3,8 @@
 #include "write_back_pace.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/journal/descriptor.hpp"
+#include "tiercache/journal/files.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -40,16 +42,6 @@ std::string escaped(std::string_view bytes) {
     }
   }
   return text + "\"";
-}
-
-// So that a file that was made there is found after a crash of the machine.
-bool sync_directory(const std::string& path) {
-  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool good = directory >= 0 && ::fsync(directory) == 0;
-  if (directory >= 0) {
-    ::close(directory);
-  }
-  return good;
 }
 
 }  // namespace
@@ -393,14 +385,10 @@ bool WriteBack::bury(Flusher& flusher, const Item& item, const std::string& why)
   }
   line += " why=" + escaped(why) + "\n";
   const std::string path = config_.dir + "/dead-letters";
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  const bool written =
-      file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-      ::fsync(file) == 0 && sync_directory(config_.dir);
-  if (file >= 0) {
-    ::close(file);
-  }
-  if (!written) {
+  const journal::Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (file.get() < 0 || journal::write_all(file.get(), line) != 0 || ::fsync(file.get()) != 0 ||
+      !journal::sync_directory(config_.dir)) {
     return false;
   }
   spdlog::error("source '{}' will not take a write, which is in {}: key {}: {}",

@@ -2,6 +2,8 @@
 
 #include "hot_list.hpp"
 
+#include "tiercache/journal/descriptor.hpp"
+#include "tiercache/journal/files.hpp"
 #include "tiercache/warmup/hot_keys.hpp"
 
 #include <cerrno>
@@ -14,51 +16,17 @@
 
 namespace tiercache::warmup {
 
+using journal::Descriptor;
+
 namespace {
 
 // Beside the keys: their lengths and the title.
 constexpr std::size_t kMaxFile = HotKeys::kMaxBytes + HotKeys::kMost * 8 + 100;
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {
-  }
-  ~Descriptor() {
-    if (number_ >= 0) {
-      ::close(number_);
-    }
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const noexcept {
-    return number_;
-  }
-
- private:
-  const int number_;
-};
-
-bool write_all(int file, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written < 0) {
-      return false;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-// Else the name may be lost with the power.
-bool sync_directory(const std::string& path) {
+// Of the file.
+std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return opened.get() >= 0 && ::fsync(opened.get()) == 0;
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
 
 }  // namespace
@@ -151,11 +119,16 @@ Status HotFile::write(const std::string& text) const {
   {
     // Keys may say what is nobody else's business.
     const Descriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (file.get() < 0 || !write_all(file.get(), text) || ::fsync(file.get()) != 0) {
-      return broken(std::strerror(errno));
+    int error = file.get() < 0 ? errno : journal::write_all(file.get(), text);
+    if (error == 0 && ::fsync(file.get()) != 0) {
+      error = errno;
+    }
+    if (error != 0) {
+      return broken(std::strerror(error));
     }
   }
-  if (::rename(fresh.c_str(), path_.c_str()) != 0 || !sync_directory(path_)) {
+  if (::rename(fresh.c_str(), path_.c_str()) != 0 ||
+      !journal::sync_directory(directory_of(path_))) {
     return broken(std::strerror(errno));
   }
   return Unit{};

@@ -1,4 +1,5 @@
-// Files, as the journal reads and writes them.
+// Files that have to outlive a crash, as the journal, its dead letters and the hot keys need them.
+// Any thread; each blocks until the system has done it.
 #pragma once
 
 #include "tiercache/base/result.hpp"
