@@ -86,7 +86,9 @@ TEST_CASE("thousands of pipelined requests with replies of all sizes are answere
     ask(*link, *recorder, {"ECHO", text}, i);
     resp::append_bulk(expected.emplace_back(), text);
   }
-  REQUIRE(loop.until([&] { return recorder->finished == expected.size(); }));
+  const bool answered = loop.until([&] { return recorder->finished == expected.size(); });
+  INFO(recorder->reason);
+  REQUIRE(answered);
   CHECK(link->state() == Link::State::ready);
   CHECK(recorder->misplaced == 0);
   CHECK(recorder->lost.empty());
