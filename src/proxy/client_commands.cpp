@@ -380,7 +380,7 @@ ClientFacts Session::facts() const {
     facts.queued = flow_->in_multi() ? static_cast<std::int64_t>(flow_->queued()) : -1;
     facts.monitor = flow_->monitoring();
     facts.tracking = flow_->tracking();
-    facts.broadcast = facts.tracking && broadcast_;
+    facts.broadcast = facts.tracking && redirect_.broadcast;
     facts.redirect = facts.tracking ? static_cast<std::int64_t>(redirect_.client) : -1;
   }
   facts.blocked = stall_ == Stall::paused ||

@@ -182,7 +182,7 @@ std::optional<Session::Step> Session::route_multi(const Classified& what) {
 // The session is tied to another node than the one the request belongs to. False: it is free once
 // all is answered.
 bool Session::leave_other_node() {
-  if (!flow_->in_multi() && !flow_->has_state() && !redirect_target_) {
+  if (!flow_->in_multi() && !flow_->has_state() && !redirect_.target) {
     if (!queue_.empty()) {
       return false;
     }

@@ -102,7 +102,7 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
       !(queue_.empty() && frame_head_.empty())) {
     return stall(Stall::drain);  // what comes then cannot be told from an earlier reply
   }
-  if (flow_->was_reset() && queue_.empty() && flow_->clean() && !redirect_target_) {
+  if (flow_->was_reset() && queue_.empty() && flow_->clean() && !redirect_.target) {
     // The connection is not the proxy's user's any more; what comes now is for the shared ones.
     unpin();
     return dispatch(request);
@@ -112,7 +112,7 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     if (!queue_.empty()) {
       return stall(Stall::drain);
     }
-    if (flow_->clean() && !redirect_target_) {
+    if (flow_->clean() && !redirect_.target) {
       unpin();
       return dispatch(request);
     }
@@ -348,7 +348,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   }
   if (what.fits && what.command->name == "reset") {
     name_.clear();
-    redirect_ = {};
+    redirect_.send_to(0);
   }
   op.owed = true;
   coherence_.on_owed();
@@ -363,8 +363,8 @@ std::string_view Session::pinned_bytes(const Request& request, const Classified&
   if (!what.fits || what.command->name != "client|tracking") {
     return relay_bytes(request);
   }
-  broadcast_ = std::ranges::any_of(request.args.subspan(2),
-                                   [](std::string_view word) { return is_word(word, "bcast"); });
+  redirect_.broadcast = std::ranges::any_of(
+      request.args.subspan(2), [](std::string_view word) { return is_word(word, "bcast"); });
   return with_redirect(request);
 }
 
@@ -466,7 +466,7 @@ void Session::on_closed(std::string_view why) {
   }
   own_.reset();
   leave_own_link();
-  redirect_target_ = false;
+  redirect_.target = false;
   tell_upstream_id(0);
   worker_.touch(*this);
 }

@@ -31,14 +31,14 @@ void replace_integer(std::string& text, std::size_t at, std::uint64_t from, std:
 // False: the other client has been asked, and the session has to wait.
 bool Session::resolve_redirect(Args args) {
   const auto ask = find_redirect(args);
-  if (std::exchange(redirect_asked_, false)) {
+  if (std::exchange(redirect_.asked, false)) {
     return true;
   }
-  redirect_ = {};
+  redirect_.send_to(0);
   if (!ask) {
     return true;
   }
-  redirect_ = {ask->id, 0};
+  redirect_.send_to(ask->id);
   // Sessions are not shared between threads: the answer comes by number.
   const auto answer = [home = &worker_, me = id_](std::uint64_t upstream) {
     home->post([home, me, upstream] {
@@ -70,7 +70,7 @@ void Session::on_redirect(std::uint64_t upstream) {
     return;
   }
   redirect_.upstream = upstream;
-  redirect_asked_ = true;
+  redirect_.asked = true;
   stall_ = Stall::none;
   worker_.touch(*this);
 }
@@ -90,8 +90,8 @@ std::string_view Session::with_redirect(const Request& request) {
 }
 
 void Session::be_redirect_target(OnUpstreamId answer) {
-  want_upstream_id_.push_back(std::move(answer));
-  redirect_target_ = true;
+  redirect_.want_id.push_back(std::move(answer));
+  redirect_.target = true;
   worker_.touch(*this);
 }
 
@@ -108,25 +108,25 @@ void Session::serve_redirect() {
     return;  // when what it has sent before is answered
   }
   if (!pinned_ && !take_own_link()) {
-    redirect_target_ = false;
+    redirect_.target = false;
     tell_upstream_id(0);
     return;
   }
-  if (want_upstream_id_.empty() || !own_) {
+  if (redirect_.want_id.empty() || !own_) {
     return;
   }
   if (own_->state() == l2::Link::State::ready) {
     tell_upstream_id(own_->upstream_id());
-  } else if (queue_.empty() && !flow_->in_multi() && !upstream_id_asked_) {
+  } else if (queue_.empty() && !flow_->in_multi() && !redirect_.id_asked) {
     // Answered when the connection stands. (Any answer will do; without one, the next tick.)
-    upstream_id_asked_ = true;
+    redirect_.id_asked = true;
     pinned_internal("echo", {"ECHO", "tiercache"});
   }
 }
 
 void Session::tell_upstream_id(std::uint64_t upstream) {
-  upstream_id_asked_ = false;
-  for (const OnUpstreamId& answer : std::exchange(want_upstream_id_, {})) {
+  redirect_.id_asked = false;
+  for (const OnUpstreamId& answer : std::exchange(redirect_.want_id, {})) {
     answer(upstream);
   }
 }

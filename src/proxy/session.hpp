@@ -16,6 +16,7 @@
 #include "output.hpp"
 #include "pinned_flow.hpp"
 #include "reply_queue.hpp"
+#include "tracking_redirect.hpp"
 
 #include "tiercache/coherence/session.hpp"
 #include "tiercache/l2/link.hpp"
@@ -75,7 +76,7 @@ class Session final : public l2::Consumer {
   void on_stored();
   // Another client's invalidations are to come here: from now on the session keeps a connection of
   // its own, and `answer` gets Redis's id of it once it stands; 0 if it breaks first.
-  using OnUpstreamId = std::function<void(std::uint64_t)>;
+  using OnUpstreamId = TrackingRedirect::OnUpstreamId;
   void be_redirect_target(OnUpstreamId answer);
   // The id for this client's own CLIENT TRACKING ... REDIRECT; 0: there is no such client.
   void on_redirect(std::uint64_t upstream);
@@ -481,19 +482,9 @@ class Session final : public l2::Consumer {
   std::string held_events_;                  // of other nodes, while a frame is passed on
   bool nodes_asked_ = false;                 // the session stalls until they have subscribed
 
-  // Invalidations that go to another client: its id, and its connection's id in Redis.
-  struct Redirect {
-    std::uint64_t client = 0;
-    std::uint64_t upstream = 0;
-  };
-  Redirect redirect_;
-  bool redirect_asked_ = false;    // of the request that is dispatched again
-  bool permission_asked_ = false;  // likewise; what Redis said, empty: it may be done
-  std::string refusal_;
-  bool redirect_target_ = false;
-  bool upstream_id_asked_ = false;
-  bool broadcast_ = false;  // BCAST
-  std::vector<OnUpstreamId> want_upstream_id_;
+  TrackingRedirect redirect_;
+  bool permission_asked_ = false;  // of the request that is dispatched again
+  std::string refusal_;            // what Redis said, empty: it may be done
 };
 
 }  // namespace tiercache::proxy

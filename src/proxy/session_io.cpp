@@ -180,7 +180,7 @@ bool Session::process_requests() {
   if (!lost_.empty()) {
     send_lost_again();
   }
-  if (redirect_target_) {
+  if (redirect_.target) {
     serve_redirect();
   }
   while (stall_ == Stall::none && lost_.empty() && !gone_ && !doomed_ && !closing_) {
@@ -246,7 +246,7 @@ void Session::write() {
 
 // After a wake-up: is anything over?
 void Session::settle() {
-  if (!gone_ && pinned_ && queue_.empty() && flow_->clean() && !redirect_target_ &&
+  if (!gone_ && pinned_ && queue_.empty() && flow_->clean() && !redirect_.target &&
       stall_ != Stall::asked) {
     unpin();
     if (!in_.empty()) {
@@ -320,7 +320,7 @@ void Session::tick(Time time) {
   if (!pinned_ && own_ && ++parked_ticks_ > kParkedTicks) {
     leave_own_link();
   }
-  if (!want_upstream_id_.empty()) {
+  if (!redirect_.want_id.empty()) {
     worker_.touch(*this);
   }
   check_login();

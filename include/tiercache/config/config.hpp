@@ -26,6 +26,7 @@ enum class Invalidation { automatic, keyspace, tracking, ttl };
 enum class CoherenceMode { strict, session };
 enum class Tiers { l1_l2, l2, l1, l1_l2_l3 };
 enum class SourceError { error, absent };
+enum class LoadResult { value, hash };
 enum class Strategy { cache_aside, write_through, write_back };
 enum class Fsync { always, everysec };
 enum class WarmupStrategy { scan, keys, query, hot, peer };
@@ -150,6 +151,19 @@ struct Journal {
   bool operator==(const Journal&) const = default;
 };
 
+// Who is told of invalidations besides L1.
+struct Handlers {
+  std::string webhook;                        // an http:// or https:// URL; empty: none
+  std::string channel;                        // what Redis's PUBLISH gets; empty: none
+  std::vector<std::string> of = {"command"};  // what is told
+  std::uint32_t queue = 10'000;               // invalidations that wait to be told
+  std::uint32_t batch = 100;                  // of one request of the webhook
+  milliseconds timeout{1000};
+  std::uint32_t attempts = 3;
+
+  bool operator==(const Handlers&) const = default;
+};
+
 struct Slowlog {
   std::int64_t slower_than_us = 10'000;
   std::uint32_t max_len = 128;
@@ -174,24 +188,27 @@ struct Namespace {
   std::vector<std::string> commands;  // empty: those of L1
   milliseconds ttl{0};                // 0: L1's max_ttl; of Tiers::l1: for ever
   std::uint32_t jitter_percent = 0;
-  milliseconds negative_ttl{-1};   // -1: L1's
-  std::size_t max_value = 0;       // 0: L1's
-  milliseconds max_staleness{-1};  // -1: that of coherence, which it cannot exceed
-  std::size_t max_memory = 0;      // of Tiers::l1; 0: kLocalMemory
+  milliseconds negative_ttl{-1};       // -1: L1's
+  std::size_t max_value = 0;           // 0: L1's
+  milliseconds max_staleness{-1};      // -1: that of coherence, which it cannot exceed
+  std::size_t max_memory = 0;          // of Tiers::l1; 0: kLocalMemory
+  std::uint32_t l1_share_percent = 0;  // of L1's limits: more is evicted first; 0: no share
   // Of Tiers::l1_l2_l3.
   std::string source;  // a Source's name
   std::string key;     // a KeyPattern
   std::string query;
-  std::uint32_t batch = 1;       // more: the query takes an array
-  milliseconds l2_ttl{300'000};  // 0: none
+  std::uint32_t batch = 1;                // more: the query takes an array
+  LoadResult result = LoadResult::value;  // what a row becomes in Redis
+  milliseconds l2_ttl{300'000};           // 0: none
   SourceError source_error = SourceError::error;
   milliseconds stale_while_revalidate{0};   // so long past l2_ttl it is served and loaded anew
   milliseconds stale_if_error{0};           // so long past l2_ttl it is served if a load fails
   std::uint32_t refresh_ahead_percent = 0;  // XFetch's beta times 100; 0: none
   bool lease = false;                       // one load of a key a fleet
   Strategy strategy = Strategy::cache_aside;
-  std::string write;   // of the other strategies: the statement that puts a value
-  std::string remove;  // and the one that removes a key
+  std::string write;      // of the other strategies: the statement that puts a value
+  std::string remove;     // and the one that removes a key
+  bool coalesce = false;  // of write-back: of a key's adjacent writes only the last is applied
 
   bool operator==(const Namespace&) const = default;
 };
@@ -230,6 +247,7 @@ struct Warmup {
   std::uint32_t rate = 0;            // keys per second; 0: Warm's
   std::uint32_t priority = 0;        // the highest first
   milliseconds refresh_interval{0};  // between the beginnings of runs; 0: one run
+  bool load = false;                 // what Redis lacks is loaded from its namespace's source
   bool required = false;             // clients wait for its first run,
   milliseconds deadline{30'000};     // but no longer than this
 
@@ -249,6 +267,7 @@ struct Config {
   Commands commands;
   Warm warm;
   Journal journal;
+  Handlers handlers;
   Slowlog slowlog;
   Log log;
   std::vector<Source> sources;
