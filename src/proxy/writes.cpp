@@ -11,20 +11,15 @@
 #include "tiercache/resp/encoder.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
 namespace tiercache::proxy {
 
 namespace {
-
-// Between two attempts to remove a copy.
-constexpr auto kRetry = std::chrono::milliseconds(100);
 
 std::string name_of(std::uint32_t db, std::string_view key) {
   return std::to_string(db).append(":").append(key);
@@ -376,61 +371,6 @@ void Writes::end(const WritePtr& write, std::string reply) {
   for (const WritePtr& one : next) {
     to_source(one);
   }
-}
-
-void Writes::doom(Write& write) {
-  doom(Doomed{write.worker, write.wanted.lane, write.wanted.db, write.keys, write.hashes,
-              std::exchange(write.sequence, 0)});
-}
-
-void Writes::doom(Doomed its) {
-  const auto doomed = std::make_shared<Doomed>(std::move(its));
-  doomed_.fetch_add(doomed->keys.size(), std::memory_order_relaxed);
-  doomed->worker->post([self = weak_from_this(), doomed] {
-    if (const auto writes = self.lock()) {
-      writes->remove(doomed);
-    }
-  });
-}
-
-// On the worker's thread. Whatever has become of the key meanwhile: the source has its value.
-void Writes::remove(const std::shared_ptr<Doomed>& doomed) {
-  const l2::LinkPtr link = doomed->lane->links.shared(spec_of(doomed->db));
-  if (!link) {
-    remove_later(doomed);
-    return;
-  }
-  std::vector<std::string_view> words{"UNLINK"};
-  words.insert(words.end(), doomed->keys.begin(), doomed->keys.end());
-  std::string request;
-  resp::append_request(request, words);
-  announce(*doomed->lane, doomed->hashes);
-  Inquiry::send(*link, request, [self = weak_from_this(), doomed](std::string_view reply) {
-    const auto writes = self.lock();
-    if (!writes) {
-      return;
-    }
-    writes->announce(*doomed->lane, doomed->hashes);
-    if (reply.starts_with(':')) {
-      writes->doomed_.fetch_sub(doomed->keys.size(), std::memory_order_relaxed);
-      if (doomed->sequence > 0) {
-        writes->write_back_->settle(doomed->sequence);
-      }
-    } else {
-      writes->remove_later(doomed);
-    }
-  });
-}
-
-void Writes::remove_later(const std::shared_ptr<Doomed>& doomed) {
-  const auto timer = std::make_shared<boost::asio::steady_timer>(doomed->worker->io(), kRetry);
-  timer->async_wait(
-      [self = weak_from_this(), doomed, timer](const boost::system::error_code& error) {
-        const auto writes = self.lock();
-        if (!error && writes) {
-          writes->remove(doomed);
-        }
-      });
 }
 
 Writes* source_writes(const Hub& hub) noexcept {

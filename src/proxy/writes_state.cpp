@@ -4,9 +4,6 @@
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 
-#include <set>
-#include <utility>
-
 namespace tiercache::proxy {
 
 namespace {
@@ -26,22 +23,6 @@ Status Writes::open(Hub& hub) {
       doom_found(worker, db, its);
     }
   });
-}
-
-// Redis may have older copies of what an earlier run was about to write there, also of what its
-// source has by now. But as long as the source cannot be asked, they are the best there is.
-void Writes::doom_found(Worker& worker, std::uint32_t db, const std::set<std::string>& keys) {
-  Doomed doomed{&worker, &worker.home(), db, {}, {}};
-  for (const std::string& key : keys) {
-    doomed.keys.push_back(key);
-    doomed.hashes.push_back(worker.home().cache.hash(db, key));
-    if (doomed.keys.size() == kDoomed) {
-      doom(std::exchange(doomed, {&worker, &worker.home(), db, {}, {}}));
-    }
-  }
-  if (!doomed.keys.empty()) {
-    doom(std::move(doomed));
-  }
 }
 
 bool Writes::ready() const {
