@@ -72,6 +72,9 @@ constexpr ElementKey kNamespaceKeys[] = {
                     "of the key by name (:id), and :value"),
     text<&N::remove>("namespace.remove", 0, 4096, kStart,
                      "The statement that removes a key from the source; empty = DEL is refused"),
+    boolean<&N::coalesce>("namespace.coalesce", kStart,
+                          "With strategy write-back: of the writes of a key that go in one "
+                          "transaction only the last is applied; not for a table that logs them"),
     duration<&N::stale_while_revalidate>(
         "namespace.stale_while_revalidate_ms", 0, 365 * kDayMs, kStart,
         "So long past l2_ttl_ms what was loaded is still served, and loaded anew meanwhile"),
@@ -212,6 +215,9 @@ std::string_view meaningless(const Namespace& one) {
   if (one.strategy == Strategy::cache_aside && (!one.write.empty() || !one.remove.empty())) {
     return one.write.empty() ? "remove" : "write";
   }
+  if (one.strategy != Strategy::write_back && one.coalesce) {
+    return "coalesce";
+  }
   if (one.tiers != Tiers::l1) {
     return one.max_memory != 0 ? "max_memory" : "";
   }
@@ -303,7 +309,7 @@ std::string wrong_with_namespace(const Config& config, std::size_t index) {
     return concat({"namespace '", one.name, "' matches nothing: namespace.match is missing"});
   }
   if (const std::string_view key = meaningless(one); !key.empty()) {
-    const bool write = key == "write" || key == "remove";
+    const bool write = key == "write" || key == "remove" || key == "coalesce";
     return concat({"namespace '", one.name, "': namespace.", key, " means nothing with its ",
                    write ? "strategy" : "tiers"});
   }

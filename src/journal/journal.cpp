@@ -232,8 +232,8 @@ void Journal::make_durable() {
   }
 }
 
-// Empty: the bytes are there, behind what was there.
-std::string Journal::write(const std::string& bytes) {
+// No error: the bytes are there, behind what was there.
+Journal::Outcome Journal::write(const std::string& bytes) {
   std::size_t good = 0;
   bool full = false;
   {
@@ -247,7 +247,7 @@ std::string Journal::write(const std::string& bytes) {
   }
   if (!usable_ || full) {
     if (Status status = begin_segment(); !status) {
-      return status.error().detail;
+      return {0, status.error().detail};
     }
     MutexLock lock(mutex_);
     good = segments_.back().size;
@@ -264,12 +264,13 @@ std::string Journal::write(const std::string& bytes) {
   }
   const bool cut = ::ftruncate(file_.get(), static_cast<off_t>(good)) == 0 &&
                    ::lseek(file_.get(), static_cast<off_t>(good), SEEK_SET) >= 0;
-  std::string why = "the journal cannot be written: " + text_of(error);
+  Outcome failed{0, "the journal cannot be written: " + text_of(error)};
   // At once: what failed is to be found at no start.
   if ((lost || !cut) && !begin_segment()) {
-    why += "; if the proxy stops before it can be the write may still be applied";
+    failed.error += "; if the proxy stops before it can be the write may still be applied";
+    failed.unknown = true;
   }
-  return why;
+  return failed;
 }
 
 void Journal::write_batch(std::vector<Waiting> batch) {
@@ -282,10 +283,11 @@ void Journal::write_batch(std::vector<Waiting> batch) {
     counted += one.size;
     append_record(bytes, one.record, seed_);
   }
-  const std::string error = write(bytes);
+  const Outcome outcome = write(bytes);
+  const bool good = outcome.error.empty();
   {
     MutexLock lock(mutex_);
-    if (error.empty()) {
+    if (good) {
       segments_.back().last = sequence - 1;
       segments_.back().size += bytes.size();
       totals_.records += batch.size();
@@ -295,7 +297,7 @@ void Journal::write_batch(std::vector<Waiting> batch) {
       totals_.failed += batch.size();
     }
   }
-  if (error.empty()) {
+  if (good) {
     next_ = sequence;
     unsynced_ += bytes;
     unsynced_records_ += batch.size();
@@ -304,7 +306,7 @@ void Journal::write_batch(std::vector<Waiting> batch) {
     }
   }
   for (const Waiting& one : batch) {
-    one.done(error.empty() ? one.record.sequence : 0, error);
+    one.done(good ? Outcome{one.record.sequence, {}} : outcome);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "write_back.hpp"
 
 #include "write_back_pace.hpp"
+#include "write_coalesce.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/journal/descriptor.hpp"
@@ -103,11 +104,15 @@ void WriteBack::add(std::size_t source, const ItemPtr& item) {
 bool WriteBack::put(std::size_t source, journal::Record record, Done done) {
   const auto item = std::make_shared<Item>();
   item->record = record;
-  const auto journalled = [this, source, item, done](std::uint64_t sequence, std::string error) {
-    if (!error.empty()) {
-      done({Written::Kind::failed, std::move(error), {}}, 0);
+  const auto journalled = [this, source, item, done](journal::Journal::Outcome outcome) {
+    if (!outcome.error.empty()) {
+      done({outcome.unknown ? Written::Kind::unknown : Written::Kind::failed,
+            std::move(outcome.error),
+            {}},
+           0);
       return;
     }
+    const std::uint64_t sequence = outcome.sequence;
     item->record.sequence = sequence;
     const std::size_t changes = item->record.changes.size();
     {
@@ -226,27 +231,36 @@ void WriteBack::release() {
   journal_->release(until);
 }
 
-Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace) {
+// `coalesced`: so many changes were left out.
+Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace,
+                         std::size_t& coalesced) {
   std::vector<l3::Change> changes;
   std::vector<std::uint64_t> sequences;
-  std::vector<std::size_t> sizes;
+  std::vector<KeyWrite> writes;
   for (const ItemPtr& item : batch) {
     auto resolved = resolve_(item->record);
     if (!resolved) {
       return {Written::Kind::refused, "no namespace writes such a key back", {}};
     }
-    for (l3::Change& change : resolved->changes) {
-      changes.push_back(std::move(change));
+    for (std::size_t i = 0; i < resolved->changes.size(); i++) {
+      changes.push_back(std::move(resolved->changes[i]));
       sequences.push_back(item->record.sequence);
+      writes.push_back({item->record.changes[i].key, resolved->coalesces[i]});
     }
   }
+  const std::vector<bool> sent = needed(writes);
   std::vector<const l3::Change*> pointers;
-  for (const l3::Change& change : changes) {
-    pointers.push_back(&change);
+  for (std::size_t i = 0; i < changes.size(); i++) {
+    if (sent[i]) {
+      sequences[pointers.size()] = sequences[i];
+      pointers.push_back(&changes[i]);
+    }
   }
+  coalesced = changes.size() - pointers.size();
+  sequences.resize(pointers.size());
   const bool through = batch.front()->record.sequence == 0;
   const l3::Position position{through ? std::string_view() : journal_->id(), sequences};
-  const auto patience = static_cast<std::int64_t>(pace.patience(through ? 1 : changes.size()));
+  const auto patience = static_cast<std::int64_t>(pace.patience(through ? 1 : pointers.size()));
   return flusher.source.writer->apply(pointers, position,
                                       now() + patience * Duration(flusher.source.timeout));
 }
@@ -276,7 +290,8 @@ void WriteBack::work(Flusher& flusher) {
       }
     }
     const bool through = batch.front()->record.sequence == 0;
-    Written written = apply(flusher, batch, pace);
+    std::size_t coalesced = 0;
+    Written written = apply(flusher, batch, pace, coalesced);
     if (written.kind == Written::Kind::refused && batch.size() > 1) {
       pace.on_refused(batch.size());
       continue;
@@ -291,6 +306,7 @@ void WriteBack::work(Flusher& flusher) {
       if (written.kind == Written::Kind::applied) {
         flusher.totals.flushed += batch.size();
         flusher.totals.transactions++;
+        flusher.totals.coalesced += coalesced;
         flusher.totals.through += through ? batch.size() : 0;
       }
       take_away(flusher, batch.size());

@@ -4,7 +4,10 @@
 // the way. What a source does not take now is tried again, for ever, with growing pauses; what it
 // will never take goes to a file of dead letters, and those behind it go on.
 //
-// Writes of one key are not joined: a table that logs them is to have them all.
+// Writes of one key that stand in one transaction are joined where their namespace says so
+// (write_coalesce.hpp): the last one is sent. One that is refused is found by applying the writes
+// one by one, so a dead letter is a single write, and those that it would have been joined with are
+// applied.
 //
 // A write for which the journal has no room goes through: behind those of its source that are
 // journalled, and is answered when the source has it, or when it has waited too long.
@@ -54,6 +57,7 @@ struct WriteBackTotals {
   std::uint64_t transactions = 0;  // by so many
   std::uint64_t through = 0;       // of these, that the journal had no room for
   std::uint64_t retries = 0;       // transactions that have to be tried again
+  std::uint64_t coalesced = 0;     // changes of these that were not sent, for a later one was
   std::uint64_t dead = 0;          // that the source will never take
   std::size_t pending = 0;
 };
@@ -69,6 +73,7 @@ class WriteBack {
   struct Resolved {
     std::size_t source = 0;
     std::vector<l3::Change> changes;
+    std::vector<bool> coalesces;  // of each, whether a later one of its key may stand for it
   };
   using Resolve = std::function<std::optional<Resolved>(const journal::Record&)>;
 
@@ -129,7 +134,8 @@ class WriteBack {
   void look(Flusher& flusher);
   Keys leave_out(Flusher& flusher, std::uint64_t reached);
   void work(Flusher& flusher);
-  l3::Written apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace);
+  l3::Written apply(Flusher& flusher, const std::vector<ItemPtr>& batch, const Pace& pace,
+                    std::size_t& coalesced);
   static std::string key_of(const Item& item);
   bool bury(Flusher& flusher, const Item& item, const std::string& why);
   void try_again(Flusher& flusher, const std::string& why, Duration& pause);

@@ -44,6 +44,7 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
     auto space = std::make_unique<Space>();
     if (one.strategy != config::Strategy::cache_aside) {
       space->back = one.strategy == config::Strategy::write_back;
+      space->coalesce = one.coalesce;
       while (config.sources[space->source].name != one.source) {
         space->source++;
       }
@@ -89,8 +90,9 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
         config.journal, std::move(back),
         [this](const journal::Record& record) -> std::optional<WriteBack::Resolved> {
           WriteBack::Resolved its;
-          return resolve(record, its.source, its.changes) ? std::optional(std::move(its))
-                                                          : std::nullopt;
+          return resolve(record, its.source, its.changes, its.coalesces)
+                     ? std::optional(std::move(its))
+                     : std::nullopt;
         });
   }
 }
@@ -136,7 +138,7 @@ std::string Writes::source_change(const Space& space, std::string_view key,
 
 // What is written back, by this run or an earlier one. False: it belongs to no source any more.
 bool Writes::resolve(const journal::Record& record, std::size_t& source,
-                     std::vector<l3::Change>& changes) const {
+                     std::vector<l3::Change>& changes, std::vector<bool>& coalesces) const {
   for (const journal::Change& change : record.changes) {
     const namespaces::Index index = set_.find(change.key);
     std::optional<std::string_view> value;
@@ -150,6 +152,7 @@ bool Writes::resolve(const journal::Record& record, std::size_t& source,
     }
     source = spaces_[index]->source;
     changes.push_back(std::move(made));
+    coalesces.push_back(spaces_[index]->coalesce);
   }
   return true;
 }

@@ -25,6 +25,12 @@ Status Writes::open(Hub& hub) {
   });
 }
 
+bool Writes::crowded(namespaces::Index space) const {
+  const Space& its = *spaces_[space];
+  MutexLock lock(mutex_);
+  return unanswered_[its.source] >= its.limit / 2;
+}
+
 bool Writes::ready() const {
   // In this order: the keys are counted before the replay is said to be over.
   return (!write_back_ || write_back_->replayed()) && doomed_.load(std::memory_order_relaxed) == 0;
@@ -89,6 +95,7 @@ std::string Writes::back_line(std::size_t source) const {
   return ",pending=" + std::to_string(totals.pending) +
          ",flushed=" + std::to_string(totals.flushed) +
          ",flush_transactions=" + std::to_string(totals.transactions) +
+         ",coalesced=" + std::to_string(totals.coalesced) +
          ",flush_retries=" + std::to_string(totals.retries) +
          ",gone_through=" + std::to_string(totals.through) +
          ",dead_letters=" + std::to_string(totals.dead);

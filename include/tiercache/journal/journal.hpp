@@ -72,8 +72,14 @@ class Journal {
   const std::string& id() const noexcept {
     return id_;
   }
-  // `error` is empty if it was written: then the record has that sequence.
-  using Done = std::function<void(std::uint64_t sequence, std::string error)>;
+  struct Outcome {
+    std::uint64_t sequence = 0;  // the record's, if it was written
+    std::string error;           // empty: it was
+    // With an error: it could neither be made durable nor cut off, so the next start may find it
+    // if nothing can be written until then.
+    bool unknown = false;
+  };
+  using Done = std::function<void(Outcome)>;
   enum class Taken : std::uint8_t { yes, full };
   Taken append(Record record, Done done);
   // All records up to this sequence are of no use any more.
@@ -104,7 +110,7 @@ class Journal {
   std::string path_of(std::uint64_t number) const;
   Status begin_segment();
   void work();
-  std::string write(const std::string& bytes);
+  Outcome write(const std::string& bytes);
   void write_batch(std::vector<Waiting> batch);
   bool all_released() const TC_REQUIRES(mutex_);
   bool sealable() const TC_REQUIRES(mutex_);

@@ -92,6 +92,8 @@ class Writes : public std::enable_shared_from_this<Writes> {
   }
   // What a refusal calls its keys: "keys of namespace 'x', which ...".
   std::string keys_of(namespaces::Index space) const;
+  // Half of the source's queue is taken: a client that has writes there already can wait.
+  bool crowded(namespaces::Index space) const;
   std::chrono::milliseconds l2_ttl(namespaces::Index space) const noexcept {
     return spaces_[space]->l2_ttl;
   }
@@ -118,6 +120,7 @@ class Writes : public std::enable_shared_from_this<Writes> {
   struct Space {
     std::optional<config::KeyPattern> pattern;  // none: not written to a source
     bool back = false;                          // the journal first
+    bool coalesce = false;                      // then only the last of a key's writes is applied
     std::size_t put = 0;                        // statements
     std::optional<std::size_t> remove;
     std::string name;
@@ -156,8 +159,8 @@ class Writes : public std::enable_shared_from_this<Writes> {
   std::string make_changes(const Space& space, const WritePlan& plan, Write& write) const;
   std::string source_change(const Space& space, std::string_view key,
                             std::optional<std::string_view> value, l3::Change& change) const;
-  bool resolve(const journal::Record& record, std::size_t& source,
-               std::vector<l3::Change>& changes) const;
+  bool resolve(const journal::Record& record, std::size_t& source, std::vector<l3::Change>& changes,
+               std::vector<bool>& coalesces) const;
   bool submit(const WritePtr& write);
   void to_source(const WritePtr& write);
   void on_written(const WritePtr& write, l3::Written written);

@@ -145,6 +145,12 @@ TEST_CASE("mistakes are reported at their place") {
   const std::string back =
       source + whole + "\"a:{id:int}\"\nstrategy = \"write-back\"\nwrite = \"insert\"\n";
   CHECK(parse("[journal]\ndir = \"/x\"\n" + back, "f.toml"));
+  CHECK_FALSE(parse("[journal]\ndir = \"/x\"\n" + back, "f.toml").value().namespaces[0].coalesce);
+  const auto coalescing = parse("[journal]\ndir = \"/x\"\n" + back + "coalesce = true\n", "f.toml");
+  REQUIRE(coalescing);
+  CHECK(coalescing.value().namespaces[0].coalesce);
+  CHECK(message_for(through + "write = \"insert\"\ncoalesce = true\n")
+            .ends_with("namespace.coalesce means nothing with its strategy"));
   CHECK(message_for(back).ends_with("is missing, but a namespace has the strategy write-back"));
   CHECK(message_for("[journal]\nretry_min_ms = 2\nretry_max_ms = 1\n").find("must not exceed") !=
         std::string::npos);

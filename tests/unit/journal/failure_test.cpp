@@ -135,6 +135,7 @@ TEST_CASE("what failed because it could not be made durable is found at no start
     open.wait();
     REQUIRE(open.errors.size() == 1);
     CHECK(open.errors[0].ends_with("error"));
+    CHECK(open.unknown == 0);
     CHECK(open.journal->totals().segments == 2);
     fs::copy(directory.path, crashed.path, fs::copy_options::recursive);
     open.append("good too");
@@ -159,6 +160,7 @@ TEST_CASE("where not even that can be said, the error says so") {
   open.wait();
   REQUIRE(open.errors.size() == 1);
   CHECK(open.errors[0].ends_with("the write may still be applied"));
+  CHECK(open.unknown == 1);
   open.append("good");
   open.wait();
   CHECK(open.acknowledged.size() == 1);
@@ -201,7 +203,7 @@ TEST_CASE("a burst is written in parts of a segment each") {
   Open open(directory.path, kMax);
   std::atomic<bool> go{false};
   // The journal's thread waits in here while the burst comes.
-  REQUIRE(open.journal->append({0, 0, {{"key", "value"}}}, [&](std::uint64_t, std::string) {
+  REQUIRE(open.journal->append({0, 0, {{"key", "value"}}}, [&](const Journal::Outcome&) {
     until_seen([&] { return go.load(); });
   }) == Journal::Taken::yes);
   while (open.append(std::string(kValue, 'v')) == Journal::Taken::yes) {

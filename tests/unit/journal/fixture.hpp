@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -64,6 +65,31 @@ inline std::atomic<int> sync_good{0};
 inline std::atomic<int> sync_failures{0};
 inline std::atomic<int> file_sync_failures{0};  // of fsync
 
+// Of write and ftruncate on the journal's own thread, as the calls come: what each does. Behind the
+// last one all go well.
+enum class Fault : std::uint8_t {
+  none,
+  io,       // EIO
+  full,     // ENOSPC
+  partial,  // write: takes half of the bytes
+};
+inline std::mutex fault_mutex;
+inline std::deque<Fault> write_faults;     // under the mutex
+inline std::deque<Fault> truncate_faults;  // likewise
+// REQUIRES: none is left of an earlier test.
+inline void set_faults(std::deque<Fault> writes, std::deque<Fault> truncates = {}) {
+  const std::lock_guard lock(fault_mutex);
+  REQUIRE(write_faults.empty());
+  REQUIRE(truncate_faults.empty());
+  write_faults = std::move(writes);
+  truncate_faults = std::move(truncates);
+}
+inline void no_faults() {
+  const std::lock_guard lock(fault_mutex);
+  write_faults.clear();
+  truncate_faults.clear();
+}
+
 inline std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -80,6 +106,7 @@ struct Open {
   std::condition_variable came;
   std::map<std::uint64_t, std::string> acknowledged;  // the values by sequence
   std::vector<std::string> errors;
+  std::size_t unknown = 0;  // of these
   std::size_t asked = 0;
   std::unique_ptr<Journal> journal;  // goes first: it calls back
 
@@ -93,16 +120,17 @@ struct Open {
     journal = std::move(*opened);
   }
   Journal::Taken append(const std::string& value) {
-    const auto taken = journal->append({0, 0, {{"key", value}}},
-                                       [this, value](std::uint64_t sequence, std::string error) {
-                                         const std::lock_guard lock(mutex);
-                                         if (error.empty()) {
-                                           acknowledged[sequence] = value;
-                                         } else {
-                                           errors.push_back(std::move(error));
-                                         }
-                                         came.notify_all();
-                                       });
+    const auto taken =
+        journal->append({0, 0, {{"key", value}}}, [this, value](Journal::Outcome outcome) {
+          const std::lock_guard lock(mutex);
+          if (outcome.error.empty()) {
+            acknowledged[outcome.sequence] = value;
+          } else {
+            errors.push_back(std::move(outcome.error));
+            unknown += outcome.unknown ? 1 : 0;
+          }
+          came.notify_all();
+        });
     if (taken == Journal::Taken::yes) {
       const std::lock_guard lock(mutex);
       asked++;

@@ -1,12 +1,14 @@
 // Write-back against a source that is made up: what its thread tries, and how it ends.
 #include "write_back.hpp"
 
+#include "back_fixture.hpp"
 #include "write_back_pace.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,6 +18,8 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace tiercache::proxy {
@@ -78,44 +82,18 @@ class FakeWriter final : public l3::Writer {
   Fake& fake_;
 };
 
-class Directory {
- public:
-  Directory() {
-    char name[] = "/tmp/tiercache-back-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() {
-    std::filesystem::remove_all(path_);
-  }
-  const std::string& path() const {
-    return path_;
-  }
-
- private:
-  std::string path_;
-};
-
-config::Journal journal_in(const Directory& directory) {
-  config::Journal journal;
-  journal.dir = directory.path();
-  journal.retry_min = milliseconds(1);
-  journal.retry_max = milliseconds(1);
-  return journal;
-}
-
-std::unique_ptr<WriteBack> make(const config::Journal& journal, Fake& fake) {
+std::unique_ptr<WriteBack> make(const config::Journal& journal, Fake& fake,
+                                bool coalesces = false) {
   std::vector<WriteBack::Source> sources(1);
   sources[0].name = "db";
   sources[0].writer = std::make_unique<FakeWriter>(fake);
   return std::make_unique<WriteBack>(
       journal, std::move(sources),
-      [](const journal::Record& record) -> std::optional<WriteBack::Resolved> {
+      [coalesces](const journal::Record& record) -> std::optional<WriteBack::Resolved> {
         WriteBack::Resolved its;
         for (const journal::Change& change : record.changes) {
           its.changes.push_back({0, {change.value.value_or("")}});
+          its.coalesces.push_back(coalesces);
         }
         return its;
       });
@@ -136,7 +114,52 @@ Written failed() {
   return {Kind::failed, "too slow", {}};
 }
 
+// The disk makes nothing durable on the journal's thread.
+std::atomic<bool> broken_disk{false};
+
+bool breaks() {
+  char name[32] = "";
+  ::pthread_getname_np(::pthread_self(), name, sizeof name);
+  errno = EIO;
+  return broken_disk && std::string_view(name) == "tiercache-jrnl";
+}
+
 }  // namespace
+
+// In the place of the C library's.
+extern "C" int fdatasync(int fd) {
+  return breaks() ? -1 : static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+extern "C" int fsync(int fd) {
+  return breaks() ? -1 : static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+TEST_CASE("write-back: a write that may be in the journal or not has an unknown outcome") {
+  const Directory directory;
+  Fake fake;
+  const auto back = make(journal_in(directory), fake);
+  REQUIRE(bool(back->open({})));
+  std::vector<Written> told;
+  const auto tell = [&](Written written, std::uint64_t sequence) {
+    const std::lock_guard lock(fake.mutex);
+    CHECK((sequence > 0) == (written.kind == Kind::applied));
+    told.push_back(std::move(written));
+    fake.came.notify_all();
+  };
+  broken_disk = true;
+  REQUIRE(back->put(0, record_of({"1"}), tell));
+  fake.wait([&] { return told.size() == 1; });
+  CHECK(told[0].kind == Kind::unknown);
+  CHECK(told[0].why.find("the write may still be applied") != std::string::npos);
+  // Nothing of the next one has been written.
+  REQUIRE(back->put(0, record_of({"2"}), tell));
+  fake.wait([&] { return told.size() == 2; });
+  CHECK(told[1].kind == Kind::failed);
+  broken_disk = false;
+  REQUIRE(back->put(0, record_of({"3"}), tell));
+  fake.wait([&] { return told.size() == 3 && fake.applied.size() == 1; });
+  CHECK(fake.applied == std::vector<std::string>{"3"});
+}
 
 TEST_CASE("pace: halves down to one, which gets more time, and grows again") {
   Pace pace(256);
@@ -327,6 +350,80 @@ TEST_CASE("write-back: when it goes, whoever is told may write on, and is refuse
   back.reset();
   CHECK(told == 1);
   CHECK_FALSE(taken);
+}
+
+// The first write waits in its transaction until `go`; the others go together then.
+struct Together {
+  Directory directory;
+  Fake fake;
+  std::atomic<bool> go{false};
+  std::unique_ptr<WriteBack> back;
+
+  explicit Together(bool coalesces) : back(make(journal_in(directory), fake, coalesces)) {
+    REQUIRE(bool(back->open({})));
+    fake.answer = [this](const Tried& tried) {
+      while (!go) {
+        std::this_thread::yield();
+      }
+      return std::ranges::count(tried.values, "bad") > 0 ? Written{Kind::refused, "bad", {}}
+                                                         : Written{Kind::applied, {}, {}};
+    };
+    REQUIRE(back->put(0, record_of({"first"}, "first"), nothing));
+  }
+  void write(const std::string& key, const std::vector<std::string>& values) const {
+    REQUIRE(back->put(0, record_of(values, key), nothing));
+  }
+  // What was applied behind the first.
+  std::vector<std::string> run(std::size_t writes) {
+    until_seen([&] { return back->totals(0).pending == writes + 1; });
+    go = true;
+    until_seen([&] { return back->totals(0).pending == 0; });
+    const std::lock_guard lock(fake.mutex);
+    return {fake.applied.begin() + 1, fake.applied.end()};
+  }
+};
+
+TEST_CASE("write-back: of a key's writes that go together the last is sent, if they coalesce") {
+  for (const bool coalesces : {false, true}) {
+    CAPTURE(coalesces);
+    Together its(coalesces);
+    its.write("a", {"1"});
+    its.write("b", {"2"});
+    its.write("a", {"3"});
+    its.write("c", {"4", "5"});
+    its.write("b", {"6"});
+    its.write("d", {"7"});
+    its.write("b", {"8"});
+    const auto applied = its.run(7);
+    const WriteBackTotals totals = its.back->totals(0);
+    CHECK(totals.flushed == 8);
+    if (coalesces) {
+      CHECK(applied == std::vector<std::string>{"3", "5", "7", "8"});
+      CHECK(totals.coalesced == 4);
+    } else {
+      CHECK(applied == std::vector<std::string>{"1", "2", "3", "4", "5", "6", "7", "8"});
+      CHECK(totals.coalesced == 0);
+    }
+  }
+}
+
+TEST_CASE("write-back: of coalesced writes only the one that is refused is a dead letter") {
+  Together its(true);
+  its.write("a", {"1"});
+  its.write("b", {"2"});
+  its.write("a", {"3"});
+  its.write("a", {"bad"});
+  CHECK(its.run(4) == std::vector<std::string>{"1", "2", "3"});
+  CHECK(its.back->totals(0).dead == 1);
+  CHECK(its.back->totals(0).coalesced == 0);
+}
+
+TEST_CASE("write-back: a write that a later one stands for cannot be refused") {
+  Together its(true);
+  its.write("a", {"bad"});
+  its.write("a", {"1"});
+  CHECK(its.run(2) == std::vector<std::string>{"1"});
+  CHECK(its.back->totals(0).dead == 0);
 }
 
 }  // namespace tiercache::proxy
