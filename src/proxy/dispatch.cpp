@@ -1,5 +1,6 @@
 // Session: what becomes of a request.
 #include "session.hpp"
+#include "source_write.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
@@ -58,6 +59,20 @@ Session::Step Session::dispatch(const Request& request) {
   if (worker_.pause_mode() != PauseMode::none && paused(what, request.args)) {
     worker_.hub().paused.fetch_add(1, std::memory_order_relaxed);
     return stall(Stall::paused);
+  }
+  // Behind a write to a source that is not answered another one may go, and nothing else; where a
+  // request has a place of its own (a node, a replica) nothing.
+  if (!pinned_ && !queue_.empty() && is_source_write(queue_.front())) [[unlikely]] {
+    const bool another = what.kind == Kind::write && !worker_.clustered() &&
+                         !worker_.reads_replicas() &&
+                         !worker_.denied(what.position, request.args) &&
+                         local_keys(what, request.args) == LocalKeys::run && local_spaces_.empty();
+    if (!another) {
+      return stall(Stall::drain);
+    }
+    const Step step = run_local(what, request.args);
+    worker_.count(stats::Counter::commands, step == Step::next ? 1 : 0);
+    return step;
   }
   if (worker_.clustered()) [[unlikely]] {
     if (const auto step = route(request, what)) {

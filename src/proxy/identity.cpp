@@ -6,6 +6,8 @@
 #include "session.hpp"
 #include "stamps.hpp"
 
+#include "tiercache/proxy/writes.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -37,6 +39,21 @@ std::vector<std::string_view> harmless_form(std::string_view name) {
     return {"CLIENT", "PAUSE", "-"};
   }
   return {"CLIENT", sub, "-"};
+}
+
+// The words of a request with nothing in the place of what is long and no key, as values are:
+// rights do not depend on it.
+std::vector<std::string_view> without_values(command::Args args,
+                                             const std::vector<command::KeyRef>& keys) {
+  constexpr std::size_t kLong = 64;
+  std::vector<std::string_view> words(args.begin(), args.end());
+  for (std::string_view& word : words) {
+    word = word.size() > kLong ? std::string_view() : word;
+  }
+  for (const command::KeyRef& key : keys) {
+    words[key.index] = args[key.index];
+  }
+  return words;
 }
 
 }  // namespace
@@ -121,8 +138,9 @@ void Session::stamp(Op& op, std::string_view head) {
   }
 }
 
-// Whether Redis allows the user a command that the proxy answers. `asked`: the session has to wait
-// until Redis has said so.
+// Whether Redis allows the user a command that the proxy answers, or a write that a source is to
+// have before Redis. `asked`: the session has to wait until Redis has said so. REQUIRES: of a
+// write, keys_ are those of the request in hand.
 Session::Permission Session::permission(const Classified& what) {
   if (std::exchange(permission_asked_, false)) {
     return refusal_.empty() ? Permission::yes : Permission::no;
@@ -131,38 +149,46 @@ Session::Permission Session::permission(const Classified& what) {
     return Permission::yes;
   }
   const bool own_login = pinned_ && !flow_->logged_in_as().empty();
-  const std::string_view name = what.command->name;
-  // Who has logged in on the session's own connection has no other to ask on; Redis may be asked
-  // about them.
-  const l2::LinkPtr link = worker_.links().shared(own_login ? l2::LinkSpec{} : with_login(spec_));
+  const bool write = what.kind == command::Kind::write;
+  std::string unsaid;
+  if (write) {
+    const std::string_view key = request_->args[keys_[0].index];
+    unsaid =
+        "NOPERM tiercache: " + source_writes(worker_.hub())->keys_of(worker_.spaces().find(key)) +
+        ", are for users who may do everything, or of whom Redis says that they may write "
+        "(ACL DRYRUN)";
+    // Who has not logged in is no user to ask about: Redis may want a password first.
+    if (user_->anonymous() && !own_login) {
+      refusal_ = unsaid;
+      return Permission::no;
+    }
+  }
+  // Who has logged in on the session's own connection has no other to ask on, and a write has no
+  // harmless form; Redis may be asked about them.
+  const bool about = own_login || write;
+  const l2::LinkPtr link = worker_.links().shared(about ? l2::LinkSpec{} : with_login(spec_));
   if (!link) {
     refusal_ = away_text(worker_.links().why_not());
     return Permission::no;
   }
-  std::vector<std::string_view> words = harmless_form(name);
-  if (own_login) {
-    words.insert(words.begin(), {"ACL", "DRYRUN", flow_->logged_in_as()});
+  const std::string_view name = what.command->name;
+  std::vector<std::string_view> words =
+      write ? without_values(request_->args, keys_) : harmless_form(name);
+  if (about) {
+    words.insert(words.begin(), {"ACL", "DRYRUN", user_name()});
   }
   std::string request;
   resp::append_request(request, words);
-  // The session may be gone when the answer comes.
-  Inquiry::send(
-      *link, request,
-      [home = &worker_, me = id_, own_login, name = std::string(name)](std::string_view reply) {
-        Session* session = home->find(me);
-        if (session == nullptr) {
-          return;
-        }
-        const bool refused = own_login ? reply != "+OK\r\n" : refuses_user(reply);
-        const bool away = reply.starts_with("-ERR tiercache: ");
-        std::string text;
-        if (reply.starts_with("-NOAUTH ") || away) {
-          text = reply.substr(1, reply.find("\r\n") - 1);
-        } else if (refused) {
-          text = "NOPERM this user has no permissions to run the '" + name + "' command";
-        }
-        session->on_permission(text);
-      });
+  // The session may be gone when the answer comes, or have come further.
+  Inquiry::send(*link, request,
+                [home = &worker_, me = id_, place = queue_.next_id(), about,
+                 name = std::string(name), unsaid = std::move(unsaid)](std::string_view reply) {
+                  Session* session = home->find(me);
+                  if (session != nullptr && session->queue_.next_id() == place) {
+                    session->on_permission(about ? dry_run_refusal(reply, name, unsaid)
+                                                 : trial_refusal(reply, name));
+                  }
+                });
   return Permission::asked;
 }
 

@@ -2,12 +2,13 @@
 //
 // Those that live in the proxy alone (namespaces of tier l1) are answered at once, whatever becomes
 // of Redis. Writes of those that a source is to have too (strategy write-through) go to Writes; the
-// session does nothing else until one is answered.
+// session does nothing else until they are answered, but a pipeline of them goes together.
 //
 // Who may do everything in Redis may do so here, as of Redis's last answer, since these keys have
-// to be there while Redis is not; nobody else may do anything, because Redis cannot be asked. Nor
-// can it be asked before the source has a write.
+// to be there while Redis is not. Nobody else may do anything with keys of the proxy alone, because
+// Redis cannot be asked; of a write to a source Redis is asked beforehand (permission()).
 #include "session.hpp"
+#include "source_write.hpp"
 #include "write_plan.hpp"
 
 #include "tiercache/local/keyspace.hpp"
@@ -34,8 +35,8 @@ struct SourceKeys {
   std::size_t count = 0;
   bool of_others = false;  // another namespace's too
 };
-std::string refusal(const SourceKeys& found, std::size_t keys, std::string_view name, bool in_multi,
-                    bool may_all) {
+std::string refusal(const SourceKeys& found, std::size_t keys, std::string_view name,
+                    bool in_multi) {
   const std::string whose = found.writes->keys_of(found.space);
   const std::string command = "'" + std::string(name) + "'";
   return !can_write_to_source(name) ? "ERR tiercache: " + command + " is not for " + whose + "; " +
@@ -43,7 +44,6 @@ std::string refusal(const SourceKeys& found, std::size_t keys, std::string_view 
          : found.of_others || found.count < keys
              ? "ERR tiercache: " + command + " names " + whose + ", together with others"
          : in_multi ? "ERR tiercache: " + whose + ", are not written in transactions"
-         : !may_all ? "NOPERM tiercache: " + whose + ", are for users who may do everything"
                     : "";
 }
 
@@ -64,7 +64,7 @@ Session::LocalKeys Session::local_keys(const Classified& what, Args args) {
     const namespaces::Index space = worker_.spaces().find(args[key.index]);
     const bool write = may_write && (key.access == command::Access::write ||
                                      what.kind == command::Kind::unknown_write);
-    if (write && writes != nullptr && writes->has(space)) {
+    if (write && writes != nullptr && writes->has(space) && !is_of_copy_alone(what.command->name)) {
       source = source ? source : std::optional(SourceKeys{writes, space});
       source->count++;
       source->of_others = source->of_others || space != source->space;
@@ -76,8 +76,7 @@ Session::LocalKeys Session::local_keys(const Classified& what, Args args) {
     }
   }
   if (owner == nullptr && source) {
-    local_error_ = refusal(*source, keys_.size(), what.command->name, pinned_ && flow_->in_multi(),
-                           !asks_permission());
+    local_error_ = refusal(*source, keys_.size(), what.command->name, pinned_ && flow_->in_multi());
     return local_error_.empty() ? LocalKeys::run : LocalKeys::refused;
   }
   if (owner == nullptr) {
@@ -115,13 +114,25 @@ Session::Step Session::run_local(const Classified& what, Args args) {
     answer(scratch_);
     return Step::next;
   }
-  // What it has sent before is answered first, and what it sends behind waits: Redis gets the write
-  // when the source has it, by another way.
-  if (!queue_.empty()) {
-    return stall(Stall::drain);
-  }
+  // Redis gets such a write when the source has it, by another way than the session's own requests:
+  // so what was sent before is answered first, and what comes behind waits (dispatch()). Writes
+  // like it go together: Writes keeps the order of each key, and the answers have that of the
+  // requests. Of a source's queue pipelines take half, so that none is refused for its own length.
   Writes& writes = *worker_.hub().loads->writes();
   const Writes::Wanted wanted{lane_, db, worker_.spaces().find(args[keys_[0].index])};
+  if (!queue_.empty() && (!is_source_write(queue_.front()) || writes.crowded(wanted.space))) {
+    return stall(Stall::drain);
+  }
+  if (!pinned_) {
+    switch (permission(what)) {
+      case Permission::yes:
+        break;
+      case Permission::no:
+        return answer_error(refusal_);
+      case Permission::asked:
+        return stall(Stall::asked);
+    }
+  }
   const std::string whose = writes.keys_of(wanted.space);
   WritePlan plan =
       plan_write(what.command->name, args, {writes.l2_ttl(wanted.space), unix_time(), whose});
@@ -138,7 +149,9 @@ Session::Step Session::run_local(const Classified& what, Args args) {
   Op& op = queue_.at(id);
   op.effects.add(lane_->cache, what.kind, args, keys_, db);
   op.effects.begin(*lane_);
-  stall_ = Stall::drain;
+  if (pinned_) {
+    stall_ = Stall::drain;
+  }
   writes.want(worker_, wanted, std::move(plan), answer_later(id));
   return Step::next;
 }

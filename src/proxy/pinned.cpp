@@ -151,6 +151,17 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
           "ERR tiercache: keys that live in the proxy alone have no part in transactions";
       ours = LocalKeys::refused;
     }
+    if (ours == LocalKeys::run && local_spaces_.empty() && !flow_->subscriber()) {
+      switch (permission(what)) {
+        case Permission::yes:
+          break;
+        case Permission::no:
+          refused = refusal_;
+          break;
+        case Permission::asked:
+          return stall(Stall::asked);
+      }
+    }
     if (ours == LocalKeys::refused && !flow_->subscriber()) {
       refused = local_error_;
     }

@@ -14,10 +14,43 @@ std::string_view shown(std::string_view word, std::size_t most) {
   return word.substr(0, word.find('\0')).substr(0, most);
 }
 
+// How an inquiry says that it was lost.
+constexpr std::string_view kAway = "-ERR tiercache: ";
+
+std::string may_not_run(std::string_view name) {
+  return std::string("NOPERM this user has no permissions to run the '")
+      .append(name)
+      .append("' command");
+}
+
 }  // namespace
 
 bool refuses_user(std::string_view reply) noexcept {
   return reply.starts_with("-NOPERM ") || reply.starts_with("-NOAUTH ");
+}
+
+std::string trial_refusal(std::string_view reply, std::string_view name) {
+  if (reply.starts_with("-NOAUTH ") || reply.starts_with(kAway)) {
+    return std::string(reply.substr(1, reply.find("\r\n") - 1));
+  }
+  return refuses_user(reply) ? may_not_run(name) : std::string();
+}
+
+std::string dry_run_refusal(std::string_view reply, std::string_view name,
+                            std::string_view unsaid) {
+  if (reply == "+OK\r\n") {
+    return {};
+  }
+  if (reply.starts_with("-NOAUTH ") || reply.starts_with(kAway)) {
+    return std::string(reply.substr(1, reply.find("\r\n") - 1));
+  }
+  if (!reply.starts_with('$')) {
+    return unsaid.empty() ? may_not_run(name) : std::string(unsaid);
+  }
+  // Its text is "This user has no permissions to run ...", or "... to access the '<key>' key".
+  return reply.find("permissions to access the '") == reply.npos
+             ? may_not_run(name)
+             : "NOPERM this user has no permissions to access one of the keys used as arguments";
 }
 
 std::string unknown_command(command::Args args) {

@@ -15,6 +15,7 @@ using local::SetOptions;
 using Unit = SetOptions::Unit;
 
 constexpr std::string_view kWrites[] = {"del", "mset", "psetex", "set", "setex", "unlink"};
+constexpr std::string_view kOfCopy[] = {"expire", "expireat", "persist", "pexpire", "pexpireat"};
 constexpr std::string_view kNoInteger = "ERR value is not an integer or out of range";
 
 std::string request(std::initializer_list<std::string_view> words) {
@@ -82,6 +83,10 @@ void plan_mset(WritePlan& plan, command::Args args, const WriteTerms& terms) {
 
 bool can_write_to_source(std::string_view name) noexcept {
   return std::ranges::binary_search(kWrites, name);
+}
+
+bool is_of_copy_alone(std::string_view name) noexcept {
+  return std::ranges::binary_search(kOfCopy, name);
 }
 
 std::string_view source_writes() noexcept {

@@ -3,7 +3,9 @@
 // once the source has it. Pure.
 //
 // The commands are those whose outcome does not depend on what is there: SET, SETEX, PSETEX, MSET,
-// DEL, UNLINK. What Redis would refuse for its syntax is refused here, before the source is asked.
+// DEL, UNLINK. Those that look (SETNX, GETSET, INCR, APPEND, SET with NX, XX, GET or KEEPTTL) would
+// have to see what the source has while no other proxy writes. What Redis would refuse for its
+// syntax is refused here, before the source is asked.
 #pragma once
 
 #include "tiercache/command/command.hpp"
@@ -34,6 +36,8 @@ struct WritePlan {
 
 // Whether there is a plan for the command at all. `name` as in the command table.
 bool can_write_to_source(std::string_view name) noexcept;
+// Whether a command changes nothing but how long Redis keeps its copy: it goes to Redis as ever.
+bool is_of_copy_alone(std::string_view name) noexcept;
 // The names of those for which there is, for people.
 std::string_view source_writes() noexcept;
 

@@ -157,7 +157,6 @@ TEST_CASE("other writes of such keys are refused with an error that names the na
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
            {"INCR", "doc:1"},
            {"APPEND", "doc:1", "x"},
-           {"EXPIRE", "doc:1", "1"},
            {"GETSET", "doc:1", "x"},
            {"GETDEL", "doc:1"},
            {"SETNX", "doc:1", "x"},
@@ -196,14 +195,120 @@ TEST_CASE("other writes of such keys are refused with an error that names the na
   CHECK(world.row(1) == "unanswered");
 }
 
-TEST_CASE("only users who may do everything write to the source") {
+TEST_CASE("how long Redis keeps its copy is Redis's alone") {
   World world;
-  world.direct.call("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@all", "-set");
-  Client reader(world.proxy.port());
-  CHECK(reader.call("AUTH", "reader", "pw").text == "OK");
-  const Value refused = reader.call("SET", "doc:1", "x");
-  CHECK(refused.text.starts_with("NOPERM tiercache: keys of namespace 'doc'"));
+  CHECK(world.client.call("SET", "doc:1", "x").text == "OK");
+  CHECK(world.client.call("EXPIRE", "doc:1", "7").integer == 1);
+  CHECK(world.direct.call("TTL", "doc:1").integer <= 7);
+  CHECK(world.client.call("PERSIST", "doc:1").integer == 1);
+  CHECK(world.direct.call("TTL", "doc:1").integer == -1);
+  CHECK(world.client.call("PEXPIRE", "doc:1", "0").integer == 1);
+  CHECK(world.get(world.direct, "doc:1") == "nil");
+  CHECK(world.row(1) == "x");
+  // Read from the source, and put into Redis again.
+  CHECK(eventually([&] {
+    return world.get(world.client, "doc:1") == "x" && world.get(world.direct, "doc:1") == "x";
+  }));
+  world.client.call("MULTI");
+  CHECK(world.client.call("EXPIREAT", "doc:1", "1").text == "QUEUED");
+  CHECK(world.client.call("EXEC").items.at(0).integer == 1);
+  CHECK(world.row(1) == "x");
+}
+
+TEST_CASE("who may not do everything writes to the source what Redis would let them write") {
+  World world;
+  world.direct.call("ACL", "SETUSER", "some", "on", ">pw", "~doc:1*", "+@read", "+set", "+mset",
+                    "+watch");
+  Client some(world.proxy.port(), std::chrono::seconds(60));
+  CHECK(some.call("AUTH", "some", "pw").text == "OK");
+  const std::string large(100'000, 'v');
+  CHECK(some.call("SET", "doc:1", large).text == "OK");
+  CHECK(world.row(1) == large);
+  CHECK(some.call("SET", "doc:2", "x").text ==
+        "NOPERM this user has no permissions to access one of the keys used as arguments");
+  CHECK(some.call("MSET", "doc:1", "x", "doc:2", "x").text ==
+        "NOPERM this user has no permissions to access one of the keys used as arguments");
+  CHECK(some.call("DEL", "doc:1").text ==
+        "NOPERM this user has no permissions to run the 'del' command");
+  CHECK(world.row(1) == large);
+  CHECK(world.row(2) == "NULL");
+  // On a connection of its own.
+  CHECK(some.call("WATCH", "doc:1").text == "OK");
+  CHECK(some.call("SET", "doc:1", "watched").text == "OK");
+  CHECK(some.call("SET", "doc:2", "x").text.starts_with("NOPERM this user"));
+  CHECK(world.row(1) == "watched");
+  // A pipeline: what is refused stands between what is not.
+  Client other(world.proxy.port(), std::chrono::seconds(60));
+  CHECK(other.call("AUTH", "some", "pw").text == "OK");
+  for (int i = 0; i < 20; i++) {
+    other.send("SET", "doc:" + std::to_string(i), std::to_string(i));
+  }
+  for (int i = 0; i < 20; i++) {
+    const bool may = i == 1 || i >= 10;
+    CHECK((other.read().text == "OK") == may);
+    CHECK(world.row(i) == (may ? std::to_string(i) : "NULL"));
+  }
+  // What Redis allows no longer is refused from then on.
+  world.direct.call("ACL", "SETUSER", "some", "-set");
+  CHECK(other.call("SET", "doc:1", "y").text ==
+        "NOPERM this user has no permissions to run the 'set' command");
+  CHECK(world.row(1) == "1");
+}
+
+TEST_CASE("where the proxy may not ask what users may do only those write who may all") {
+  World world;
+  world.direct.call("ACL", "SETUSER", "some", "on", ">pw", "~*", "+@all", "-del");
+  world.direct.call("ACL", "SETUSER", "default", "-acl|dryrun");
+  Client some(world.proxy.port(), std::chrono::seconds(60));
+  CHECK(some.call("AUTH", "some", "pw").text == "OK");
+  CHECK(
+      some.call("SET", "doc:1", "x").text.starts_with("NOPERM tiercache: keys of namespace 'doc'"));
   CHECK(world.row(1) == "NULL");
+}
+
+TEST_CASE("a pipeline of writes shares transactions, and is answered in its order") {
+  World world;
+  world.database.run("begin immediate");
+  for (int i = 0; i < 100; i++) {
+    world.client.send("SET", "doc:" + std::to_string(i), std::to_string(i));
+  }
+  world.database.run("commit");
+  for (int i = 0; i < 100; i++) {
+    CHECK(world.client.read().text == "OK");
+  }
+  const std::string counts = world.counted("source_db");
+  const auto at = counts.find(",write_transactions=");
+  REQUIRE(at != std::string::npos);
+  const int transactions = std::stoi(counts.substr(at + 20));
+  MESSAGE("100 writes by " << transactions << " transactions");
+  CHECK(transactions < 30);
+  world.client.send("SET", "picky:1", "bad");
+  world.client.send("SET", "doc:1", "again");
+  world.client.send("DEL", "doc:1", "doc:2");
+  world.client.send("SET", "doc:3", "x", "EX", "0");
+  world.client.send("GET", "doc:1");
+  world.client.send("GET", "doc:3");
+  CHECK(world.client.read().text.find("CHECK constraint failed") != std::string::npos);
+  CHECK(world.client.read().text == "OK");
+  CHECK(world.client.read().integer == 2);
+  CHECK(world.client.read().text == "ERR invalid expire time in 'set' command");
+  CHECK(world.client.read().is_nil());
+  CHECK(world.client.read().text == "3");
+  CHECK(world.row(1) == "NULL");
+  CHECK(world.row(99) == "99");
+}
+
+TEST_CASE("a pipeline that is longer than the source's queue goes on in parts") {
+  World world;
+  for (int i = 0; i < 3000; i++) {
+    world.client.send("SET", "kept:" + std::to_string(i), std::to_string(i));
+  }
+  int good = 0;
+  for (int i = 0; i < 3000; i++) {
+    good += world.client.read().text == "OK" ? 1 : 0;
+  }
+  CHECK(good == 3000);
+  CHECK(world.row(2999) == "2999");
 }
 
 TEST_CASE("what a client pipelines around a write is answered in its order") {

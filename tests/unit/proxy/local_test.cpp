@@ -87,6 +87,33 @@ TEST_CASE("a denied command waits for the answers before it") {
   CHECK(joined(rig.own().raw) == "SUBSCRIBE a, SUBSCRIBE a");
 }
 
+TEST_CASE("what Redis says of a user beforehand becomes what the command itself would get") {
+  const auto said = [](std::string_view reply) {
+    return dry_run_refusal(reply, "set", "unsaid");
+  };
+  const auto bulk = [](const std::string& text) {
+    return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
+  };
+  CHECK(said("+OK\r\n").empty());
+  CHECK(said(bulk("This user has no permissions to run the 'set' command")) ==
+        "NOPERM this user has no permissions to run the 'set' command");
+  CHECK(said(bulk("This user has no permissions to access the ' permissions to ' key")) ==
+        "NOPERM this user has no permissions to access one of the keys used as arguments");
+  CHECK(said("-ERR tiercache: upstream is unavailable: x\r\n") ==
+        "ERR tiercache: upstream is unavailable: x");
+  for (const char* reply : {"-NOPERM this user has no permissions to run the 'acl|dryrun' command",
+                            "-ERR User 'x' not found", "-ERR unknown subcommand", "+OKAY", ""}) {
+    CHECK(said(std::string(reply) + "\r\n") == "unsaid");
+    CHECK(dry_run_refusal(std::string(reply) + "\r\n", "get", "") ==
+          "NOPERM this user has no permissions to run the 'get' command");
+  }
+  CHECK(trial_refusal("-ERR syntax error\r\n", "get").empty());
+  CHECK(trial_refusal("-NOPERM x\r\n", "get") ==
+        "NOPERM this user has no permissions to run the 'get' command");
+  CHECK(trial_refusal("-NOAUTH Authentication required.\r\n", "get") ==
+        "NOAUTH Authentication required.");
+}
+
 TEST_CASE("Redis hears of a refusal within MULTI, answers wanted or not") {
   Rig rig;
   TestClient client(rig);

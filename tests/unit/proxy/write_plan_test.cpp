@@ -100,3 +100,13 @@ TEST_CASE("what depends on what is there is refused") {
     CHECK_FALSE(can_write_to_source(name));
   }
 }
+
+TEST_CASE("what changes only how long Redis keeps its copy is no write to the source") {
+  for (const char* name : {"expire", "expireat", "persist", "pexpire", "pexpireat"}) {
+    CHECK(is_of_copy_alone(name));
+    CHECK_FALSE(can_write_to_source(name));
+  }
+  for (const char* name : {"set", "del", "getex", "setnx", "incr", "append", ""}) {
+    CHECK_FALSE(is_of_copy_alone(name));
+  }
+}
