@@ -80,15 +80,15 @@ bool has_dots(std::string_view target) {
 
 }  // namespace
 
-Result<BaseUrl> parse_base_url(std::string_view text) {
+Result<BaseUrl> parse_url(std::string_view text) {
   const auto* const scheme =
       std::ranges::find_if(kSchemes, [&](const Scheme& one) { return text.starts_with(one.name); });
   if (scheme == std::end(kSchemes)) {
     return wrong("it does not begin with http:// or https://");
   }
   const std::string_view rest = text.substr(scheme->name.size());
-  const std::string_view authority = rest.substr(0, rest.find('/'));
-  std::string_view path = rest.substr(authority.size());
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  const std::string_view path = rest.substr(authority.size());
   if (authority.find('@') != authority.npos) {
     return wrong("it has a user, which is not supported");
   }
@@ -103,18 +103,27 @@ Result<BaseUrl> parse_base_url(std::string_view text) {
   if (std::string bad = wrong_character(path); !bad.empty()) {
     return wrong(std::move(bad));
   }
-  if (path.find('?') != path.npos) {
-    return wrong("it has a '?': what is asked stands in namespace.query");
-  }
-  while (path.ends_with('/')) {
-    path.remove_suffix(1);
-  }
   BaseUrl url;
   url.server = std::move(server).value();
   url.host =
       has_port && !authority.ends_with(scheme->port) ? authority : authority.substr(0, colon);
-  url.path = path;
+  url.path = path.starts_with('/') ? std::string(path) : concat({"/", path});
   url.tls = scheme->tls;
+  return url;
+}
+
+Result<BaseUrl> parse_base_url(std::string_view text) {
+  auto url = parse_url(text);
+  if (!url) {
+    return url;
+  }
+  std::string& path = url->path;
+  if (path.find('?') != path.npos) {
+    return wrong("it has a '?': what is asked stands in namespace.query");
+  }
+  while (path.ends_with('/')) {
+    path.pop_back();
+  }
   return url;
 }
 

@@ -22,13 +22,16 @@ namespace tiercache::config {
 struct BaseUrl {
   Endpoint server;
   std::string host;  // for the header: without the port where it is the scheme's
-  std::string path;  // what stands before each path; no '/' at its end
+  std::string path;  // of a base, what stands before each path: no '/' at its end
   bool tls = false;  // https
 
   bool operator==(const BaseUrl&) const = default;
 };
 
-// The error's detail is only the reason.
+// A whole URL, with a query or without; the path begins with '/'. The error's detail is only the
+// reason.
+Result<BaseUrl> parse_url(std::string_view text);
+// What paths are put behind.
 Result<BaseUrl> parse_base_url(std::string_view text);
 
 class PathPattern {

@@ -54,6 +54,16 @@ TEST_CASE("the parts of a URL") {
   CHECK(parse_base_url("http://[::1]:81").value().host == "[::1]:81");
 }
 
+TEST_CASE("a whole URL may have a query") {
+  CHECK(parse_url("http://a.example/b/?c=d").value().path == "/b/?c=d");
+  CHECK(parse_url("http://a.example?c=d").value().path == "/?c=d");
+  CHECK(parse_url("http://a.example").value().path == "/");
+  const BaseUrl url = parse_url("https://a.example:8443/b").value();
+  CHECK(url.host == "a.example:8443");
+  CHECK(url.tls);
+  CHECK_FALSE(parse_url("http://a/b c"));
+}
+
 TEST_CASE("what is no URL for us, and why") {
   for (const char* text : {"", "ftp://a", "a:80", "HTTP://a", "/path"}) {
     CHECK(wrong_url(text) == "it does not begin with http:// or https://");
