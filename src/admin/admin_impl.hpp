@@ -97,8 +97,9 @@ class Admin final : public proxy::Extensions {
   void go_on_flushing(std::shared_ptr<invalidation::L1Walk> walk, std::uint64_t number);
   // Empty unless the namespace is of tier l1.
   std::string lives_here(const Request& request, namespaces::Index index) const;
-  // Replies with the count, or the error.
-  invalidation::Invalidator::Done counted(proxy::Responder responder);
+  // Replies with the count, or the error; the handlers have been told then.
+  invalidation::Invalidator::Done counted(const Request& request, invalidation::Notice::Scope scope,
+                                          proxy::Responder responder);
   std::string sections(const InfoWish& wish, Upstream upstream) const;
   // Runs `work` on the control thread; its result is the reply.
   void on_control(proxy::Responder responder, std::function<std::string()> work);

@@ -321,6 +321,9 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
   for (auto& [name, line] : parts.feeds.lines()) {
     facts.push_back({"feed_" + name, std::move(line)});
   }
+  for (auto& [name, line] : parts.handlers.lines()) {
+    facts.push_back({"handler_" + name, std::move(line)});
+  }
   return facts;
 }
 

@@ -16,6 +16,7 @@
 namespace tiercache::admin {
 
 using invalidation::L1Walk;
+using invalidation::Notice;
 
 namespace {
 
@@ -74,12 +75,23 @@ void Admin::invalidate(const Request& request, proxy::Responder responder) {
   act(kInvalidateActions, request, std::move(responder));
 }
 
-invalidation::Invalidator::Done Admin::counted(proxy::Responder responder) {
-  return [this, number = owed_.add(std::move(responder))](const Result<std::int64_t>& removed) {
+invalidation::Invalidator::Done Admin::counted(const Request& request, Notice::Scope scope,
+                                               proxy::Responder responder) {
+  std::vector<Notice> notices;
+  if (parts_.handlers.wants(Notice::Kind::command)) {
+    const bool tag = scope == Notice::Scope::tag;
+    for (const std::string_view value : request.args.subspan(tag ? 4 : 3)) {
+      notices.push_back({Notice::Kind::command, scope, tag ? std::string(request.args[3]) : "",
+                         std::string(value), request.asker.db,
+                         request.how == invalidation::How::soften});
+    }
+  }
+  return parts_.handlers.told(std::move(notices), [this, number = owed_.add(std::move(responder))](
+                                                      const Result<std::int64_t>& removed) {
     owed_.reply(number, removed ? integer_reply(removed.value())
                                 : error_reply("ERR tiercache: not all copies are invalidated: " +
                                               removed.error().detail));
-  };
+  });
 }
 
 // SOFT goes before what it is about, since a key may be called so.
@@ -114,7 +126,7 @@ void Admin::invalidate_keys(const Request& request, proxy::Responder responder) 
     keys.emplace_back(key);
   }
   parts_.invalidator.keys(request.asker.db, std::move(keys), request.how,
-                          counted(std::move(responder)));
+                          counted(request, Notice::Scope::key, std::move(responder)));
 }
 
 void Admin::invalidate_namespace(const Request& request, proxy::Responder responder) {
@@ -133,7 +145,7 @@ void Admin::invalidate_namespace(const Request& request, proxy::Responder respon
     return;
   }
   parts_.invalidator.matching({request.asker.db, index, {}}, request.how,
-                              counted(std::move(responder)));
+                              counted(request, Notice::Scope::space, std::move(responder)));
 }
 
 void Admin::invalidate_prefix(const Request& request, proxy::Responder responder) {
@@ -143,7 +155,7 @@ void Admin::invalidate_prefix(const Request& request, proxy::Responder responder
   }
   parts_.invalidator.matching(
       {request.asker.db, namespaces::kDefault, std::string(request.args[3])}, request.how,
-      counted(std::move(responder)));
+      counted(request, Notice::Scope::prefix, std::move(responder)));
 }
 
 // The parts of a key are its tags: TAG account 7.
@@ -160,7 +172,8 @@ void Admin::invalidate_tag(const Request& request, proxy::Responder responder) {
   }
   invalidation::Selection selection{request.asker.db, namespaces::kDefault, {}};
   selection.part = {std::string(name), std::string(request.args[4])};
-  parts_.invalidator.matching(std::move(selection), request.how, counted(std::move(responder)));
+  parts_.invalidator.matching(std::move(selection), request.how,
+                              counted(request, Notice::Scope::tag, std::move(responder)));
 }
 
 }  // namespace tiercache::admin

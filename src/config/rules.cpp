@@ -2,6 +2,8 @@
 
 #include "literal.hpp"
 
+#include "tiercache/config/http_target.hpp"
+
 #include <algorithm>
 
 namespace tiercache::config {
@@ -97,6 +99,32 @@ constexpr Rule kRules[] = {
     {"journal.retry_min_ms", "must not exceed", "journal.retry_max_ms",
      [](const Config& c) {
        return c.journal.retry_min <= c.journal.retry_max;
+     }},
+    {"handlers.webhook", "is no http:// or https:// URL that can be asked", "",
+     [](const Config& c) {
+       return c.handlers.webhook.empty() || parse_url(c.handlers.webhook);
+     }},
+    // The event link, and clients' caches, listen there.
+    {"handlers.channel", "is one of Redis's own channels", "",
+     [](const Config& c) {
+       return !c.handlers.channel.starts_with("__key") &&
+              !c.handlers.channel.starts_with("__redis");
+     }},
+    // The event link is the replica's then, and a replica's messages stay there.
+    {"handlers.channel", "cannot be set where reads go to replicas, except over a Cluster", "",
+     [](const Config& c) {
+       return c.handlers.channel.empty() || c.upstream.read_from == ReadFrom::master ||
+              !c.upstream.nodes.empty();
+     }},
+    {"handlers.of", "is not some of command and notify", "",
+     [](const Config& c) {
+       return std::ranges::all_of(c.handlers.of, [](const std::string& word) {
+         return word == "command" || word == "notify";
+       });
+     }},
+    {"handlers.of", "is empty, but there is somebody to be told", "",
+     [](const Config& c) {
+       return !c.handlers.of.empty() || (c.handlers.webhook.empty() && c.handlers.channel.empty());
      }},
     {"limits.client_output_pause", "must not exceed", "limits.client_output",
      [](const Config& c) {

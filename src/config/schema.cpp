@@ -206,6 +206,26 @@ constexpr Key kSchema[] = {
     duration<&C::journal, &Journal::retry_max>("journal.retry_max_ms", 1, kDayMs, kStart,
                                                "The longest; each is twice the one before"),
 
+    text<&C::handlers, &Handlers::webhook>(
+        "handlers.webhook", 0, 4096, kStart,
+        "URL (http or https) that is told of invalidations with POST; empty = none"),
+    text<&C::handlers, &Handlers::channel>(
+        "handlers.channel", 0, 255, kStart,
+        "Channel of Redis that is told of them with PUBLISH; empty = none"),
+    key<&C::handlers, &Handlers::of>(
+        "handlers.of", Kind::words, 0, 2, kStart,
+        "What is told: command (CACHE INVALIDATE), notify (a source's notifications)"),
+    integer<&C::handlers, &Handlers::queue>("handlers.queue", 1, 1'000'000, kStart,
+                                            "Invalidations that wait to be told to each; the "
+                                            "oldest go first, and that is told"),
+    integer<&C::handlers, &Handlers::batch>("handlers.batch", 1, 10'000, kStart,
+                                            "Invalidations told at a time"),
+    duration<&C::handlers, &Handlers::timeout>("handlers.timeout_ms", 1, 60'000, kStart,
+                                               "One request to the webhook"),
+    integer<&C::handlers, &Handlers::attempts>(
+        "handlers.attempts", 1, 1000, kStart,
+        "How often they are told at most where the receiver does not take them"),
+
     integer<&C::slowlog, &Slowlog::slower_than_us>(
         "slowlog.slower_than_us", -1, kDayMs * 1000, kLive,
         "CACHE SLOWLOG keeps requests that took so long; -1 = none"),

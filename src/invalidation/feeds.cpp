@@ -27,10 +27,18 @@ struct Feeds::Dbs {
 
 class Feeds::Feed : public std::enable_shared_from_this<Feed> {
  public:
-  Feed(boost::asio::io_context& control, Invalidator& invalidator, proxy::Hub& hub,
-       std::shared_ptr<Dbs> dbs, l3::ListenerConfig listen, std::vector<namespaces::Index> spaces)
+  // One whose keys are loaded from the source.
+  struct Space {
+    namespaces::Index index;
+    std::string name;
+  };
+
+  Feed(boost::asio::io_context& control, Invalidator& invalidator, Handlers& handlers,
+       proxy::Hub& hub, std::shared_ptr<Dbs> dbs, l3::ListenerConfig listen,
+       std::vector<Space> spaces)
       : control_(control),
         invalidator_(invalidator),
+        handlers_(handlers),
         hub_(hub),
         dbs_(std::move(dbs)),
         listen_(std::move(listen)),
@@ -110,11 +118,11 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
     left_.clear();
     for (const std::uint32_t db : dbs_->all()) {
       if (!taken_.empty()) {
-        left_.push_back({db, namespaces::kDefault, {}});
+        left_.push_back({db, nullptr});
       }
       if (taken_everything_) {
-        for (const namespaces::Index space : spaces_) {
-          left_.push_back({db, space, {}});
+        for (const Space& space : spaces_) {
+          left_.push_back({db, &space});
         }
       }
     }
@@ -127,18 +135,35 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
       go_on();
       return;
     }
-    const Selection selection = std::move(left_.back());
+    const auto [db, space] = left_.back();
     left_.pop_back();
-    auto done = [self = weak_from_this()](const Result<std::int64_t>& removed) {
-      if (const auto feed = self.lock()) {
-        feed->on_done(removed);
-      }
-    };
-    if (selection.space == namespaces::kDefault) {
-      invalidator_.keys(selection.db, {taken_.begin(), taken_.end()}, How::remove, std::move(done));
+    auto done = handlers_.told(notices(db, space),
+                               [self = weak_from_this()](const Result<std::int64_t>& removed) {
+                                 if (const auto feed = self.lock()) {
+                                   feed->on_done(removed);
+                                 }
+                               });
+    if (space == nullptr) {
+      invalidator_.keys(db, {taken_.begin(), taken_.end()}, How::remove, std::move(done));
     } else {
-      invalidator_.matching(selection, How::remove, std::move(done));
+      invalidator_.matching({db, space->index, {}}, How::remove, std::move(done));
     }
+  }
+
+  // What others are told of it.
+  std::vector<Notice> notices(std::uint32_t db, const Space* space) const {
+    std::vector<Notice> notices;
+    if (!handlers_.wants(Notice::Kind::notify)) {
+      return notices;
+    }
+    if (space != nullptr) {
+      notices.push_back({Notice::Kind::notify, Notice::Scope::space, {}, space->name, db});
+      return notices;
+    }
+    for (const std::string& key : taken_) {
+      notices.push_back({Notice::Kind::notify, Notice::Scope::key, {}, key, db});
+    }
+    return notices;
   }
 
   void on_done(const Result<std::int64_t>& removed) {
@@ -166,10 +191,11 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
 
   boost::asio::io_context& control_;
   Invalidator& invalidator_;
+  Handlers& handlers_;
   proxy::Hub& hub_;
   const std::shared_ptr<Dbs> dbs_;
   const l3::ListenerConfig listen_;
-  const std::vector<namespaces::Index> spaces_;
+  const std::vector<Space> spaces_;
   boost::asio::steady_timer timer_;
 
   std::set<std::string> keys_;
@@ -179,7 +205,11 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
   bool busy_ = false;
   std::set<std::string> taken_;
   bool taken_everything_ = false;
-  std::vector<Selection> left_;
+  struct Left {
+    std::uint32_t db;
+    const Space* space;  // null: the keys
+  };
+  std::vector<Left> left_;
 
   std::atomic<bool> listening_{false};
   std::atomic<bool> warned_{false};
@@ -192,19 +222,19 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
   std::unique_ptr<l3::Listener> listener_;
 };
 
-Feeds::Feeds(boost::asio::io_context& control, Invalidator& invalidator, proxy::Hub& hub,
-             const config::Config& config)
+Feeds::Feeds(boost::asio::io_context& control, Invalidator& invalidator, Handlers& handlers,
+             proxy::Hub& hub, const config::Config& config)
     : dbs_(std::make_shared<Dbs>()) {
   for (const config::Source& source : config.sources) {
-    std::vector<namespaces::Index> spaces;
+    std::vector<Feed::Space> spaces;
     for (std::size_t i = 0; i < config.namespaces.size(); i++) {
       if (config.namespaces[i].source == source.name) {
-        spaces.push_back(static_cast<namespaces::Index>(i + 1));
+        spaces.push_back({static_cast<namespaces::Index>(i + 1), config.namespaces[i].name});
       }
     }
     if (!source.listen.empty() && !spaces.empty()) {
       feeds_.push_back(std::make_shared<Feed>(
-          control, invalidator, hub, dbs_,
+          control, invalidator, handlers, hub, dbs_,
           l3::ListenerConfig{source.name, source.dsn, source.listen}, std::move(spaces)));
     }
   }

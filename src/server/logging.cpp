@@ -1,7 +1,10 @@
 #include "logging.hpp"
 
+#include "tiercache/server/server.hpp"
+
 #include <memory>
 
+#include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -25,6 +28,20 @@ Status start_logging(const config::Log& log) {
   spdlog::set_default_logger(std::move(logger));
   set_log_level(log.level);
   return Unit{};
+}
+
+void log_serving(const config::Config& config, const Serving& serving) {
+  std::string where;
+  if (config.listen.port != 0) {
+    where = fmt::format("{}:{}", config.listen.address, serving.port);
+  }
+  if (!config.listen.unix_socket.empty()) {
+    where += (where.empty() ? "" : " and ") + config.listen.unix_socket;
+  }
+  spdlog::info("tiercache {} serves {} with {} threads, Redis is {}", version(), where,
+               serving.threads, serving.redis);
+  spdlog::info("L1: {} bytes in {} shards{}", config.l1.max_memory, serving.shards,
+               config.l1.enabled ? "" : ", not enabled");
 }
 
 void set_log_level(config::LogLevel level) {

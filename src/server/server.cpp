@@ -102,6 +102,7 @@ class Server::Impl {
   std::unique_ptr<warmup::Warmup> warmup_;
   std::unique_ptr<warmup::Scheduler> warmups_;
   std::unique_ptr<invalidation::Invalidator> invalidator_;
+  std::unique_ptr<invalidation::Handlers> handlers_;
   std::unique_ptr<invalidation::Feeds> feeds_;
   std::unique_ptr<observe::Auditor> auditor_;
   std::unique_ptr<proxy::Extensions> extensions_;
@@ -126,14 +127,16 @@ Server::Impl::Impl(Options options, const config::Config& config, const std::str
                              config.upstream.user, password},
       config);
   invalidator_ = std::make_unique<invalidation::Invalidator>(control_, hub_, config);
-  feeds_ = std::make_unique<invalidation::Feeds>(control_, *invalidator_, hub_, config);
+  handlers_ = std::make_unique<invalidation::Handlers>(
+      control_, cluster_ ? cluster_->any_events() : *events_, config.handlers);
+  feeds_ = std::make_unique<invalidation::Feeds>(control_, *invalidator_, *handlers_, hub_, config);
   auditor_ = std::make_unique<observe::Auditor>(
       observe::AuditorParts{control_, cache_, *events_, fences_, registry_.add_thread(), random(),
                             reader_ ? &reader_->catch_up() : nullptr});
   extensions_ =
       admin::make_admin({control_, hub_, cache_, registry_, fences_, *events_, *upstream_,
                          *topology_, settings_, *warmup_, *warmups_, *invalidator_, *feeds_,
-                         std::string(version()), std::chrono::steady_clock::now()});
+                         *handlers_, std::string(version()), std::chrono::steady_clock::now()});
   make_threads(password);
   if (reader_) {
     reader_->add_lanes(0);
@@ -287,18 +290,7 @@ Status Server::Impl::open() {
 }
 
 void Server::Impl::log_start() const {
-  const admin::ConfigPtr config = settings_.get();
-  std::string where;
-  if (config->listen.port != 0) {
-    where = fmt::format("{}:{}", config->listen.address, tcp_.port());
-  }
-  if (!config->listen.unix_socket.empty()) {
-    where += (where.empty() ? "" : " and ") + config->listen.unix_socket;
-  }
-  spdlog::info("tiercache {} serves {} with {} threads, Redis is {}", version(), where,
-               thread_count_, upstream_->where());
-  spdlog::info("L1: {} bytes in {} shards{}", config->l1.max_memory, cache_.shards(),
-               config->l1.enabled ? "" : ", not enabled");
+  log_serving(*settings_.get(), {tcp_.port(), thread_count_, cache_.shards(), upstream_->where()});
 }
 
 Status Server::Impl::run() {
@@ -440,7 +432,7 @@ std::size_t Server::Impl::sessions() const {
 void Server::Impl::await_drained() {
   const proxy::Writes* writes = proxy::source_writes(hub_);
   const std::size_t unapplied = writes != nullptr ? writes->unapplied() : 0;
-  if (sessions() == 0 && unapplied == 0) {
+  if (sessions() == 0 && unapplied == 0 && handlers_->settled()) {
     control_.stop();
     return;
   }

@@ -19,8 +19,8 @@ struct World {
   TiercacheProcess proxy;
   Client client;
 
-  World()
-      : proxy(redis.port(), {"threads=2"}, conf(database)),
+  explicit World(const std::string& more = "")
+      : proxy(redis.port(), {"threads=2"}, conf(database) + more),
         client(proxy.port(), std::chrono::seconds(60)) {
     proxy.wait_live();
     REQUIRE(eventually([&] { return feed("listening") == 1; }));
@@ -87,6 +87,24 @@ TEST_CASE("a notification invalidates its key, an empty one all keys of the sour
   world.database.run("begin; notify \"What changed\", 'doc:3'; rollback");
   world.database.run("notify \"What changed\", 'doc:none'");
   CHECK(eventually([&] { return world.feed("heard") == 3; }));
+}
+
+TEST_CASE("a channel is told of what was notified") {
+  World world("[handlers]\nchannel = \"gone\"\nof = [\"notify\", \"command\"]\n");
+  Client heard(world.redis.port(), std::chrono::seconds(60));
+  heard.call("SUBSCRIBE", "gone");
+  const auto told = [&](const std::string& what) {
+    return heard.read().items.at(2).text.find("\"kind\":\"notify\"," + what) != std::string::npos;
+  };
+  world.client.call("SELECT", "3");
+  world.database.run("notify \"What changed\", 'doc:1'");
+  CHECK(told("\"scope\":\"key\",\"value\":\"doc:1\",\"db\":3"));
+  CHECK(told("\"scope\":\"key\",\"value\":\"doc:1\",\"db\":0"));
+  world.database.run("notify \"What changed\"");
+  CHECK(told("\"scope\":\"namespace\",\"value\":\"docs\",\"db\":3"));
+  CHECK(told("\"scope\":\"namespace\",\"value\":\"docs\",\"db\":0"));
+  world.client.call("CACHE", "INVALIDATE", "KEY", "doc:2");
+  CHECK(heard.read().items.at(2).text.find("\"kind\":\"command\"") != std::string::npos);
 }
 
 TEST_CASE("what may have been missed while nobody listened is invalidated") {

@@ -204,6 +204,17 @@ void HttpServer::serve(int socket, std::size_t number) {
     asked.head = bytes.substr(0, end + 2);
     asked.connection = number;
     bytes.erase(0, end + 4);
+    const std::string length = asked.field("Content-Length");
+    const std::size_t size = length.empty() ? 0 : std::stoul(length);
+    bool whole = true;
+    while (whole && bytes.size() < size) {
+      whole = stream.receive(bytes);
+    }
+    if (!whole) {
+      break;
+    }
+    asked.body = bytes.substr(0, size);
+    bytes.erase(0, size);
     const auto space = asked.head.find(' ');
     asked.target = asked.head.substr(space + 1, asked.head.find(' ', space + 1) - space - 1);
     {

@@ -21,6 +21,7 @@ class HttpServer {
   struct Asked {
     std::string target;
     std::string head;            // all of it
+    std::string body;            // as long as Content-Length says
     std::size_t connection = 0;  // the first is 1
 
     // Empty: there is none.

@@ -40,6 +40,7 @@ struct AdminParts {
   const warmup::Scheduler& warmups;
   invalidation::Invalidator& invalidator;
   const invalidation::Feeds& feeds;
+  invalidation::Handlers& handlers;
   std::string version;
   Time started{};
 };

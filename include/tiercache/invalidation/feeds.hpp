@@ -8,10 +8,11 @@
 //
 // Limits: one invalidation of a feed at a time; kPending keys wait, beyond them everything is
 // invalidated instead. Thread: the control thread, but for use_db() and lines(). Destroyed while
-// its loop does not run, before the invalidator.
+// its loop does not run, before the invalidator and the handlers, who are told.
 #pragma once
 
 #include "tiercache/config/config.hpp"
+#include "tiercache/invalidation/handlers.hpp"
 #include "tiercache/invalidation/invalidator.hpp"
 
 #include <chrono>
@@ -31,8 +32,8 @@ class Feeds {
   static constexpr std::size_t kPending = 10'000;
   static constexpr std::chrono::seconds kRetry{1};
 
-  Feeds(boost::asio::io_context& control, Invalidator& invalidator, proxy::Hub& hub,
-        const config::Config& config);
+  Feeds(boost::asio::io_context& control, Invalidator& invalidator, Handlers& handlers,
+        proxy::Hub& hub, const config::Config& config);
   ~Feeds();
   Feeds(const Feeds&) = delete;
   Feeds& operator=(const Feeds&) = delete;

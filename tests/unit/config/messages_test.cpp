@@ -138,6 +138,26 @@ TEST_CASE("keys that contradict each other are reported where one was written") 
        "f.toml:2:12: upstream.password cannot be set together with upstream.password_file "
        "(\"/p\")"},
   });
+  check({
+      {"[handlers]\nwebhook = \"ftp://a\"\n",
+       "f.toml:2:11: handlers.webhook (\"ftp://a\") is no http:// or https:// URL that can be "
+       "asked"},
+      {"[handlers]\nchannel = \"__keyspace@0__:a\"\n",
+       "f.toml:2:11: handlers.channel (\"__keyspace@0__:a\") is one of Redis's own channels"},
+      {"[handlers]\nchannel = \"__redis__:invalidate\"\n",
+       "f.toml:2:11: handlers.channel (\"__redis__:invalidate\") is one of Redis's own channels"},
+      {"[upstream]\nread_from = \"replica\"\n[handlers]\nchannel = \"a\"\n",
+       "f.toml:4:11: handlers.channel (\"a\") cannot be set where reads go to replicas, except "
+       "over a "
+       "Cluster"},
+      {"[handlers]\nof = [\"command\", \"-notify\"]\n",
+       "f.toml:2:6: handlers.of ([\"command\", \"-notify\"]) is not some of command and notify"},
+      {"[handlers]\nof = []\nwebhook = \"http://a/?b=c\"\n",
+       "f.toml:2:6: handlers.of ([]) is empty, but there is somebody to be told"},
+  });
+  CHECK(message_for("[handlers]\nof = []\n") == "accepted");
+  CHECK(message_for("[handlers]\nof = [\"notify\"]\nwebhook = \"https://a:1/b?c=d\"\n") ==
+        "accepted");
   CHECK(message_for("[coherence]\nmax_staleness_ms = 0\n") == "accepted");
   CHECK(message_for("[listen]\nport = 0\nunix_socket = \"/s\"\n") == "accepted");
 }

@@ -121,6 +121,9 @@ TEST_CASE("the printed configuration parses back to the same one") {
   config.upstream.nodes.clear();
   config.coherence.heartbeat = config.coherence.max_staleness - milliseconds{1};
   config.limits.client_output_pause = config.limits.client_output;
+  config.handlers.webhook = "https://h/?a=b";
+  config.handlers.channel.clear();
+  config.handlers.of = {"notify", "command"};
 
   for (const Comments comments : {Comments::none, Comments::docs}) {
     const auto again = parse(to_toml(config, Secrets::reveal, comments), "printed");

@@ -1,0 +1,58 @@
+// Who is told of invalidations besides L1 (section `handlers` of the configuration): a webhook with
+// POST, a channel of Redis with PUBLISH, each from a queue of its own
+// (src/invalidation/outbox.hpp).
+//
+// What is told holds in this proxy already. It is told at least once, in order, or counted as lost,
+// which is told too; nobody waits for that.
+//
+// Thread: the control thread, but for wants() and lines(). Destroyed while its loop does not run;
+// the events outlive it. Cost: a notice that nobody wants costs the look at wants().
+#pragma once
+
+#include "tiercache/config/config.hpp"
+#include "tiercache/invalidation/invalidator.hpp"
+#include "tiercache/invalidation/notice.hpp"
+#include "tiercache/l2/events.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+namespace tiercache::invalidation {
+
+class Handlers {
+ public:
+  // `events`: whose control connection publishes.
+  Handlers(boost::asio::io_context& control, l2::Events& events, const config::Handlers& config);
+  ~Handlers();
+  Handlers(const Handlers&) = delete;
+  Handlers& operator=(const Handlers&) = delete;
+
+  // Whether anybody is told of that kind. Any thread.
+  bool wants(Notice::Kind kind) const noexcept {
+    return wanted_[static_cast<std::size_t>(kind)];
+  }
+  void tell(Notice notice);
+  // `done`, with `notices` told before it is called, if there was no error.
+  Invalidator::Done told(std::vector<Notice> notices, Invalidator::Done done);
+  // Nothing waits, but for what a receiver does not take at the moment.
+  bool settled() const;
+  // Of each receiver by name: "told=1,failed=0,lost=0,waiting=0". Any thread.
+  std::vector<std::pair<std::string, std::string>> lines() const;
+
+ private:
+  class Receiver;
+  class Webhook;
+  class Channel;
+
+  std::array<bool, 4> wanted_{};
+  std::uint64_t last_id_;
+  std::vector<std::shared_ptr<Receiver>> receivers_;
+};
+
+}  // namespace tiercache::invalidation
