@@ -36,9 +36,9 @@ void Session::use(Lane& lane) {
   if (&lane == lane_) {
     return;
   }
-  parked(*lane_) = std::move(link_);
+  link_.swap(parked(*lane_));
   lane_ = &lane;
-  link_ = std::move(parked(lane));
+  link_.swap(parked(lane));
 }
 
 // Where the link of a lane is while the session uses another.
@@ -70,6 +70,22 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
     fenced_by_ = 0;  // that was a PING of the node that had the key
   }
   off_node_.clear();
+  // Keys that live in the proxy alone have no slot.
+  const bool remote =
+      !worker_.spaces().any_local() || local_keys(what, request.args) == LocalKeys::none;
+  if (remote) {
+    read_keys(what, request.args);
+    // Most name one key, and nothing else is to be thought of.
+    if (keys_.size() == 1 && !pinned_ && !multi_promised_) [[likely]] {
+      const topology::NodeIndex node =
+          map_->node_of[topology::slot_of(request.args[keys_.front().index])];
+      if (node != topology::SlotMap::kNobody) [[likely]] {
+        keyed_lane_ = &worker_.lane(node);
+        use(*keyed_lane_);
+        return std::nullopt;
+      }
+    }
+  }
   bool crosses = false;
   std::optional<topology::Slot> slot;
   const auto take = [&](std::string_view key) {
@@ -80,9 +96,7 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
     }
     slot = its;
   };
-  // Keys that live in the proxy alone have no slot.
-  if (!worker_.spaces().any_local() || local_keys(what, request.args) == LocalKeys::none) {
-    read_keys(what, request.args);
+  if (remote) {
     for (const command::KeyRef& key : keys_) {
       take(request.args[key.index]);
     }

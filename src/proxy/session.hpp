@@ -12,6 +12,7 @@
 #pragma once
 
 #include "client_words.hpp"
+#include "hold.hpp"
 #include "input.hpp"
 #include "output.hpp"
 #include "pinned_flow.hpp"
@@ -85,6 +86,11 @@ class Session final : public l2::Consumer {
   }
   bool touched = false;      // the worker's
   bool awaits_link = false;  // likewise
+  bool holding = false;      // likewise
+  // When answers that wait for others are to be written; Time{}: none do.
+  Time hold_until() const noexcept {
+    return hold_.until();
+  }
 
   // What a flight brought for an operation that waits for it.
   enum class News : std::uint8_t {
@@ -146,6 +152,7 @@ class Session final : public l2::Consumer {
   void settle();
   bool may_read() const noexcept;
   bool too_much_output() const noexcept;
+  bool holds_answers();
 
   // session_replies.cpp
   std::uint64_t push(OpKind kind);
@@ -485,6 +492,8 @@ class Session final : public l2::Consumer {
   TrackingRedirect redirect_;
   bool permission_asked_ = false;  // of the request that is dispatched again
   std::string refusal_;            // what Redis said, empty: it may be done
+
+  Hold hold_;  // over a Cluster: of what out_ has
 };
 
 }  // namespace tiercache::proxy

@@ -221,9 +221,10 @@ void Session::protocol_error() {
 }
 
 void Session::write() {
-  if (writing_ || gone_ || out_.empty()) {
+  if (writing_ || gone_ || out_.empty() || holds_answers()) {
     return;
   }
+  hold_.on_written();
   error_code error;
   std::size_t written = 0;
   const Output::Flush result = out_.flush(socket_, written, error);
@@ -242,6 +243,20 @@ void Session::write() {
       }
     });
   }
+}
+
+// Whether what could be written waits for answers of other nodes.
+bool Session::holds_answers() {
+  if (!worker_.clustered() || queue_.empty() || pinned_ || closing_ ||
+      out_.size() > Hold::kMostBytes) {
+    return false;
+  }
+  const Op& head = queue_.front();
+  if (!head.timed || !hold_.keeps(head.begun, time_)) {
+    return false;
+  }
+  worker_.hold(*this);
+  return true;
 }
 
 // After a wake-up: is anything over?

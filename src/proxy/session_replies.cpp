@@ -120,6 +120,9 @@ void Session::advance() {
     if (!head.done) {
       break;
     }
+    if (head.timed) {
+      hold_.on_answered(head.begun);
+    }
     queue_.pop();
   }
 }
@@ -172,7 +175,8 @@ void Session::start_reply(Op& op) {
 }
 
 void Session::on_op_bytes(std::uint64_t id, std::string_view piece, bool last) {
-  if (worker_.clustered()) [[unlikely]] {
+  // Of a Cluster an error may say where the key is, and come in pieces.
+  if (worker_.clustered() && (piece.starts_with('-') || queue_.at(id).extra)) [[unlikely]] {
     on_cluster_bytes(id, piece, last);
   } else {
     on_op_piece(id, piece, last);

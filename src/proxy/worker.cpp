@@ -70,7 +70,8 @@ Worker::Worker(WorkerParts parts)
       pause_timer_(parts_.io),
       timer_(parts_.io),
       stamps_(std::make_unique<Stamps>(secret())),
-      spaces_(*parts_.config) {
+      spaces_(*parts_.config),
+      hold_timer_(parts_.io) {
   read_config();
   arm_tick();
 }
@@ -78,6 +79,7 @@ Worker::Worker(WorkerParts parts)
 Worker::~Worker() {
   await_map_.clear();
   await_link_.clear();
+  holding_.clear();
   // Links hold the sessions that wait for replies, and these their link.
   for (const SessionPtr& session : all()) {
     session->forget_links();
@@ -198,6 +200,52 @@ void Worker::await_link(Session& session) {
   });
 }
 
+// A session stays among them when it has written meanwhile, so that it costs nothing then.
+void Worker::hold(Session& session) {
+  if (!session.holding) {
+    session.holding = true;
+    holding_.emplace_back(&session);
+  }
+  next_hold_ = std::min(next_hold_, session.hold_until());
+  if (!hold_timed_) {
+    time_holds(session.hold_until());
+  }
+}
+
+// What links bring makes us look whose time has come; this is for when they bring nothing. To time
+// each would cost more than waiting saves.
+void Worker::time_holds(Time at) {
+  hold_timed_ = true;
+  hold_timer_.expires_at(at);
+  hold_timer_.async_wait([this](const boost::system::error_code& error) {
+    hold_timed_ = false;
+    if (error) {
+      return;
+    }
+    next_hold_ = {};
+    pump_touched();
+    if (!hold_timed_ && !holding_.empty()) {
+      time_holds(std::chrono::steady_clock::now() + Hold::kLongest);
+    }
+  });
+}
+
+void Worker::end_holds(Time now) {
+  next_hold_ = kNever;
+  std::erase_if(holding_, [&](const SessionPtr& session) {
+    const Time until = session->hold_until();
+    if (until > now) {
+      next_hold_ = std::min(next_hold_, until);
+      return false;
+    }
+    session->holding = false;
+    if (until != Time{} && !std::exchange(session->touched, true)) {
+      touched_.push_back(session);
+    }
+    return true;
+  });
+}
+
 // Those that have waited for so many ticks.
 void Worker::end_waits_for_map(unsigned ticks) {
   std::vector<AwaitsMap> waits;
@@ -310,10 +358,13 @@ void Worker::end_input() {
 }
 
 void Worker::pump_touched() {
-  std::vector<SessionPtr> sessions;
-  sessions.swap(touched_);
   // What lies in their inputs was read before, so one moment is right for all.
   const Time at = std::chrono::steady_clock::now();
+  if (at >= next_hold_) {
+    end_holds(at);
+  }
+  std::vector<SessionPtr> sessions;
+  sessions.swap(touched_);
   for (const SessionPtr& session : sessions) {
     session->touched = false;
     session->pump(at);

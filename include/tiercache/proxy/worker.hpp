@@ -286,6 +286,8 @@ class Worker {
   bool may_retry() noexcept;
   // The session pumps again soon: there may be a link then.
   void await_link(Session& session);
+  // The session pumps when its hold_until() has come, if that still stands then.
+  void hold(Session& session);
   Extensions& extensions() noexcept {
     return parts_.extensions;
   }
@@ -362,6 +364,8 @@ class Worker {
     std::function<void()> again;
   };
   void end_waits_for_map(unsigned ticks);
+  void time_holds(Time at);
+  void end_holds(Time now);
 
   WorkerParts parts_;
   Lane home_;
@@ -393,6 +397,11 @@ class Worker {
   // commands.deny, lower case: by position in the table, and names that it does not have.
   std::vector<bool> denied_commands_;
   std::unordered_set<std::string> denied_names_;
+  // Whose answers may wait for those of other nodes.
+  std::vector<SessionPtr> holding_;
+  boost::asio::steady_timer hold_timer_;
+  bool hold_timed_ = false;
+  Time next_hold_ = kNever;  // when the first of them ends, or before
 };
 
 }  // namespace tiercache::proxy
