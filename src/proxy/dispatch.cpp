@@ -287,7 +287,10 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
   op.harmless = read;
   op.unknown = what.command == nullptr;
   op.effects.add(lane_->cache, what.kind, request.args, keys_, spec_.db);
-  op.effects.begin(*lane_);
+  // Where nothing is kept, nobody asks what has changed.
+  if (worker_.config().l1.enabled || worker_.hub().loads || lane_->catch_up != nullptr) {
+    op.effects.begin(*lane_);
+  }
   if (read && what.kind != Kind::read && !may_all()) {
     want_stamps(op, what, request.args);
   }

@@ -52,11 +52,6 @@ coherence::CacheConfig cache_config(const config::Config& config, unsigned shard
   cache.shards = shards;
   cache.seed = seed;
   cache.shard = admin::shard_config(config);
-  if (!config.l1.enabled && config.sources.empty()) {
-    // Nobody asks what has changed, so it need not take room in the processor's cache.
-    constexpr std::uint32_t kFewStripes = 16;
-    cache.shard.stripes = kFewStripes;
-  }
   return cache;
 }
 
