@@ -1,5 +1,7 @@
 #include "tiercache/l1/reply.hpp"
 
+#include "tiercache/l1/frame.hpp"
+
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -11,14 +13,22 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 // '$', at most 20 digits, CRLF.
 constexpr std::size_t kLongestHead = 23;
+static_assert(kMostFraming == kLongestHead + kLineEnd.size());
 // Up to here a frame is put together before it is appended: a second copy costs less than two more
 // appends.
 constexpr std::size_t kSmall = 232;
 
 // Returns its end.
-char* write_head(char* out, std::size_t size) noexcept {
+inline char* write_head(char* out, std::size_t size) noexcept {
   *out++ = '$';
-  out = std::to_chars(out, out + 20, size).ptr;
+  if (size < 100) {
+    if (size >= 10) {
+      *out++ = static_cast<char>('0' + size / 10);
+    }
+    *out++ = static_cast<char>('0' + size % 10);
+  } else {
+    out = std::to_chars(out, out + 20, size).ptr;
+  }
   *out++ = '\r';
   *out++ = '\n';
   return out;
@@ -62,21 +72,32 @@ std::size_t Reply::size() const noexcept {
   return size + 1;
 }
 
+char* write_frame(char* out, const Reply& reply) noexcept {
+  const std::string_view body = reply.body();
+  if (reply.bulk()) {
+    out = write_head(out, body.size());
+  }
+  std::memcpy(out, body.data(), body.size());
+  out += body.size();
+  if (reply.bulk()) {
+    std::memcpy(out, kLineEnd.data(), kLineEnd.size());
+    out += kLineEnd.size();
+  }
+  return out;
+}
+
 void Reply::append_to(std::string& out) const {
   if (!bulk()) {
     out.append(body_);
     return;
   }
-  std::array<char, kLongestHead + kSmall + kLineEnd.size()> frame;
-  char* end = write_head(frame.data(), body_.size());
+  std::array<char, kMostFraming + kSmall> frame;
   if (body_.size() <= kSmall) {
-    std::memcpy(end, body_.data(), body_.size());
-    end += body_.size();
-    std::memcpy(end, kLineEnd.data(), kLineEnd.size());
-    end += kLineEnd.size();
-    out.append(frame.data(), static_cast<std::size_t>(end - frame.data()));
+    out.append(frame.data(),
+               static_cast<std::size_t>(write_frame(frame.data(), *this) - frame.data()));
     return;
   }
+  const char* end = write_head(frame.data(), body_.size());
   out.append(frame.data(), static_cast<std::size_t>(end - frame.data()));
   out.append(body_);
   out.append(kLineEnd);

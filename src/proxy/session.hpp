@@ -249,6 +249,7 @@ class Session final : public l2::Consumer {
   Step cacheable_read(const Request& request, const Classified& what, namespaces::Index space,
                       Keep keep);
   Step ttl_read(const Request& request, const Classified& what, namespaces::Index space);
+  bool hit_run();  // hit_run.cpp: GETs that L1 answers, several at a time; false: no such request
   void on_flight_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_pttl_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_flight(std::uint64_t id);

@@ -190,6 +190,9 @@ bool Session::process_requests() {
     if (too_much_output()) {
       return true;
     }
+    if (hit_run()) {
+      continue;
+    }
     const std::string_view input = in_.view();
     const resp::ParseStatus status =
         input.empty() ? resp::ParseStatus::incomplete : parser_.parse(input);

@@ -5,6 +5,7 @@
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/resp/encoder.hpp"
+#include "tiercache/resp/plain_get.hpp"
 
 #include <algorithm>
 
@@ -74,6 +75,11 @@ ParseStatus RequestParser::parse(std::string_view input) {
     begin(input.front());
   }
   return resume(input);
+}
+
+bool RequestParser::may_glance() const noexcept {
+  return step_ == Step::start && peer_ == Peer::trusted && limits_.max_args >= 2 &&
+         limits_.max_bulk >= kLongestPlainKey && limits_.max_request >= kLongestPlainGet;
 }
 
 // The hot path: the whole request has arrived and nothing about it is unusual. Leaves no trace

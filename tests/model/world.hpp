@@ -10,6 +10,7 @@
 
 #include "tiercache/coherence/cache.hpp"
 #include "tiercache/coherence/event_link.hpp"
+#include "tiercache/coherence/run.hpp"
 #include "tiercache/coherence/session.hpp"
 
 #include <array>

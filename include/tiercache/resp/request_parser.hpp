@@ -66,6 +66,10 @@ class RequestParser {
   // After error every further call answers error.
   ParseStatus parse(std::string_view input);
 
+  // Whether plain_get() may be asked in place of parse(): no request is incomplete, and none that
+  // it recognises could be beyond a limit. What it has recognised is simply not given to parse().
+  bool may_glance() const noexcept;
+
   // REQUIRES: the last parse() returned complete.
   const Request& request() const noexcept {
     return request_;

@@ -1,5 +1,7 @@
 #include "tiercache/resp/request_parser.hpp"
 
+#include "tiercache/resp/plain_get.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <ostream>
@@ -14,6 +16,8 @@ using namespace std::string_view_literals;
 using tiercache::resp::append_relay;
 using tiercache::resp::ParseStatus;
 using tiercache::resp::Peer;
+using tiercache::resp::plain_get;
+using tiercache::resp::PlainGet;
 using tiercache::resp::Request;
 using tiercache::resp::RequestForm;
 using tiercache::resp::RequestLimits;
@@ -344,6 +348,75 @@ TEST_CASE("what is relayed is canonical") {
     append_relay(out, parser.request());
     CHECK(out == "before" + std::string(c.relayed));
   }
+}
+
+// Whatever is in the way of a plain GET: what is said of it at a glance is what parse() says.
+TEST_CASE("a plain GET is recognised only where parsing finds the same") {
+  const auto get_of = [](const std::string& word, const std::string& key) {
+    return "*2\r\n$3\r\n" + word + "\r\n$" + std::to_string(key.size()) + "\r\n" + key + "\r\n";
+  };
+  std::size_t recognised = 0;
+  const auto check = [&](const std::string& input, const RequestLimits& limits = {}) {
+    RequestParser parser(limits);
+    const PlainGet plain = plain_get(input);
+    if (plain.size == 0 || !parser.may_glance()) {
+      return;
+    }
+    ++recognised;
+    CAPTURE(input);
+    REQUIRE(parser.parse(input) == ParseStatus::complete);
+    CHECK(parser.consumed() == plain.size);
+    REQUIRE(parser.request().args.size() == 2);
+    std::string word(parser.request().args[0]);
+    std::ranges::transform(word, word.begin(), [](char c) { return c >= 'a' ? c - 32 : c; });
+    CHECK(word == "GET");
+    CHECK(parser.request().args[1] == plain.key);
+    CHECK(parser.request().args[1].data() == plain.key.data());
+    CHECK(parser.request().form == RequestForm::canonical);
+  };
+  const auto recognises = [&](const std::string& input, const RequestLimits& limits = {}) {
+    const std::size_t before = recognised;
+    check(input, limits);
+    return recognised > before;
+  };
+  for (const std::size_t size : {0U, 1U, 9U, 10U, 16U, 99U, 100U, 999U}) {
+    CAPTURE(size);
+    const std::string key(size, 'k');
+    CHECK(recognises(get_of("GET", key)));
+    CHECK(recognises(get_of("gEt", key) + "*2\r\n"));
+    for (std::size_t cut = 0; cut < get_of("GET", key).size(); ++cut) {
+      // Exactly as long: what is read beyond it would be found.
+      const auto part = std::make_unique<char[]>(cut);
+      std::ranges::copy(get_of("GET", key).substr(0, cut), part.get());
+      CHECK(plain_get({part.get(), cut}).size == 0);
+    }
+  }
+  CHECK_FALSE(recognises(get_of("GET", std::string(1000, 'k'))));
+  for (const std::string& key : {""s, "k"s, "key:000000000"s, std::string(150, 'k')}) {
+    const std::string whole = get_of("GET", key) + get_of("GET", "next");
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string changed = whole;
+        changed[at] = static_cast<char>(byte);
+        check(changed);
+      }
+    }
+  }
+  RequestLimits narrow;
+  narrow.max_bulk = 100;
+  CHECK_FALSE(recognises(get_of("GET", std::string(101, 'k')), narrow));
+  narrow = {};
+  narrow.max_request = 64;
+  CHECK_FALSE(recognises(get_of("GET", std::string(60, 'k')), narrow));
+  // Not for a stranger, and not while an earlier request is incomplete.
+  RequestParser parser;
+  const std::string whole = get_of("GET", "key");
+  CHECK(parser.parse(std::string_view(whole).substr(0, 15)) == ParseStatus::incomplete);
+  CHECK_FALSE(parser.may_glance());
+  CHECK(parser.parse(whole) == ParseStatus::complete);
+  CHECK(parser.may_glance());
+  parser.set_peer(Peer::unauthenticated);
+  CHECK_FALSE(parser.may_glance());
 }
 
 TEST_CASE("a sloppy request does not taint the next one") {
