@@ -351,7 +351,8 @@ std::string Loads::error_frame(const Space& space, const std::string& why) const
   return frame;
 }
 
-// `in_redis`: another proxy has put the value there.
+// `in_redis`: another proxy has put the value there. One that fails without a reason was left to
+// another proxy, and is counted as that.
 void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
   using Kind = l3::Loaded::Kind;
   const namespaces::Index index = load->wanted.space;
@@ -373,7 +374,9 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
   } else if (loaded.kind == Kind::absent) {
     count(index, LoadCounter::absent);
   } else {
-    count(index, LoadCounter::failed);
+    if (!loaded.bytes.empty()) {
+      count(index, LoadCounter::failed);
+    }
     if (space.nil_on_error) {
       answer.kind = Kind::absent;
     } else {

@@ -88,10 +88,10 @@ void Loads::on_lease(const LoadPtr& load, std::string_view reply) {
   }
 }
 
-// Those who wait have what is stale.
+// Those who wait have what is stale. Nothing has failed, so there is no reason.
 void Loads::leave(const LoadPtr& load) {
   count(load->wanted.space, LoadCounter::left);
-  fail(load, "another proxy loads it");
+  fail(load, {});
 }
 
 // What is found is as of the look, so that reads join as they do a question to the source.

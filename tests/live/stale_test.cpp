@@ -80,6 +80,23 @@ TEST_CASE("what is stale is served at once, and loaded anew meanwhile") {
   CHECK(eventually([&] { return world.client.call("STRLEN", "doc:1").integer == 5; }));
 }
 
+TEST_CASE("what another proxy loads anew has not failed") {
+  StaleWorld world(kQuery + "lease = true\nl2_ttl_ms = 300\nstale_while_revalidate_ms = 600000\n");
+  world.load(1, "old");
+  const std::string lease = "tiercache:lease:doc:1";
+  CHECK(eventually([&] { return world.direct.call("EXISTS", lease).integer == 0; }));
+  world.direct.call("SET", lease, "another's", "PX", "600000");
+  world.database.put(1, "new");
+  const std::int64_t left = world.docs("load_left");
+  CHECK(eventually([&] {
+    const std::string text = world.client.call("GET", "doc:1").text;
+    CHECK((text == "old" || text == "new"));
+    return world.docs("load_left") > left;
+  }));
+  CHECK(world.docs("load_failed") == 0);
+  CHECK(world.docs("stale") > 0);
+}
+
 TEST_CASE("what has gone from the source goes from Redis when it is stale") {
   StaleWorld world(kQuery + "l2_ttl_ms = 300\nstale_while_revalidate_ms = 600000\n");
   world.load(1, "one");
