@@ -88,6 +88,7 @@ std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
       {"jitter_percent", std::int64_t{policy.jitter_percent}},
       {"negative_ttl_ms", std::int64_t{policy.negative_ttl.count()}},
       {"max_value", static_cast<std::int64_t>(policy.max_value)},
+      {"l1_share_percent", std::int64_t{policy.l1_share_percent}},
       {"max_staleness_ms",
        std::int64_t{std::min(policy.max_staleness, config.coherence.max_staleness).count()}},
   };

@@ -44,6 +44,10 @@ constexpr ElementKey kNamespaceKeys[] = {
     duration<&N::max_staleness>(
         "namespace.max_staleness_ms", -1, kDayMs, kStart,
         "As coherence.max_staleness_ms where it is less than that; -1 = that"),
+    integer<&N::l1_share_percent>(
+        "namespace.l1_share_percent", 0, 100, kStart,
+        "Percent of L1: when L1 is full, who has filled the most of its share makes room (keys "
+        "without one have the whole as theirs); 0 = no share"),
     size<&N::max_memory>("namespace.max_memory", 0, kTib, kStart,
                          "With tiers l1: memory for its keys, bookkeeping included; 0 = 64mb"),
     text<&N::source>("namespace.source", 0, 64, kStart,
@@ -199,6 +203,9 @@ bool any_stale(const Namespace& one) {
 
 // Of one that lives in the proxy alone, or not: the first key that means nothing there.
 std::string_view meaningless(const Namespace& one) {
+  if (one.l1_share_percent != 0 && (one.tiers == Tiers::l1 || one.tiers == Tiers::l2)) {
+    return "l1_share_percent";
+  }
   if (one.tiers != Tiers::l1_l2_l3) {
     const std::string_view key = !one.source.empty()                     ? "source"
                                  : !one.key.empty()                      ? "key"

@@ -21,7 +21,7 @@ constexpr unsigned kLookToSpare = 64;
 }  // namespace
 
 Store::Store(const Store& other)
-    : policy_(other.policy_.eviction()),
+    : policy_(other.policy_.fresh()),
       limits_(other.limits_),
       generation_(other.generation_),
       evictions_(other.evictions_),
@@ -44,7 +44,7 @@ Store& Store::operator=(const Store& other) {
   return *this;
 }
 
-Store::Store(Store&& other) noexcept : Store(other.limits_, other.policy_.eviction()) {
+Store::Store(Store&& other) noexcept : policy_(other.policy_.fresh()), limits_(other.limits_) {
   *this = std::move(other);
 }
 
@@ -52,7 +52,7 @@ Store& Store::operator=(Store&& other) noexcept {
   if (this != &other) {
     clear();
     std::swap(index_, other.index_);
-    policy_ = std::exchange(other.policy_, Policy(other.policy_.eviction()));
+    policy_ = std::exchange(other.policy_, other.policy_.fresh());
     std::swap(entry_bytes_, other.entry_bytes_);
     limits_ = other.limits_;
     generation_ = other.generation_;
@@ -172,7 +172,14 @@ bool Store::make_room(Need need, const Entry* kept, Time now, std::uint64_t gene
 }
 
 void Store::count_out(const Entry* entry, Time now, std::uint64_t generation) noexcept {
-  ++(alive(*entry, now, generation) ? evictions_ : expired_);
+  if (!alive(*entry, now, generation)) {
+    ++expired_;
+    return;
+  }
+  ++evictions_;
+  if (Accounts* accounts = policy_.accounts()) {
+    accounts->count_eviction(entry);
+  }
 }
 
 std::size_t Store::erase(KeyHash hash) {

@@ -18,9 +18,14 @@ Spaces::Spaces(const config::Config& config)
       spaces_(set_.size() + 1),
       counts_(std::make_unique<Counts[]>(set_.size() + 1)) {
   std::uint16_t locals = 0;
+  std::uint16_t shares = 0;
   for (std::size_t i = 1; i < spaces_.size(); i++) {
-    if (set_.at(static_cast<Index>(i)).tiers == Tiers::l1) {
+    const config::Namespace& one = set_.at(static_cast<Index>(i));
+    if (one.tiers == Tiers::l1) {
       spaces_[i].local = locals++;
+    }
+    if (one.l1_share_percent > 0) {
+      spaces_[i].share = ++shares;
     }
   }
   any_local_ = locals > 0;
@@ -107,6 +112,27 @@ std::string to_text(const local::Totals& totals) {
 
 }  // namespace
 
+std::shared_ptr<const l1::Shares> make_shares(const config::Config& config) {
+  const auto shares = std::make_shared<l1::Shares>();
+  std::vector<std::uint16_t> classes{0};  // by index of the namespace
+  for (const config::Namespace& one : config.namespaces) {
+    std::uint16_t number = 0;
+    if (one.l1_share_percent > 0) {
+      number = static_cast<std::uint16_t>(shares->percents.size());
+      shares->percents.push_back(one.l1_share_percent);
+    }
+    classes.push_back(number);
+  }
+  if (shares->percents.size() == 1) {
+    return nullptr;
+  }
+  shares->class_of = [set = namespaces::Set(config.namespaces),
+                      classes = std::move(classes)](std::string_view key) -> std::size_t {
+    return classes[set.find(key)];
+  };
+  return shares;
+}
+
 std::shared_ptr<local::Keyspace> make_keyspace(const config::Config& config, std::uint64_t seed) {
   // What one value may take of the whole, so that it is not all there is.
   constexpr std::size_t kPart = 4;
@@ -124,6 +150,30 @@ std::shared_ptr<local::Keyspace> make_keyspace(const config::Config& config, std
   }
   return spaces.empty() ? nullptr : std::make_shared<local::Keyspace>(std::move(spaces), seed);
 }
+
+namespace {
+
+// What the namespace has of its share of L1; empty: it has none.
+std::string share_text(const Hub& hub, const Spaces& spaces, Index index) {
+  const std::uint16_t share = spaces.share(index);
+  if (share == 0) {
+    return {};
+  }
+  l1::Account sum;
+  for (const Node& node : hub.nodes()) {
+    node.cache.for_each_shard([&](coherence::Shard& shard) {
+      const l1::Account part = shard.store().account(share);
+      sum.entries += part.entries;
+      sum.bytes += part.bytes;
+      sum.evictions += part.evictions;
+    });
+  }
+  return ",share_percent=" + std::to_string(spaces.set().at(index).l1_share_percent) +
+         ",entries=" + std::to_string(sum.entries) + ",bytes=" + std::to_string(sum.bytes) +
+         ",evictions=" + std::to_string(sum.evictions);
+}
+
+}  // namespace
 
 std::vector<std::pair<std::string, std::string>> namespace_lines(const Hub& hub) {
   std::vector<std::pair<std::string, std::string>> lines;
@@ -143,7 +193,8 @@ std::vector<std::pair<std::string, std::string>> namespace_lines(const Hub& hub)
       const SpaceSums part = worker->spaces().sums(index);
       std::ranges::transform(sums, part, sums.begin(), std::plus<>());
     }
-    lines.emplace_back(name, to_text(sums) + (hub.loads ? hub.loads->line(index) : ""));
+    lines.emplace_back(name, to_text(sums) + share_text(hub, first, index) +
+                                 (hub.loads ? hub.loads->line(index) : ""));
   }
   return lines;
 }

@@ -52,6 +52,7 @@ coherence::CacheConfig cache_config(const config::Config& config, unsigned shard
   cache.shards = shards;
   cache.seed = seed;
   cache.shard = admin::shard_config(config);
+  cache.shares = proxy::make_shares(config);
   return cache;
 }
 

@@ -24,6 +24,7 @@ struct CacheConfig {
   ShardConfig shard;       // limits are for the whole cache; each shard gets its part
   unsigned shards = 1;     // a power of two
   std::uint64_t seed = 0;  // of the key hash; random in production
+  std::shared_ptr<const l1::Shares> shares = {};  // each shard's, of its part; null: there are none
 };
 
 // One key of a read of several.
@@ -127,7 +128,8 @@ class BasicCache {
     Mutex mutex;
     BasicShard<R> shard TC_GUARDED_BY(mutex);
 
-    explicit Slot(const ShardConfig& config) : shard(config) {
+    Slot(const ShardConfig& config, const std::shared_ptr<const l1::Shares>& shares)
+        : shard(config, shares) {
     }
     Slot(const Slot& other) : shard(other.shard) {
     }

@@ -18,7 +18,7 @@ BasicCache<R>::BasicCache(const CacheConfig& config)
   part.limits = l1::share(part.limits, config.shards);
   slots_.reserve(config.shards);
   for (unsigned i = 0; i < config.shards; i++) {
-    slots_.emplace_back(part);
+    slots_.emplace_back(part, config.shares);
   }
 }
 

@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -121,7 +122,9 @@ struct ShardConfig {
 template <Rules R = Rules{}>
 class BasicShard {
  public:
-  explicit BasicShard(const ShardConfig& config);
+  // `shares`: those of l1::Store.
+  explicit BasicShard(const ShardConfig& config,
+                      std::shared_ptr<const l1::Shares> shares = nullptr);
 
   // A read of one key that may be answered from L1. A flight started here belongs to `waiter`.
   ReadOutcome on_read(const ReadAsk& ask, const View& view, Time now);

@@ -10,8 +10,10 @@
 namespace tiercache::coherence {
 
 template <Rules R>
-BasicShard<R>::BasicShard(const ShardConfig& config)
-    : config_(config), store_(config.limits, config.eviction), stripes_(config.stripes) {
+BasicShard<R>::BasicShard(const ShardConfig& config, std::shared_ptr<const l1::Shares> shares)
+    : config_(config),
+      store_(config.limits, config.eviction, std::move(shares)),
+      stripes_(config.stripes) {
   TC_CHECK(config.stripes > 0 && (config.stripes & (config.stripes - 1)) == 0);
   trace_.resize(config.trace);
 }

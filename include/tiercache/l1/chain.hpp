@@ -27,15 +27,6 @@ class Chain {
   static Entry* older(const Entry* entry) noexcept {
     return entry->next();
   }
-  // The newest first, as long as f(const Entry&) says so; whether it did to the end.
-  template <class F>
-  bool while_newest(F&& f) const {
-    const Entry* entry = newest_;
-    while (entry != nullptr && f(*entry)) {
-      entry = older(entry);
-    }
-    return entry == nullptr;
-  }
 
   void push(Entry* entry) noexcept {
     entry->set_prev(nullptr);
@@ -112,10 +103,6 @@ class Queue {
     bytes_ = bytes_ - from + to;
   }
 
-  template <class F>
-  bool while_newest(F&& f) const {
-    return chain_.while_newest(f);
-  }
   template <class F>
   void for_each(F&& f) const {
     for (const Entry* entry = chain_.oldest(); entry != nullptr; entry = Chain::newer(entry)) {

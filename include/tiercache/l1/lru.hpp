@@ -54,10 +54,12 @@ class Lru {
       f(*entry);
     }
   }
-  template <class F>
-  void while_hot(F&& f) {
+  const Entry* hottest() noexcept {
     settle();
-    chain_.while_newest(f);
+    return chain_.newest();
+  }
+  const Entry* colder(const Entry* entry) const noexcept {
+    return Chain::older(entry);
   }
   void insert_like(Entry* copy, const Entry&) noexcept {
     chain_.push(copy);

@@ -8,17 +8,24 @@
 //                         entries within the policy.
 //   evicted(entry)        it goes for want of room; remove() follows
 //   resized(entry, a, b)  its block now holds b bytes, not a
+//   hottest(), colder(e)  all entries, those first that it would keep longest
+//
+// Where classes of keys have shares of the store, each class has a policy of that kind (Parted).
 //
 // The choice is a comparison of an index that never changes, so the default's hits cost what they
 // would without it. Owned by a Store, same thread.
 #pragma once
 
 #include "tiercache/l1/lru.hpp"
+#include "tiercache/l1/parted.hpp"
 #include "tiercache/l1/s3fifo.hpp"
+#include "tiercache/l1/shares.hpp"
 #include "tiercache/l1/tinylfu.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <variant>
 
 namespace tiercache::l1 {
@@ -35,19 +42,60 @@ class Policy {
     if (S3Fifo* s3fifo = std::get_if<S3Fifo>(&policy_)) {
       return f(*s3fifo);
     }
-    return f(*std::get_if<TinyLfu>(&policy_));
+    if (TinyLfu* tinylfu = std::get_if<TinyLfu>(&policy_)) {
+      return f(*tinylfu);
+    }
+    return with_parted(f);
+  }
+  // Apart, so that what is above stays small enough to be inlined.
+  template <class F>
+  [[gnu::noinline]] decltype(auto) with_parted(F& f) {
+    if (auto* lru = std::get_if<Parted<Lru>>(&policy_)) {
+      return f(*lru);
+    }
+    if (auto* s3fifo = std::get_if<Parted<S3Fifo>>(&policy_)) {
+      return f(*s3fifo);
+    }
+    return f(*std::get_if<Parted<TinyLfu>>(&policy_));
   }
 
  public:
-  explicit Policy(Eviction eviction) {
-    if (eviction == Eviction::s3fifo) {
-      policy_.emplace<S3Fifo>();
-    } else if (eviction == Eviction::tinylfu) {
-      policy_.emplace<TinyLfu>();
+  // `shares` may be null: there are none.
+  Policy(Eviction eviction, std::shared_ptr<const Shares> shares) {
+    switch (eviction) {
+      case Eviction::lru:
+        choose<Lru>(std::move(shares));
+        break;
+      case Eviction::s3fifo:
+        choose<S3Fifo>(std::move(shares));
+        break;
+      case Eviction::tinylfu:
+        choose<TinyLfu>(std::move(shares));
+        break;
     }
   }
   Eviction eviction() const noexcept {
-    return static_cast<Eviction>(policy_.index());
+    return static_cast<Eviction>(policy_.index() % kKinds);
+  }
+  // Null: there are no shares.
+  const Accounts* accounts() const noexcept {
+    return std::visit(
+        [](const auto& policy) -> const Accounts* {
+          if constexpr (requires { policy.accounts(); }) {
+            return &policy.accounts();
+          } else {
+            return nullptr;
+          }
+        },
+        policy_);
+  }
+  Accounts* accounts() noexcept {
+    return const_cast<Accounts*>(std::as_const(*this).accounts());
+  }
+  // One of the same kind with the same shares that has no entries and remembers none.
+  Policy fresh() const {
+    const Accounts* known = accounts();
+    return {eviction(), known == nullptr ? nullptr : known->shares()};
   }
 
   void hit(Entry* entry) noexcept {
@@ -89,10 +137,18 @@ class Policy {
   // The other way round, as long as f(const Entry&) says so.
   template <class F>
   void while_hot(F&& f) {
-    with([&](auto& policy) { policy.while_hot(f); });
+    with([&](auto& policy) {
+      if constexpr (requires { policy.while_hot(f); }) {
+        policy.while_hot(f);
+      } else {
+        for (const Entry* entry = policy.hottest(); entry != nullptr && f(*entry);) {
+          entry = policy.colder(entry);
+        }
+      }
+    });
   }
   // For copies of a store. REQUIRES: `copy` is of `model`, which is in a policy of this kind.
-  void insert_like(Entry* copy, const Entry& model) noexcept {
+  void insert_like(Entry* copy, const Entry& model) {
     with([&](auto& policy) { policy.insert_like(copy, model); });
   }
   // Takes over what the other remembers beside its entries. REQUIRES: of the same kind.
@@ -103,7 +159,18 @@ class Policy {
   }
 
  private:
-  std::variant<Lru, S3Fifo, TinyLfu> policy_;
+  template <class P>
+  void choose(std::shared_ptr<const Shares> shares) {
+    if (shares == nullptr) {
+      policy_.emplace<P>();
+    } else {
+      policy_.emplace<Parted<P>>(std::move(shares));
+    }
+  }
+
+  // In the order of Eviction, twice.
+  static constexpr std::size_t kKinds = 3;
+  std::variant<Lru, S3Fifo, TinyLfu, Parted<Lru>, Parted<S3Fifo>, Parted<TinyLfu>> policy_;
 };
 
 }  // namespace tiercache::l1

@@ -16,7 +16,8 @@ namespace tiercache::l1 {
 
 class S3Fifo {
  public:
-  void hit(Entry* entry) noexcept {
+  // Concerns the entry alone, in whichever queue of whichever S3Fifo it is.
+  static void hit(Entry* entry) noexcept {
     const std::uint64_t hits = entry->policy_bits() & kHits;
     if (hits < kHits) {
       entry->set_policy_bits(entry->policy_bits() + 1);
@@ -48,11 +49,12 @@ class S3Fifo {
     small_.for_each(f);
     main_.for_each(f);
   }
-  template <class F>
-  void while_hot(F&& f) {
-    if (main_.while_newest(f)) {
-      small_.while_newest(f);
-    }
+  const Entry* hottest() const noexcept {
+    return main_.newest() != nullptr ? main_.newest() : small_.newest();
+  }
+  const Entry* colder(const Entry* entry) const noexcept {
+    const Entry* older = Chain::older(entry);
+    return older == nullptr && (entry->policy_bits() & kInMain) != 0 ? small_.newest() : older;
   }
   void insert_like(Entry* copy, const Entry& model) noexcept {
     copy->set_policy_bits(model.policy_bits());

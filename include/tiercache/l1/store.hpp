@@ -24,12 +24,15 @@
 #include "tiercache/l1/entry.hpp"
 #include "tiercache/l1/index.hpp"
 #include "tiercache/l1/policy.hpp"
+#include "tiercache/l1/shares.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 namespace tiercache::l1 {
 
@@ -70,8 +73,10 @@ class Cursor {
 
 class Store {
  public:
-  explicit Store(Limits limits, Eviction eviction = Eviction::lru)
-      : policy_(eviction), limits_(limits) {
+  // `shares`: who makes room first when the limits are reached; null: there are none.
+  explicit Store(Limits limits, Eviction eviction = Eviction::lru,
+                 std::shared_ptr<const Shares> shares = nullptr)
+      : policy_(eviction, std::move(shares)), limits_(limits) {
   }
   Store(const Store& other);
   Store& operator=(const Store& other);
@@ -97,7 +102,8 @@ class Store {
     });
   }
   // Calls f(const Entry&) on every entry, dead ones too, in the order in which the policy would
-  // let them go; with `lru` from the least to the most recently used. O(entries).
+  // let them go; with `lru` from the least to the most recently used. With shares class by class.
+  // O(entries).
   template <class F>
   void for_each_lru(F&& f) const {
     policy_.for_each(f);
@@ -169,6 +175,11 @@ class Store {
   // Entries freed because their time or their generation was over, so far.
   std::uint64_t expired() const noexcept {
     return expired_;
+  }
+  // What a class of `shares` has here; nothing if there are none. REQUIRES: there is that class.
+  Account account(std::size_t index) const noexcept {
+    const Accounts* accounts = policy_.accounts();
+    return accounts == nullptr ? Account{} : accounts->of(index);
   }
   const Limits& limits() const noexcept {
     return limits_;

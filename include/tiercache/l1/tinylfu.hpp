@@ -53,11 +53,13 @@ class TinyLfu {
       part.for_each(f);
     }
   }
-  template <class F>
-  void while_hot(F&& f) {
+  const Entry* hottest() noexcept {
     settle();
-    for (std::size_t part = parts_.size(); part > 0 && parts_[part - 1].while_newest(f); part--) {
-    }
+    return newest_below(parts_.size());
+  }
+  const Entry* colder(const Entry* entry) const noexcept {
+    const Entry* older = Chain::older(entry);
+    return older != nullptr ? older : newest_below(entry->policy_bits() & kPart);
   }
   void insert_like(Entry* copy, const Entry& model) noexcept {
     copy->set_policy_bits(model.policy_bits());
@@ -75,6 +77,14 @@ class TinyLfu {
 
   Queue& part_of(const Entry* entry) noexcept {
     return parts_[entry->policy_bits() & kPart];
+  }
+  // Of the parts before that one, the last that has entries.
+  const Entry* newest_below(std::size_t end) const noexcept {
+    const Entry* entry = nullptr;
+    while (end > 0 && entry == nullptr) {
+      entry = parts_[--end].newest();
+    }
+    return entry;
   }
   std::size_t entries() const noexcept {
     return parts_[window].size() + parts_[probation].size() + parts_[guarded].size();

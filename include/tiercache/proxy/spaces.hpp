@@ -8,6 +8,7 @@
 #include "tiercache/coherence/shard.hpp"
 #include "tiercache/command/table.hpp"
 #include "tiercache/config/config.hpp"
+#include "tiercache/l1/shares.hpp"
 #include "tiercache/local/keyspace.hpp"
 #include "tiercache/namespaces/set.hpp"
 #include "tiercache/proxy/freshness.hpp"
@@ -74,6 +75,10 @@ class Spaces {
   std::uint16_t local(namespaces::Index index) const noexcept {
     return spaces_[index].local;
   }
+  // Which class of L1's shares its keys are in; 0: it has no share.
+  std::uint16_t share(namespaces::Index index) const noexcept {
+    return spaces_[index].share;
+  }
   // Whether GET of a key that Redis has not asks a source.
   bool loads(namespaces::Index index) const noexcept {
     return spaces_[index].loads;
@@ -107,6 +112,7 @@ class Spaces {
     Duration max_staleness = Duration::max();
     std::uint16_t local = kNotLocal;
     bool loads = false;
+    std::uint16_t share = 0;
     Freshness freshness;
   };
   using Counts = std::array<std::atomic<std::uint64_t>, kSpaceCounters>;
@@ -117,6 +123,9 @@ class Spaces {
   std::vector<local::Verb> verbs_;    // by position in the table
   std::unique_ptr<Counts[]> counts_;  // one writer
 };
+
+// The shares of L1 that namespaces have, in their order; null: none has one.
+std::shared_ptr<const l1::Shares> make_shares(const config::Config& config);
 
 // What the namespaces of tier l1 keep; null: there are none.
 std::shared_ptr<local::Keyspace> make_keyspace(const config::Config& config, std::uint64_t seed);

@@ -19,7 +19,7 @@ constexpr std::string_view kTwo =
     "[[namespace]]\nname = \"prices\"\nmatch = [\"price:*\", \"quote:?*[0-9]\"]\ntiers = \"l2\"\n"
     "[[namespace]]\nname = \"rest\"\nmatch = [\"*\"]\nttl_ms = 5000\njitter_percent = 10\n"
     "commands = [\"get\", \"mget\"]\nmax_value = \"4kb\"\nnegative_ttl_ms = 0\nmax_staleness_ms = "
-    "0\n";
+    "0\nl1_share_percent = 25\n";
 
 }  // namespace
 
@@ -41,6 +41,8 @@ TEST_CASE("the elements stand in the order of the file with all that was said of
   CHECK(rest.max_value == 4 * kKib);
   CHECK(rest.negative_ttl == milliseconds{0});
   CHECK(rest.max_staleness == milliseconds{0});
+  CHECK(prices.l1_share_percent == 0);
+  CHECK(rest.l1_share_percent == 25);
 }
 
 TEST_CASE("what is printed parses back, and a file replaces all elements that were there") {
@@ -92,11 +94,21 @@ TEST_CASE("mistakes are reported at their place") {
   const std::string local = "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\ntiers = \"l1\"\n";
   CHECK(parse(local + "ttl_ms = 100\nmax_value = 9\nmax_memory = \"1mb\"\n", "f.toml"));
   for (const char* key : {"commands = [\"get\"]", "jitter_percent = 1", "negative_ttl_ms = 0",
-                          "max_staleness_ms = 0"}) {
+                          "max_staleness_ms = 0", "l1_share_percent = 1"}) {
     const std::string word(key, std::string_view(key).find(' '));
     CHECK(message_for(local + key)
               .ends_with("namespace 'a': namespace." + word + " means nothing with its tiers"));
   }
+  for (const std::string tiers : {"l1+l2", "l2"}) {
+    CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\ntiers = \"" + tiers +
+                      "\"\nl1_share_percent = 100\n")
+              .ends_with(tiers == "l2"
+                             ? "namespace 'a': namespace.l1_share_percent means nothing with its "
+                               "tiers"
+                             : "accepted"));
+  }
+  CHECK(message_for("[[namespace]]\nl1_share_percent = 101\n").find("from 0 to 100") !=
+        std::string::npos);
   CHECK(message_for(local + "max_memory = 1000\n").find("max_memory below 64kb") !=
         std::string::npos);
   CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nmax_memory = 65536\n")
