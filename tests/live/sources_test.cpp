@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -75,6 +76,27 @@ TEST_CASE("ten thousand clients that ask for one cold key are one load") {
   CHECK(right == many);
   CHECK(world.counted("namespace_slow", "loads") ==
         1 + world.counted("namespace_slow", "load_not_stored"));
+}
+
+TEST_CASE("a drain that ends while loads are under way is a clean end") {
+  RedisServer redis;
+  Database database(redis.directory() / "test.db");
+  // A load that ends by its timeout only.
+  std::string conf = sources_conf(database.path().string(), "timeout_ms = 5000\n");
+  conf.replace(conf.find("20000"), 5, "2000000000");
+  TiercacheProcess proxy(redis.port(), {"threads=2", "limits.drain_timeout_ms=100"}, conf);
+  Client asking(proxy.port(), std::chrono::seconds(60));
+  Client watching(proxy.port(), std::chrono::seconds(60));
+  int asked = 0;
+  CHECK(eventually([&] {
+    database.put(++asked, "x");
+    asking.send("GET", "slow:" + std::to_string(asked));
+    const std::string text = watching.call("CACHE", "STATS").find("source_db")->text;
+    return text.find(",running=0") == std::string::npos;
+  }));
+  proxy.signal(SIGTERM);
+  CHECK(proxy.wait_exit(std::chrono::seconds(60)) == 0);
+  CHECK(proxy.log().find("sessions still had requests in flight") != std::string::npos);
 }
 
 TEST_CASE("cold keys in their thousands are loaded so many at a time") {
