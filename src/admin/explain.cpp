@@ -40,6 +40,10 @@ std::string_view name_of(config::Tiers tiers) {
   return choice_of("tiers", static_cast<std::size_t>(tiers));
 }
 
+std::string_view name_of(config::LoadResult result) {
+  return choice_of("result", static_cast<std::size_t>(result));
+}
+
 std::string_view name_of(config::Strategy strategy) {
   return choice_of("strategy", static_cast<std::size_t>(strategy));
 }
@@ -97,6 +101,7 @@ std::vector<Fact> policy_facts(const namespaces::Set& set, Index index,
         {"source", policy.source},
         {"key", policy.key},
         {"query", policy.query},
+        {"result", std::string(name_of(policy.result))},
         {"l2_ttl_ms", std::int64_t{policy.l2_ttl.count()}},
         {"source_error",
          std::string(policy.source_error == config::SourceError::error ? "error" : "absent")},

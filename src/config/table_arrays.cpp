@@ -16,6 +16,7 @@ constexpr std::size_t kLeastLocalMemory = 64 * kKib;
 
 constexpr std::string_view kTiers[] = {"l1+l2", "l2", "l1", "l1+l2+l3"};
 constexpr std::string_view kSourceErrors[] = {"error", "absent"};
+constexpr std::string_view kLoadResults[] = {"value", "hash"};
 constexpr std::string_view kStrategies[] = {"cache-aside", "write-through", "write-back"};
 
 using N = Namespace;
@@ -59,9 +60,14 @@ constexpr ElementKey kNamespaceKeys[] = {
         "namespace.query", 0, 4096, kStart,
         "What the source is asked: SQL that yields one column, with parameters by name (:id), or "
         "a path (/users/{id})"),
+    choice<&N::result>("namespace.result", kLoadResults, kStart,
+                       "What a row becomes in Redis: value = a string, of its one column, hash = a "
+                       "hash with a field for each column (of HTTP: for each member of a JSON "
+                       "object), which HGET, HGETALL and the like load"),
     integer<&N::batch>("namespace.batch", 1, 10'000, kStart,
                        "PostgreSQL: so many keys go in one query, whose parameter is then an array "
-                       "(= ANY(:id)) and which yields two columns, the key's part and the value"),
+                       "(= ANY(:id)) and which yields two columns, the key's part and the value "
+                       "(with result = hash all but the first are fields)"),
     duration<&N::l2_ttl>("namespace.l2_ttl_ms", 0, 365 * kDayMs, kStart,
                          "The TTL in Redis of what was loaded; 0 = none"),
     choice<&N::source_error>("namespace.source_error", kSourceErrors, kStart,
@@ -211,6 +217,7 @@ std::string_view meaningless(const Namespace& one) {
                                  : !one.key.empty()                      ? "key"
                                  : !one.query.empty()                    ? "query"
                                  : one.batch != 1                        ? "batch"
+                                 : one.result != LoadResult::value       ? "result"
                                  : one.strategy != Strategy::cache_aside ? "strategy"
                                  : one.lease                             ? "lease"
                                  : any_stale(one) ? "stale_while_revalidate_ms"
@@ -276,6 +283,11 @@ std::string wrong_with_loading(const Config& config, const Namespace& one) {
   if (one.l2_ttl.count() == 0 && any_stale(one)) {
     return concat(
         {"namespace '", one.name, "': what is loaded never grows stale: namespace.l2_ttl_ms is 0"});
+  }
+  if (one.strategy != Strategy::cache_aside && one.result == LoadResult::hash) {
+    return concat({"namespace '", one.name,
+                   "': a hash can only be read: namespace.result hash needs the strategy "
+                   "cache-aside"});
   }
   if (one.strategy != Strategy::cache_aside) {
     return wrong_with_writing(one, *source, pattern.value().names());

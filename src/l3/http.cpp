@@ -1,4 +1,5 @@
 // HTTP: a server that is asked with GET.
+#include "fields.hpp"
 #include "http_answer.hpp"
 #include "http_client.hpp"
 #include "pool.hpp"
@@ -28,6 +29,7 @@ struct Shared {
 
   const std::shared_ptr<HttpPeer> peer;
   std::vector<config::PathPattern> paths;  // by query
+  std::vector<bool> hashes;                // likewise: its answers are JSON objects
   Mutex mutex;
   ValidatedAnswers validated TC_GUARDED_BY(mutex);
 };
@@ -74,6 +76,11 @@ class Http final : public Connection {
     }
     Loaded loaded = take(target, known);
     client_.end();
+    if (loaded.kind == Loaded::Kind::value && shared_->hashes[load.query]) {
+      const bool not_modified = loaded.not_modified;
+      loaded = fields_of_json(loaded.bytes);
+      loaded.not_modified = not_modified;
+    }
     return loaded;
   }
 
@@ -156,6 +163,7 @@ std::unique_ptr<Source> make_http(SourceConfig config, const std::vector<Query>&
       std::make_shared<Shared>(config::parse_base_url(config.url).value(), config.validated);
   for (const Query& query : queries) {
     shared->paths.push_back(config::PathPattern::parse(query.text, query.parameters).value());
+    shared->hashes.push_back(query.hash);
   }
   return std::make_unique<Pool>(std::move(config), queries,
                                 [shared] { return std::make_unique<Http>(shared); });

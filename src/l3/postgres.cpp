@@ -1,4 +1,5 @@
 // Loads from PostgreSQL: queries prepared on a session of libpq, of one key or of many.
+#include "fields.hpp"
 #include "listed.hpp"
 #include "pool.hpp"
 #include "pq_session.hpp"
@@ -143,8 +144,16 @@ class Postgres final : public Connection {
         problem.kind != PqProblem::Kind::none) {
       return problem;
     }
-    return queries_[index].batch > 1 ? many(rows.get(), loads, askable, results)
-                                     : single(rows.get(), results[askable[0]]);
+    const Query& query = queries_[index];
+    if (PqProblem problem = check(rows.get(), query); problem.kind != PqProblem::Kind::none) {
+      return problem;
+    }
+    if (query.batch > 1) {
+      many(rows.get(), query, loads, askable, results);
+    } else if (PQntuples(rows.get()) > 0) {
+      results[askable[0]] = brought(rows.get(), 0, query);
+    }
+    return {};
   }
 
   static std::string name_of(std::size_t index) {
@@ -205,23 +214,48 @@ class Postgres final : public Connection {
     return {Loaded::Kind::value, std::move(bytes)};
   }
 
-  static PqProblem single(const PGresult* rows, Loaded& result) {
-    if (PQnfields(rows) != 1) {
-      return {PqProblem::Kind::query, "the query does not yield exactly one column"};
+  // Whether the columns are what the query is to yield.
+  static PqProblem check(const PGresult* rows, const Query& query) {
+    const int first = query.batch > 1 ? 1 : 0;
+    if (query.hash) {
+      std::vector<std::string_view> names;
+      for (int column = first; column < PQnfields(rows); column++) {
+        names.emplace_back(PQfname(rows, column));
+      }
+      std::string why = wrong_names(names);
+      return {why.empty() ? PqProblem::Kind::none : PqProblem::Kind::query, std::move(why)};
     }
-    if (PQntuples(rows) > 0) {
-      result = cell(rows, 0, 0);
+    if (PQnfields(rows) == first + 1) {
+      return {};
     }
-    return {};
+    return {PqProblem::Kind::query,
+            first == 0
+                ? "the query does not yield exactly one column"
+                : "the query of a batch does not yield exactly the key's part and the value"};
   }
 
-  // Rows of a key's part and a value, in any order.
-  static PqProblem many(const PGresult* rows, std::span<const Load* const> loads,
-                        const std::vector<std::size_t>& askable, std::span<Loaded> results) {
-    if (PQnfields(rows) != 2) {
-      return {PqProblem::Kind::query,
-              "the query of a batch does not yield exactly the key's part and the value"};
+  // What a row brings.
+  static Loaded brought(const PGresult* rows, int row, const Query& query) {
+    const int first = query.batch > 1 ? 1 : 0;
+    if (!query.hash) {
+      return cell(rows, row, first);
     }
+    Fields fields;
+    for (int column = first; column < PQnfields(rows); column++) {
+      Loaded one = cell(rows, row, column);
+      if (one.kind == Loaded::Kind::failed) {
+        return one;
+      }
+      if (one.kind == Loaded::Kind::value) {
+        fields.add(PQfname(rows, column), std::move(one.bytes));
+      }
+    }
+    return std::move(fields).take();
+  }
+
+  // Rows of a key's part and what it has, in any order.
+  static void many(const PGresult* rows, const Query& query, std::span<const Load* const> loads,
+                   const std::vector<std::size_t>& askable, std::span<Loaded> results) {
     std::unordered_map<std::string_view, int> row_of;
     for (int row = 0; row < PQntuples(rows); row++) {
       row_of.emplace(std::string_view(PQgetvalue(rows, row, 0),
@@ -231,10 +265,9 @@ class Postgres final : public Connection {
     for (const std::size_t i : askable) {
       const auto found = row_of.find(value_text(loads[i]->values[0]));
       if (found != row_of.end()) {
-        results[i] = cell(rows, found->second, 1);
+        results[i] = brought(rows, found->second, query);
       }
     }
-    return {};
   }
 
   PqSession session_;

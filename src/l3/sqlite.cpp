@@ -1,4 +1,5 @@
 // SQLite: a file that is read. With sqlite_writer.cpp the one place that knows its library.
+#include "fields.hpp"
 #include "listed.hpp"
 #include "pool.hpp"
 #include "sqlite_handle.hpp"
@@ -83,8 +84,9 @@ class Sqlite final : public Connection {
       return failed(std::move(why));
     }
     sqlite3_stmt* statement = statements_[load.query].get();
+    const Query& query = queries_[load.query];
     Loaded loaded =
-        bind_values(statement, queries_[load.query], load.values) ? step(statement) : broken();
+        bind_values(statement, query, load.values) ? step(statement, query.hash) : broken();
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return loaded;
@@ -119,12 +121,12 @@ class Sqlite final : public Connection {
                : 0;
   }
 
-  // The first column, whose numbers become their text. Valid until the statement goes on.
-  static std::string_view bytes_of(sqlite3_stmt* statement) {
-    const void* bytes = sqlite3_column_type(statement, 0) == SQLITE_BLOB
-                            ? sqlite3_column_blob(statement, 0)
-                            : sqlite3_column_text(statement, 0);
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, 0));
+  // A column, whose numbers become their text. Valid until the statement goes on.
+  static std::string_view bytes_of(sqlite3_stmt* statement, int column = 0) {
+    const void* bytes = sqlite3_column_type(statement, column) == SQLITE_BLOB
+                            ? sqlite3_column_blob(statement, column)
+                            : sqlite3_column_text(statement, column);
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, column));
     return size == 0 ? std::string_view() : std::string_view(static_cast<const char*>(bytes), size);
   }
 
@@ -146,8 +148,9 @@ class Sqlite final : public Connection {
       return broken().bytes;
     }
     Statement statement(made);
-    if (made == nullptr || sqlite3_column_count(made) != 1) {
-      return "the query does not yield exactly one column";
+    const int columns = made == nullptr ? 0 : sqlite3_column_count(made);
+    if (query.hash ? columns == 0 : columns != 1) {
+      return query.hash ? wrong_names({}) : "the query does not yield exactly one column";
     }
     if (std::string why = unknown_parameter(made, query); !why.empty()) {
       return why;
@@ -156,7 +159,7 @@ class Sqlite final : public Connection {
     return {};
   }
 
-  Loaded step(sqlite3_stmt* statement) {
+  Loaded step(sqlite3_stmt* statement, bool hash) {
     switch (sqlite3_step(statement)) {
       case SQLITE_DONE:
         return {Loaded::Kind::absent, {}};
@@ -167,6 +170,9 @@ class Sqlite final : public Connection {
       default:
         return broken();
     }
+    if (hash) {
+      return fields_of(statement);
+    }
     if (sqlite3_column_type(statement, 0) == SQLITE_NULL) {
       return {Loaded::Kind::absent, {}};
     }
@@ -175,6 +181,20 @@ class Sqlite final : public Connection {
       return failed("the value is larger than 64mb");
     }
     return {Loaded::Kind::value, std::string(bytes)};
+  }
+
+  // (The columns of "select *" may be others than when it was prepared.)
+  static Loaded fields_of(sqlite3_stmt* statement) {
+    std::vector<std::string_view> names;
+    Fields fields;
+    for (int column = 0; column < sqlite3_column_count(statement); column++) {
+      names.emplace_back(sqlite3_column_name(statement, column));
+      if (sqlite3_column_type(statement, column) != SQLITE_NULL) {
+        fields.add(names.back(), std::string(bytes_of(statement, column)));
+      }
+    }
+    std::string why = wrong_names(names);
+    return why.empty() ? std::move(fields).take() : failed(std::move(why));
   }
 
   // The next load opens the file again: it may have been replaced.

@@ -149,6 +149,13 @@ Session::Step Session::shared(const Request& request, const Classified& what) {
     if (worker_.spaces().local(space) != Spaces::kNotLocal) {
       return answer_local(local_keys(what, request.args), what, request.args);
     }
+  } else if (what.kind == Kind::read && worker_.hub().loads && what.fits &&
+             request.args.size() > 1) {
+    // A read of a hash that L1 does not keep, since fields may end by themselves.
+    const namespaces::Index space = worker_.spaces().find(request.args[1]);
+    if (loads(what, space)) {
+      return cacheable_read(request, what, space, Keep::no);
+    }
   } else if (what.kind == Kind::multi_read) {
     if (keeps_all(what, request.args.subspan(1))) {
       return multi_read(request, what, Keep::yes);

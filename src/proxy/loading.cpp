@@ -2,6 +2,9 @@
 // finds its key missing in Redis, or stale for too long, goes on to Loads with all who wait for it;
 // their answers come from there. Of MGET's keys those go there, and the reply waits for all of
 // them. So does a read of one key for which Redis is away.
+//
+// Of a read of a hash Loading::keys has the key and, behind it, the fields that it names.
+#include "hash_read.hpp"
 #include "session.hpp"
 #include "split_bulks.hpp"
 #include "variants.hpp"
@@ -11,11 +14,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 namespace tiercache::proxy {
+
+using config::LoadResult;
 
 namespace {
 
@@ -40,16 +46,25 @@ void tell(Hub& hub, const std::vector<coherence::Waiter>& waiters,
   }
 }
 
+// Of MGET's keys those that are no strings are nil, as Redis has it.
+bool loads_string(Worker& worker, namespaces::Index space) {
+  return worker.spaces().loads(space) && worker.hub().loads->result(space) == LoadResult::value;
+}
+
 }  // namespace
 
 bool Session::loads(const Classified& what, namespaces::Index space) const {
-  return worker_.spaces().loads(space) && loads_value(what.command->name);
+  if (!worker_.spaces().loads(space)) {
+    return false;
+  }
+  return worker_.hub().loads->result(space) == LoadResult::hash ? reads_hash(what.command->name)
+                                                                : loads_value(what.command->name);
 }
 
 bool Session::loads_any(const Classified& what, Args args) const {
   return worker_.hub().loads && what.command->name == "mget" &&
          std::ranges::any_of(args.subspan(1), [&](std::string_view key) {
-           return worker_.spaces().loads(worker_.spaces().find(key));
+           return loads_string(worker_, worker_.spaces().find(key));
          });
 }
 
@@ -58,6 +73,20 @@ void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
                    std::string_view stale) {
   const Op& op = queue_.at(id);
   Loading& loading = *op.extra->loading;
+  std::optional<HashRead> hash;
+  if (worker_.hub().loads->result(op.space) == LoadResult::hash) {
+    hash = hash_read(worker_.table().commands()[op.command].name,
+                     {loading.keys.begin() + 1, loading.keys.end()}, spec_.version);
+    const bool misfit = hash->kind == HashRead::Kind::misfit;
+    if (misfit && worker_.hub().loads->fits(op.space, loading.keys[0])) {
+      tell(worker_.hub(), waiters,
+           std::make_shared<const std::string>(worker_.hub().loads->misfit(op.space)));
+      return;
+    }
+    if (misfit) {
+      hash.reset();
+    }
+  }
   Loads::Wanted wanted{op.lane,        spec_.db,     std::move(loading.keys[0]),
                        op.hash,        op.space,     loading.asked,
                        !stale.empty(), !loading.away};
@@ -66,15 +95,18 @@ void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
       worker_, std::move(wanted), reads,
       // It is called while Loads is being destroyed too.
       [&hub = worker_.hub(), loads = worker_.hub().loads.get(), waiters = std::move(waiters),
-       shape = loading.shape, space = op.space,
+       shape = loading.shape, hash = std::move(hash), space = op.space,
        stale = std::string(stale)](const LoadAnswer& answer) {
         std::shared_ptr<const std::string> bytes = answer.bytes;
         if (answer.failed && !stale.empty()) {
           bytes = std::make_shared<const std::string>(stale);
           loads->count(space, LoadCounter::stale_on_error, waiters.size());
-        } else if (answer.kind == l3::Loaded::Kind::value && shape.kind != LoadShape::Kind::value) {
-          bytes = std::make_shared<const std::string>(shaped(*answer.bytes, shape));
-        } else if (const std::string_view nothing = shaped_absent(shape);
+        } else if (answer.kind == l3::Loaded::Kind::value &&
+                   (hash || shape.kind != LoadShape::Kind::value)) {
+          bytes = std::make_shared<const std::string>(hash ? proxy::answer(*answer.bytes, *hash)
+                                                           : shaped(*answer.bytes, shape));
+        } else if (const std::string nothing =
+                       hash ? answer_absent(*hash) : std::string(shaped_absent(shape));
                    !bytes && !nothing.empty()) {
           bytes = std::make_shared<const std::string>(nothing);
         }
@@ -93,8 +125,8 @@ Session::Step Session::load_past(const Request& request, const Classified& what,
   op.command = what.position;
   op.space = space;
   op.hash = lane_->cache.hash(spec_.db, key);
-  op.more().loading = std::make_unique<Loading>(
-      Loading{shape_of(request.args), {std::string(key)}, now(), false, {}, 0});
+  op.more().loading = std::make_unique<Loading>(Loading{
+      shape_of(request.args), {request.args.begin() + 1, request.args.end()}, now(), false, {}, 0});
   op.extra->loading->away = true;
   load(id, {ticket(id)}, {});
   return Step::next;
@@ -111,7 +143,7 @@ bool Session::load_elements(std::uint64_t id) {
     Loads::Wanted wanted{
         op.lane,      spec_.db, key, op.lane->cache.hash(spec_.db, key), worker_.spaces().find(key),
         loading.asked};
-    if (resp::read_reply_header(elements[i]).number < 0 && worker_.spaces().loads(wanted.space) &&
+    if (resp::read_reply_header(elements[i]).number < 0 && loads_string(worker_, wanted.space) &&
         !worker_.hub().loads->is_absent(wanted, now())) {
       missing.emplace_back(i, std::move(wanted));
     }

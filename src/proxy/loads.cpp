@@ -1,5 +1,6 @@
 #include "tiercache/proxy/loads.hpp"
 
+#include "hash_read.hpp"
 #include "inquiry.hpp"
 #include "load_scripts.hpp"
 
@@ -61,6 +62,7 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
       space->negative_ttl =
           one.negative_ttl.count() >= 0 ? one.negative_ttl : config.l1.negative_ttl;
       space->nil_on_error = one.source_error == config::SourceError::absent;
+      space->result = one.result;
       space->freshness = freshness_of(one);
       if (one.lease) {
         // An answer comes after twice the time-out at the latest; then it is stored.
@@ -70,8 +72,8 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
         load_times_ = std::make_unique<std::array<std::atomic<std::uint32_t>, kLoadTimes>>();
       }
       space->query = queries[source].size();
-      queries[source].push_back(
-          {one.query, space->pattern->names(), space->pattern->integers(), one.batch});
+      queries[source].push_back({one.query, space->pattern->names(), space->pattern->integers(),
+                                 one.batch, one.result == config::LoadResult::hash});
     }
     source_of.push_back(source);
     spaces_.push_back(std::move(space));
@@ -244,7 +246,7 @@ void Loads::begin(Worker& worker, const LoadPtr& load) {
     fail(load, "Redis is away");
     return;
   }
-  Inquiry::send(*link, as_it_is_request(load->wanted.key),
+  Inquiry::send(*link, as_it_is_request(spaces_[load->wanted.space]->result, load->wanted.key),
                 [self = weak_from_this(), load](std::string_view reply) {
                   if (const auto loads = self.lock()) {
                     loads->on_as_it_was(load, reply);
@@ -351,6 +353,13 @@ std::string Loads::error_frame(const Space& space, const std::string& why) const
   return frame;
 }
 
+std::string Loads::misfit(namespaces::Index space) const {
+  std::string frame;
+  resp::append_error(frame, "WRONGTYPE tiercache: namespace '" + spaces_[space]->name +
+                                "' holds hashes, and this command reads strings");
+  return frame;
+}
+
 // `in_redis`: another proxy has put the value there. One that fails without a reason was left to
 // another proxy, and is counted as that.
 void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
@@ -369,7 +378,11 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
   }
   if (loaded.kind == Kind::value) {
     std::string frame;
-    resp::append_bulk(frame, loaded.bytes);
+    if (space.result == config::LoadResult::hash) {
+      frame = hash_reply(loaded.fields);
+    } else {
+      resp::append_bulk(frame, loaded.bytes);
+    }
     answer.bytes = std::make_shared<const std::string>(std::move(frame));
   } else if (loaded.kind == Kind::absent) {
     count(index, LoadCounter::absent);

@@ -4,6 +4,7 @@
 // looks for the value every few milliseconds, and for the lease again where there is none yet. A
 // lease only saves queries: without one (Redis refuses it, it ended early) all that loads.hpp says
 // holds too.
+#include "hash_read.hpp"
 #include "inquiry.hpp"
 
 #include "tiercache/l1/reply.hpp"
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,10 +32,33 @@ using std::chrono::milliseconds;
 // Between looks: doubled from one to the other.
 constexpr milliseconds kFirstLook{5};
 constexpr milliseconds kLastLook{40};
-constexpr std::size_t kHeader = 64;  // of a value's reply
+// The longest reply to a look: each bulk string has a header and an end.
+constexpr std::size_t kHeader = 64;
+constexpr std::size_t kLongest = l3::kMaxValue + (2 * l3::kMaxFields + 1) * kHeader;
 
 constexpr std::string_view kRelease =
     "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0";
+
+// What a look has found whole.
+std::optional<l3::Loaded> value_of(std::string_view reply) {
+  const resp::ReplyHeader header = resp::read_reply_header(reply);
+  const std::string_view body = l1::Reply::of(reply).body();
+  if (!reply.starts_with('$') || header.number < 0 ||
+      body.size() != static_cast<std::size_t>(header.number)) {
+    return std::nullopt;
+  }
+  return l3::Loaded{l3::Loaded::Kind::value, std::string(body)};
+}
+
+std::optional<l3::Loaded> hash_of(std::string_view reply) {
+  const auto fields = fields_of(reply);
+  if (fields.empty()) {
+    return std::nullopt;
+  }
+  l3::Loaded loaded{l3::Loaded::Kind::value, {}};
+  loaded.fields.assign(fields.begin(), fields.end());
+  return loaded;
+}
 
 std::string name_of_lease(const std::string& key) {
   return "tiercache:lease:" + key;
@@ -107,7 +132,8 @@ void Loads::look(const LoadPtr& load) {
     load->seen = see(load->wanted);
   }
   std::string request;
-  resp::append_request(request, {"GET", load->wanted.key});
+  const bool hash = spaces_[load->wanted.space]->result == config::LoadResult::hash;
+  resp::append_request(request, {hash ? "HGETALL" : "GET", load->wanted.key});
   Inquiry::send(
       *link, request,
       [self = weak_from_this(), load](std::string_view reply) {
@@ -115,24 +141,21 @@ void Loads::look(const LoadPtr& load) {
           loads->on_look(load, reply);
         }
       },
-      l3::kMaxValue + kHeader);
+      kLongest);
 }
 
 void Loads::on_look(const LoadPtr& load, std::string_view reply) {
-  const resp::ReplyHeader header = resp::read_reply_header(reply);
-  if (reply.starts_with('$') && header.number >= 0) {
-    const std::string_view body = l1::Reply::of(reply).body();
-    if (body.size() == static_cast<std::size_t>(header.number)) {
-      count(load->wanted.space, LoadCounter::found);
-      on_loaded(load, {l3::Loaded::Kind::value, std::string(body)}, true);
-      return;
-    }
+  const bool hash = spaces_[load->wanted.space]->result == config::LoadResult::hash;
+  if (auto found = hash ? hash_of(reply) : value_of(reply)) {
+    count(load->wanted.space, LoadCounter::found);
+    on_loaded(load, std::move(*found), true);
+    return;
   }
   {
     MutexLock lock(mutex_);
     load->state = Load::State::fencing;  // nobody is asked just now
   }
-  if (load->leased || !reply.starts_with("$-1")) {
+  if (load->leased || !reply.starts_with(hash ? "*0" : "$-1")) {
     fence(load);
     return;
   }

@@ -1,4 +1,5 @@
 // Loads: what has come goes into Redis.
+#include "hash_read.hpp"
 #include "inquiry.hpp"
 #include "load_scripts.hpp"
 
@@ -49,11 +50,17 @@ void Loads::store(const LoadPtr& load) {
 std::string Loads::store_request(const Load& load) const {
   const Space& space = *spaces_[load.wanted.space];
   const std::string ttl = std::to_string((space.l2_ttl + space.freshness.window()).count());
-  const std::string_view value =
-      load.answer->bytes ? l1::Reply::of(*load.answer->bytes).body() : std::string_view();
+  if (load.as_it_was && !load.answer->bytes) {
+    return remove_request(space.result, load.wanted.key, *load.as_it_was);
+  }
+  if (space.result == LoadResult::hash) {
+    const auto fields = fields_of(*load.answer->bytes);
+    return load.as_it_was ? replace_hash_request(load.wanted.key, *load.as_it_was, fields, ttl)
+                          : add_hash_request(load.wanted.key, fields, ttl);
+  }
+  const std::string_view value = l1::Reply::of(*load.answer->bytes).body();
   if (load.as_it_was) {
-    return load.answer->bytes ? replace_request(load.wanted.key, *load.as_it_was, value, ttl)
-                              : remove_request(load.wanted.key, *load.as_it_was);
+    return replace_request(load.wanted.key, *load.as_it_was, value, ttl);
   }
   std::vector<std::string_view> words{"SET", load.wanted.key, value, "NX"};
   if (space.l2_ttl.count() > 0) {

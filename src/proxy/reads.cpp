@@ -2,6 +2,7 @@
 //
 // A flight is two requests back to back, `PTTL key` and then the read, so that everything is known
 // when the read's reply ends. L1 hears of the reply before anybody gets its first byte.
+#include "hash_read.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
 #include "variants.hpp"
@@ -24,10 +25,18 @@ namespace {
 // Larger hits are pinned, and copied when the shard is free for others again.
 constexpr std::size_t kCopiedUnderLock = 4096;
 
-// Whether Redis's reply says how old the string is, if it is one. EXISTS does not say that.
+// Whether Redis's reply says how old the value is, if it is of its type. EXISTS does not say that.
 bool ages(const Op& op) {
   return op.extra && op.extra->loading && !op.pttl_bad &&
          op.extra->loading->shape.kind != LoadShape::Kind::exists;
+}
+
+// Whether Redis has the hash that is to be loaded if it has not.
+bool has_hash(const Op& op, std::string_view command, std::string_view reply, Time at) {
+  // PTTL was asked before: a key of which little was left may be gone since.
+  const bool over =
+      op.pttl >= 0 && op.extra->loading->asked + std::chrono::milliseconds(op.pttl) <= at;
+  return !lacks_hash(command, reply, over || op.pttl == -2);
 }
 
 }  // namespace
@@ -168,8 +177,13 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   op.flight = outcome.flight;
   if (loads(what, space)) [[unlikely]] {
     op.repeatable = false;  // what is loaded would not be
-    op.more().loading = std::make_unique<Loading>(
-        Loading{shape_of(request.args), {std::string(key)}, now(), live, {}, 0});
+    op.more().loading =
+        std::make_unique<Loading>(Loading{shape_of(request.args),
+                                          {request.args.begin() + 1, request.args.end()},
+                                          now(),
+                                          live,
+                                          {},
+                                          0});
   }
   coherence_.on_read_sent(op.hash, outcome.flight_seq);
   scratch_.clear();
@@ -310,10 +324,14 @@ void Session::end_flight(std::uint64_t id) {
   const Time at = worker_.heard_at();
   worker_.spaces().limit(fill, op.space, op.hash, at, op.lane->cache.status().view().proof);
   bool loading = false;
+  bool there = true;
   if (op.extra && op.extra->loading) [[unlikely]] {
     const Loading& wanted = *op.extra->loading;
-    fill.cacheable = fill.cacheable && wanted.kept;
-    const bool there = !heard.nil && !heard.missing;
+    const Loads& loads = *worker_.hub().loads;
+    const bool hash = loads.result(op.space) == config::LoadResult::hash;
+    there = hash ? has_hash(op, worker_.table().commands()[op.command].name, bytes, at)
+                 : !heard.nil && !heard.missing;
+    fill.cacheable = fill.cacheable && wanted.kept && (there || heard.nil || heard.missing);
     loading = !there && !worker_.hub().loads->is_absent(
                             {op.lane, spec_.db, wanted.keys[0], op.hash, op.space, {}}, at);
     if (there && worker_.spaces().ages(op.space) && ages(op)) {
@@ -330,7 +348,7 @@ void Session::end_flight(std::uint64_t id) {
     waiters.push_back(ticket(id));
   }
   if (loading) {
-    load(id, std::move(waiters), heard.nil || heard.missing ? std::string_view() : bytes);
+    load(id, std::move(waiters), there ? std::string_view(bytes) : std::string_view());
     return;
   }
   if (op.extra && op.extra->loading && op.extra->loading->age == Age::stale) [[unlikely]] {

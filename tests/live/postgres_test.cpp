@@ -36,6 +36,13 @@ std::string conf(const std::string& dsn, const std::string& source) {
          space("write", ":int", "", "insert into t values (:id, 'x', 'x') returning doc") +
          space("asleep", ":int", "", "select pg_sleep(60)::text where :id > 0") +
          space("held", ":int", "", "select pg_advisory_xact_lock_shared(:id)::text") +
+         space("row", ":int", "result = \"hash\"\n", "select * from t where id = :id") +
+         space("rows", ":int", "result = \"hash\"\nbatch = 100\n",
+               "select id as key, name, doc, convert_to(doc, 'UTF8') as raw, null as none from t "
+               "where id = any(:id)") +
+         space("bare", ":int", "result = \"hash\"\n", "select from t where id = :id") +
+         space("lone", ":int", "result = \"hash\"\nbatch = 100\n",
+               "select id from t where id = any(:id)") +
          space("wide", ":int", "", "select id, doc from t where id = :id");
 }
 
@@ -107,6 +114,38 @@ TEST_CASE("PostgreSQL: values, absence, and what is wrong") {
         "column");
   CHECK(world.get("write:70001").find("read-only transaction") != std::string::npos);
   CHECK(world.database.run("select count(*) from t where id = 70001") == "0");
+}
+
+TEST_CASE("PostgreSQL: rows that become hashes, one by one and in batches") {
+  World world;
+  const auto all = [&](const std::string& key) {
+    std::string text;
+    const Value value = world.client->call("HGETALL", key);
+    for (const Value& one : value.items) {
+      text += one.text + ";";
+    }
+    return value.is_error() ? value.text : text;
+  };
+  CHECK(all("row:7") == "id;7;name;n7;doc;doc 7;");
+  CHECK(all("row:70000").empty());
+  CHECK(world.client->call("HGET", "row:70000", "id").is_nil());
+  for (int i = 1; i <= 300; i++) {
+    world.client->send("HGETALL", "rows:" + std::to_string(i));
+  }
+  for (int i = 1; i <= 300; i++) {
+    const std::string number = std::to_string(i);
+    const Value value = world.client->read();
+    REQUIRE(value.items.size() == 6);
+    CHECK(value.items[1].text == "n" + number);
+    CHECK(value.items[4].text == "raw");
+    CHECK(value.items[5].text == "doc " + number);
+  }
+  CHECK(world.counted("queries") < 200);
+  const std::string error = "ERR tiercache: source 'db' of namespace '";
+  CHECK(all("bare:7") == error + "bare': the query yields no column that could be a field");
+  CHECK(all("lone:7") == error + "lone': the query yields no column that could be a field");
+  world.database.run("alter table t add column more text default 'x'");
+  CHECK(eventually([&] { return all("row:9") == "id;9;name;n9;doc;doc 9;more;x;"; }));
 }
 
 TEST_CASE("PostgreSQL: one key that the query cannot take does not fail those that go with it") {

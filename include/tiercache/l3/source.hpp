@@ -8,8 +8,8 @@
 // Limits: `concurrency` queries at a time, while cold fewer, `queue` loads that wait (submit() then
 // refuses), `timeout` for each from its submission, waiting included: the query is interrupted
 // then, and one that has waited so long is not begun, so an answer comes after twice that at the
-// latest. A value is kMaxValue at most. A source that has not answered several times in a row is
-// left alone for a while (src/l3/breaker.hpp).
+// latest. A value is kMaxValue at most, of kMaxFields where it is a hash. A source that has not
+// answered several times in a row is left alone for a while (src/l3/breaker.hpp).
 #pragma once
 
 #include "tiercache/base/time.hpp"
@@ -26,6 +26,7 @@
 namespace tiercache::l3 {
 
 inline constexpr std::size_t kMaxValue = std::size_t{64} << 20U;
+inline constexpr std::size_t kMaxFields = 10'000;
 inline constexpr std::string_view kAway = "it does not answer, and is left alone for a while";
 
 struct SourceConfig {
@@ -49,18 +50,22 @@ struct Query {
   std::vector<std::string> parameters;  // the names of a load's values
   std::vector<bool> integers{};         // which of these are numbers
   std::size_t batch = 1;                // more: PostgreSQL only
+  // A row becomes a hash: of each column a field, but for the key's part of a batch and for NULLs;
+  // of HTTP each member of a JSON object, but for nulls.
+  bool hash = false;
 };
 
 struct Loaded {
   enum class Kind : std::uint8_t {
     value,
-    absent,  // no row, or NULL
+    absent,  // no row, or NULL, or of a hash nothing but NULLs
     failed,  // `bytes` says why, in one line
   };
   Kind kind = Kind::failed;
-  std::string bytes;
-  bool away = false;          // failed: the source has not answered
-  bool not_modified = false;  // value: the source said that an earlier one is still true
+  std::string bytes;                  // of a hash none
+  bool away = false;                  // failed: the source has not answered
+  bool not_modified = false;          // value: the source said that an earlier one is still true
+  std::vector<std::string> fields{};  // of a hash: each name, and its value behind it
 };
 
 struct Load {

@@ -7,15 +7,17 @@
 //   then;
 //   * a change of the key that is seen after that (an event, a client's write) ends the load for
 //     everybody who comes later, and its value is not stored;
-//   * it is stored with SET NX, and until Redis has answered, clients' writes of the key wait. So
+//   * it is stored with SET NX (a hash by a script that looks whether the key is missing), and
+//   until Redis has answered, clients' writes of the key wait. So
 //     none of them can be between the check and the SET.
 // What is not seen cannot be told: a DEL of a missing key that does not pass through this proxy.
 //
 // What Redis has but is stale (freshness.hpp) is loaded anew the same way. The key is there then,
 // so the value is stored, or the key removed if the source has it no longer, by a script that first
 // looks whether the key is what it was before the source was asked: its expiry to the millisecond,
-// its length and its first 64 KiB. Whoever else has written it, or made it stale, has changed that.
-// Of a load that fails nothing changes, and no other is begun in the background for kLinger.
+// its length and its first 64 KiB, of a hash all fields. Whoever else has written it, or made it
+// stale, has changed that. Of a load that fails nothing changes, and no other is begun in the
+// background for kLinger.
 //
 // With namespace.lease one proxy of all that share a Redis loads a key: it holds a key of its own
 // there while it does, the others look until the value is in Redis or the lease free. It ends by
@@ -84,7 +86,7 @@ inline constexpr std::size_t kLoadCounters = static_cast<std::size_t>(LoadCounte
 // What a load has brought.
 struct LoadAnswer {
   l3::Loaded::Kind kind = l3::Loaded::Kind::absent;
-  // The value or the error as a reply; null: absent.
+  // The value or the error as a reply, a hash as that to HGETALL in RESP2; null: absent.
   std::shared_ptr<const std::string> bytes;
   bool failed = false;  // whatever it says
 };
@@ -119,6 +121,12 @@ class Loads : public std::enable_shared_from_this<Loads> {
   bool fits(namespaces::Index space, std::string_view key) const {
     return spaces_[space]->pattern && spaces_[space]->pattern->match(key);
   }
+  // What a row of such a key's source becomes in Redis.
+  config::LoadResult result(namespaces::Index space) const noexcept {
+    return spaces_[space]->result;
+  }
+  // The error that a read of a string gets of such a key, where the namespace holds hashes.
+  std::string misfit(namespaces::Index space) const;
   // Whether it is known that the source has no such key.
   bool is_absent(const Wanted& wanted, Time now);
   // For so many reads. `take` is called once, from within or later, on any thread; it must not call
@@ -181,6 +189,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
     Duration negative_ttl{0};
     std::chrono::milliseconds lease{0};  // 0: none
     bool nil_on_error = false;
+    config::LoadResult result = config::LoadResult::value;
     Freshness freshness;
     std::array<std::atomic<std::uint64_t>, kLoadCounters> counts{};
   };

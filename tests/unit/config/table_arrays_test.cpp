@@ -173,6 +173,18 @@ TEST_CASE("mistakes are reported at their place") {
   }
   CHECK(message_for(source + whole + "\"a:{value}\"\nstrategy = \"write-through\"\nwrite = \"x\"\n")
             .find("namespace.key is called value") != std::string::npos);
+  const std::string hash = "\"a:{id:int}\"\nresult = \"hash\"\n";
+  const auto loaded = parse(server + whole + hash + "batch = 9\nstale_if_error_ms = 1\n", "f.toml");
+  REQUIRE(loaded);
+  CHECK(loaded.value().namespaces[0].result == LoadResult::hash);
+  for (const char* strategy : {"write-through", "write-back"}) {
+    CHECK(message_for("[journal]\ndir = \"/x\"\n" + source + whole + hash +
+                      "write = \"x\"\nstrategy = \"" + strategy + "\"\n")
+              .ends_with("namespace 'a': a hash can only be read: namespace.result hash needs the "
+                         "strategy cache-aside"));
+  }
+  CHECK(message_for("[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nresult = \"hash\"\n")
+            .ends_with("namespace.result means nothing with its tiers"));
   const std::string twice = message_for(
       "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\n[[namespace]]\nname = \"a\"\nmatch = "
       "[\"b\"]\n");

@@ -108,6 +108,29 @@ TEST_CASE("parts of keys are bound by name, never spliced") {
         Loaded::Kind::absent);
 }
 
+TEST_CASE("the columns of a row are the fields of a hash, but for NULLs") {
+  World world;
+  SourceConfig config;
+  config.path = world.path.string();
+  world.source = make_sqlite(std::move(config),
+                             {{"select * from t where id = :id", {"id"}, {true}, 1, true},
+                              {"select name, id as name from t", {"id"}, {true}, 1, true},
+                              {"select null, null", {"id"}, {true}, 1, true},
+                              {"select 'one' as a, 2.5 as \"b c\"", {"id"}, {true}, 1, true}});
+  using Strings = std::vector<std::string>;
+  const Loaded five = load(world, 0, {std::int64_t{5}});
+  CHECK(five.kind == Loaded::Kind::value);
+  CHECK(five.bytes.empty());
+  CHECK(five.fields == Strings{"id", "5", "name", "five", "doc", std::string("\0\xff\r\n", 4)});
+  CHECK(load(world, 0, {std::int64_t{2}}).fields == Strings{"id", "2", "name", "two"});
+  CHECK(load(world, 0, {std::int64_t{9}}).kind == Loaded::Kind::absent);
+  CHECK(load(world, 1, {std::int64_t{1}}).bytes == "two of the fields are called 'name'");
+  CHECK(load(world, 2, {std::int64_t{1}}).bytes.starts_with("two of the fields are called"));
+  CHECK(load(world, 3, {std::int64_t{1}}).fields == Strings{"a", "one", "b c", "2.5"});
+  world.run("alter table t add column more text default 'x'");
+  CHECK(load(world, 0, {std::int64_t{2}}).fields == Strings{"id", "2", "name", "two", "more", "x"});
+}
+
 TEST_CASE("what is wrong is said, and does not last") {
   World world;
   const auto why = [&](std::size_t query) {
