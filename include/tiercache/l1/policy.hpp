@@ -47,9 +47,10 @@ class Policy {
     }
     return with_parted(f);
   }
-  // Apart, so that what is above stays small enough to be inlined.
+  // Apart, so that what is above stays small enough to be inlined; by value, so that a hit, which
+  // captures no reference, needs no place on the stack for it.
   template <class F>
-  [[gnu::noinline]] decltype(auto) with_parted(F& f) {
+  [[gnu::noinline]] decltype(auto) with_parted(F f) {
     if (auto* lru = std::get_if<Parted<Lru>>(&policy_)) {
       return f(*lru);
     }
@@ -99,7 +100,7 @@ class Policy {
   }
 
   void hit(Entry* entry) noexcept {
-    with([&](auto& policy) { policy.hit(entry); });
+    with([entry](auto& policy) { policy.hit(entry); });
   }
   void insert(Entry* entry) {
     with([&](auto& policy) { policy.insert(entry); });
