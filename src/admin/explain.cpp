@@ -3,11 +3,16 @@
 #include "replies.hpp"
 
 #include "tiercache/config/schema.hpp"
+#include "tiercache/l2/events.hpp"
 #include "tiercache/local/keyspace.hpp"
+#include "tiercache/proxy/freshness.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
+
+#include <boost/asio/post.hpp>
 
 namespace tiercache::admin {
 
@@ -133,6 +138,54 @@ std::string obstacle(const AdminParts& parts, std::string_view key, Index index,
   return {};
 }
 
+// What Redis has of a key that is loaded from a source.
+std::string in_redis(const proxy::Freshness& how, const Result<l2::Reply>& pttl) {
+  if (!pttl || pttl.value().kind != l2::Reply::Kind::integer) {
+    return "unknown";
+  }
+  if (pttl.value().integer == -2) {
+    return "missing";
+  }
+  switch (proxy::aged(how, pttl.value().integer, {}, 0).age) {
+    case proxy::Age::stale:
+      return "stale";
+    case proxy::Age::old:
+      return "old";
+    case proxy::Age::fresh:
+    case proxy::Age::early:
+      break;
+  }
+  return "fresh";
+}
+
+struct Explained {
+  resp::Version version;
+  Time at;
+  std::vector<Fact> facts;
+  std::vector<coherence::TraceRecord> records;
+
+  std::string reply() const;
+};
+
+// The newest record first. The times are as the trace has them: at most a heartbeat too early.
+std::string Explained::reply() const {
+  std::string out;
+  resp::append_map_header(out, facts.size() + 1, version);
+  for (const Fact& fact : facts) {
+    append_fact(out, fact);
+  }
+  resp::append_bulk(out, "last");
+  resp::append_array_header(out, records.size());
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    resp::append_map_header(out, 2, version);
+    resp::append_bulk(out, "what");
+    resp::append_bulk(out, coherence::name(record->what));
+    resp::append_bulk(out, "ms_ago");
+    resp::append_integer(out, ms(at - record->at));
+  }
+  return out;
+}
+
 }  // namespace
 
 void Admin::explain(const Request& request, proxy::Responder responder) {
@@ -169,23 +222,25 @@ void Admin::explain(const Request& request, proxy::Responder responder) {
   });
   facts.push_back({"l1_entries", entries});
 
-  std::string out;
-  resp::append_map_header(out, facts.size() + 1, version);
-  for (const Fact& fact : facts) {
-    append_fact(out, fact);
+  Explained explained{version, at, std::move(facts), std::move(records)};
+  if (index == namespaces::kDefault || spaces.set().at(index).tiers != config::Tiers::l1_l2_l3) {
+    responder.reply(explained.reply());
+    return;
   }
-  // The newest first. The times are as the trace has them: at most a heartbeat too early.
-  std::ranges::reverse(records);
-  resp::append_bulk(out, "last");
-  resp::append_array_header(out, records.size());
-  for (const coherence::TraceRecord& record : records) {
-    resp::append_map_header(out, 2, version);
-    resp::append_bulk(out, "what");
-    resp::append_bulk(out, coherence::name(record.what));
-    resp::append_bulk(out, "ms_ago");
-    resp::append_integer(out, ms(at - record.at));
-  }
-  responder.reply(std::move(out));
+  // Whether what is read now is stale, only Redis knows.
+  proxy::Freshness how = proxy::freshness_of(spaces.set().at(index));
+  how.ahead_percent = 0;
+  boost::asio::post(
+      parts_.control, [this, number = owed_.add(std::move(responder)), db = request.asker.db,
+                       name = std::string(name), how, explained = std::move(explained)]() mutable {
+        parts_.hub.node_of(name).events.query(
+            db, {"PTTL", name},
+            [this, number, how,
+             explained = std::move(explained)](const Result<l2::Reply>& pttl) mutable {
+              explained.facts.push_back({"in_redis", in_redis(how, pttl)});
+              owed_.reply(number, explained.reply());
+            });
+      });
 }
 
 }  // namespace tiercache::admin

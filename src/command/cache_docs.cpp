@@ -30,6 +30,12 @@ constexpr ArgDoc kInvalidateArgs[] = {
     {.name = "soft", .type = Type::pure_token, .token = "SOFT", .optional = true},
     {.name = "selection", .type = Type::oneof, .arguments = kInvalidateActions}};
 
+constexpr ArgDoc kMarkActions[] = {
+    {.name = "on", .type = Type::pure_token, .token = "ON"},
+    {.name = "off", .type = Type::pure_token, .token = "OFF"},
+};
+constexpr ArgDoc kMarkArgs[] = {{.name = "switch", .type = Type::oneof, .arguments = kMarkActions}};
+
 constexpr ArgDoc kFlushArgs[] = {{.name = "pattern", .type = Type::pattern, .optional = true}};
 
 constexpr ArgDoc kStartArgs[] = {
@@ -145,6 +151,13 @@ constexpr CommandDoc kSubcommands[] = {
         .syntax = "CACHE LATENCY [RESET]",
         .since = kSince,
         .arguments = kLatencyArgs,
+    },
+    {
+        .name = "cache|mark",
+        .summary = "Precedes what is served stale to this client by an attribute of RESP3.",
+        .syntax = "CACHE MARK ON | OFF",
+        .since = kSince,
+        .arguments = kMarkArgs,
     },
     {
         .name = "cache|slowlog",

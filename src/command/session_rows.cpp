@@ -22,6 +22,7 @@ constexpr Command kRows[] = {
     row("cache|invalidate", -4, kOurFlags, Kind::none, {}, Route::local),
     row("cache|key", 3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|latency", -2, kOurFlags, Kind::none, {}, Route::local),
+    row("cache|mark", 3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|slowlog", -3, kOurFlags, Kind::none, {}, Route::local),
     row("cache|stats", 2, kOurFlags, Kind::none, {}, Route::local),
     row("cache|topology", 2, kOurFlags, Kind::none, {}, Route::local),

@@ -27,7 +27,8 @@ namespace {
 
 // Each on its session's thread. `bytes` null: nil.
 void tell(Hub& hub, const std::vector<coherence::Waiter>& waiters,
-          const std::shared_ptr<const std::string>& bytes) {
+          const std::shared_ptr<const std::string>& bytes,
+          Session::News news = Session::News::bytes) {
   std::unordered_map<std::uint32_t, std::vector<Ticket>> by_worker;
   for (const coherence::Waiter waiter : waiters) {
     const Ticket ticket = Ticket::unpack(waiter);
@@ -35,11 +36,11 @@ void tell(Hub& hub, const std::vector<coherence::Waiter>& waiters,
   }
   for (auto& [index, tickets] : by_worker) {
     Worker& worker = *hub.workers.at(index);
-    worker.post([&worker, tickets = std::move(tickets), bytes] {
+    worker.post([&worker, tickets = std::move(tickets), bytes, news] {
       for (const Ticket& ticket : tickets) {
         if (Session* session = worker.find(ticket.session)) {
           session->on_flight(session->op_of(ticket.op), bytes ? *bytes : std::string_view(),
-                             bytes ? Session::News::bytes : Session::News::nil, true);
+                             bytes ? news : Session::News::nil, true);
         }
       }
     });
@@ -98,7 +99,9 @@ void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
        shape = loading.shape, hash = std::move(hash), space = op.space,
        stale = std::string(stale)](const LoadAnswer& answer) {
         std::shared_ptr<const std::string> bytes = answer.bytes;
+        News news = News::bytes;
         if (answer.failed && !stale.empty()) {
+          news = News::kept;
           bytes = std::make_shared<const std::string>(stale);
           loads->count(space, LoadCounter::stale_on_error, waiters.size());
         } else if (answer.kind == l3::Loaded::Kind::value &&
@@ -110,7 +113,7 @@ void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
                    !bytes && !nothing.empty()) {
           bytes = std::make_shared<const std::string>(nothing);
         }
-        tell(hub, waiters, bytes);
+        tell(hub, waiters, bytes, news);
       });
 }
 
@@ -155,6 +158,7 @@ bool Session::load_elements(std::uint64_t id) {
         continue;
       }
       if (part.age == Age::stale) {
+        loading.stale.values++;
         worker_.hub().loads->count(part.space, LoadCounter::stale);
       } else {
         missing.emplace_back(
@@ -173,15 +177,16 @@ bool Session::load_elements(std::uint64_t id) {
          i = position, stale, space,
          nil = spec_.version == resp::Version::resp3 ? std::string_view("_\r\n")
                                                      : kNil](LoadAnswer answer) {
-          if (stale && answer.failed) {
+          const bool kept = stale && answer.failed;
+          if (kept) {
             loads->count(space, LoadCounter::stale_on_error);
             answer.bytes = nullptr;  // it is as Redis has it
           } else if (stale && !answer.bytes) {
             answer.bytes = std::make_shared<const std::string>(nil);
           }
-          worker.post([&worker, me, i, answer = std::move(answer)] {
+          worker.post([&worker, me, i, kept, answer = std::move(answer)] {
             if (Session* session = worker.find(me.session)) {
-              session->on_element(session->op_of(me.op), i, answer);
+              session->on_element(session->op_of(me.op), i, answer, kept);
             }
           });
         });
@@ -190,7 +195,8 @@ bool Session::load_elements(std::uint64_t id) {
 }
 
 // With the last of them the reply is whole. One that fails is the reply.
-void Session::on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer) {
+void Session::on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer,
+                         bool kept) {
   if (!queue_.contains(id)) {
     return;
   }
@@ -198,6 +204,10 @@ void Session::on_element(std::uint64_t id, std::size_t position, const LoadAnswe
   Loading& loading = *op.extra->loading;
   if (answer.bytes) {
     loading.elements[position] = *answer.bytes;
+  }
+  if (kept) {
+    loading.stale.values++;
+    loading.stale.failed = true;
   }
   if (--loading.missing > 0) {
     return;
@@ -213,6 +223,7 @@ void Session::on_element(std::uint64_t id, std::size_t position, const LoadAnswe
     for (std::size_t i = 0; i < elements.size(); i++) {
       reply += loading.elements[i].empty() ? elements[i] : std::string_view(loading.elements[i]);
     }
+    deliver(op, mark_of(op));
     deliver(op, reply);
   }
   op.started = true;

@@ -60,6 +60,15 @@ Session::Step Session::ping(const Request& request, const Classified& what) {
 }
 
 Session::Step Session::cache_command(Args args) {
+  if (is_mark(args)) {
+    const MarkWish wish = read_mark(args, pinned_ ? flow_->version() : spec_.version);
+    if (!wish.error.empty()) {
+      return answer_error(wish.error);
+    }
+    marks_ = wish.on;
+    answer("+OK\r\n");
+    return Step::next;
+  }
   const std::uint64_t id = push(OpKind::extension);
   Asker asker;
   asker.client = client_id_;
@@ -139,6 +148,7 @@ Session::Step Session::select(Args args) {
 }
 
 Session::Step Session::reset() {
+  marks_ = false;
   Move where;
   where.identity = worker_.hub().identities.anonymous();
   where.spec.user = where.identity->id();

@@ -287,6 +287,7 @@ void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last
     }
     op.started = true;
     const std::string bytes = std::exchange(op.gather, {});
+    deliver(op, mark_of(op));
     deliver(op, bytes);
   } else {
     deliver(op, piece);

@@ -359,6 +359,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   }
   if (what.fits && what.command->name == "reset") {
     name_.clear();
+    marks_ = false;
     redirect_.send_to(0);
   }
   op.owed = true;

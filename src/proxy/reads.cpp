@@ -302,7 +302,15 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
   const std::vector<coherence::Waiter> waiters = op.waiters;
   const bool nil =
       last && !op.started && op.command == command_ids().get && (bytes == kNil || bytes == "_\r\n");
-  tell_waiters(waiters, nil ? kNil : bytes, nil ? News::nil : News::bytes, last);
+  const bool stale = op.extra && op.extra->loading && op.extra->loading->age >= Age::stale;
+  if (stale && !op.started) [[unlikely]] {
+    worker_.hub().loads->count(op.space, LoadCounter::stale, waiters.size());
+  }
+  tell_waiters(waiters, nil ? kNil : bytes,
+               nil     ? News::nil
+               : stale ? News::stale
+                       : News::bytes,
+               last);
 }
 
 void Session::end_flight(std::uint64_t id) {
@@ -351,11 +359,13 @@ void Session::end_flight(std::uint64_t id) {
     load(id, std::move(waiters), there ? std::string_view(bytes) : std::string_view());
     return;
   }
+  News news = heard.nil ? News::nil : News::bytes;
   if (op.extra && op.extra->loading && op.extra->loading->age == Age::stale) [[unlikely]] {
     worker_.hub().loads->count(op.space, LoadCounter::stale, waiters.size());
+    news = heard.nil ? News::nil : News::stale;
   }
   count_fill(op.space, filled);
-  tell_waiters(waiters, fill.reply, heard.nil ? News::nil : News::bytes, true);
+  tell_waiters(waiters, fill.reply, news, true);
 }
 
 // How long L1 may keep it.
@@ -420,6 +430,9 @@ void Session::on_flight(std::uint64_t id, std::string_view bytes, News news, boo
   } else if (news == News::broken && op.started) {
     doom();  // half a reply is out
   } else {
+    if (op.marks && !op.started && (news == News::stale || news == News::kept)) [[unlikely]] {
+      deliver(op, stale_mark({news == News::kept, 1}));
+    }
     deliver(op, bytes);
   }
   op.started = true;

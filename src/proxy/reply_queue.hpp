@@ -10,6 +10,7 @@
 #include "exec_patch.hpp"
 #include "load_shape.hpp"
 #include "split.hpp"
+#include "stale_mark.hpp"
 #include "stamps.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -75,6 +76,7 @@ struct Loading {
   std::size_t missing = 0;            // multi: loads under way
   Age age = Age::fresh;               // flight: of what Redis has
   bool away = false;                  // flight: Redis has not answered
+  Staleness stale{};                  // multi: of the reply
 };
 
 // What the parts of one command have in common.
@@ -130,6 +132,7 @@ struct Op {
   bool ran = false;
   bool vital = false;           // internal: the client believes that it works
   bool timed = false;           // how long it takes is of interest
+  bool marks = false;           // the client has asked to be told what is stale
   std::uint16_t command = 0;    // flight, joined: which read
   namespaces::Index space = 0;  // flight
   std::uint8_t head_size = 0;
@@ -160,6 +163,12 @@ struct Op {
   }
   void reset();
 };
+
+// What an answer that comes whole begins with.
+inline std::string mark_of(const Op& op) {
+  return op.marks && op.extra && op.extra->loading ? stale_mark(op.extra->loading->stale)
+                                                   : std::string();
+}
 
 class ReplyQueue {
  public:

@@ -96,6 +96,8 @@ class Session final : public l2::Consumer {
   enum class News : std::uint8_t {
     bytes,
     nil,     // GET of a missing key: each RESP version has its own word for that
+    stale,   // bytes of what is being loaded anew
+    kept,    // the same, and loading it anew has failed
     broken,  // the flight's link is lost; the bytes are an error reply
   };
   void on_flight(std::uint64_t op, std::string_view bytes, News news, bool last);
@@ -186,9 +188,7 @@ class Session final : public l2::Consumer {
   void on_script_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_augmented_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_script(std::uint64_t id);
-  std::string away_text(std::string_view why) const {
-    return away_text(why, *lane_);
-  }
+  std::string away_text(std::string_view why) const;
   std::string away_text(std::string_view why, const Lane& lane) const;
 
   // dispatch.cpp
@@ -266,7 +266,7 @@ class Session final : public l2::Consumer {
   Step load_past(const Request& request, const Classified& what, namespaces::Index space);
   std::int64_t note_age(std::uint64_t id, bool may_wait);
   bool load_elements(std::uint64_t id);
-  void on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer);
+  void on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer, bool kept);
   coherence::Waiter ticket(std::uint64_t op) const noexcept;
 
   // multi_reads.cpp
@@ -399,7 +399,6 @@ class Session final : public l2::Consumer {
 
   static constexpr std::uint16_t kNoCommand = 0xffff;
   static constexpr std::uint64_t kPttl = 1;  // the low bit of a tag: the reply to PTTL
-
   // Constant after construction.
   Worker& worker_;
   const std::uint32_t id_;
@@ -425,6 +424,7 @@ class Session final : public l2::Consumer {
   int fd_ = -1;
   bool unix_ = false;
   bool no_evict_ = false;  // CLIENT NO-EVICT
+  bool marks_ = false;     // CACHE MARK
   std::string library_;    // CLIENT SETINFO
   std::string library_version_;
   Time time_;  // of this wake-up

@@ -22,6 +22,7 @@ std::uint64_t Session::push(OpKind kind) {
   const std::uint64_t id = queue_.next_id();
   Op& op = queue_.push(kind);
   op.muted = muted_;
+  op.marks = marks_ && kind != OpKind::part && spec_.version == resp::Version::resp3;
   op.lane = lane_;
   if (request_ != nullptr && kind != OpKind::ready) {
     begin_timing(op);
@@ -160,6 +161,10 @@ std::string Session::away_text(std::string_view why, const Lane& lane) const {
   text += " is unavailable: ";
   text += why;
   return text;
+}
+
+std::string Session::away_text(std::string_view why) const {
+  return away_text(why, *lane_);
 }
 
 Session::Step Session::answer_away() {

@@ -126,6 +126,89 @@ TEST_CASE("while the source fails what is stale is served, and then what it has"
   CHECK(world.docs("stale") == 0);
 }
 
+TEST_CASE("who has asked for it is told what is stale, and why, and nobody else") {
+  StaleWorld world(kQuery +
+                   "l2_ttl_ms = 300\nstale_if_error_ms = 600000\n"
+                   "[[namespace]]\nname = \"mild\"\nmatch = [\"mild:*\"]\ntiers = \"l1+l2+l3\"\n"
+                   "source = \"db\"\nkey = \"mild:{id:int}\"\nl2_ttl_ms = 300\n"
+                   "stale_while_revalidate_ms = 600000\n" +
+                   kQuery);
+  world.load(1, "one");
+  world.load(2, "two");
+  CHECK(eventually([&] {
+    CHECK(world.client.call("GET", "mild:1").text == "one");
+    return world.direct.call("GET", "mild:1").text == "one";
+  }));
+  world.direct.call("SET", "doc:9", "fresh");
+  CHECK(world.client.call("CACHE", "MARK", "ON").text.find("HELLO 3") != std::string::npos);
+  Client marked(world.proxy.port(), std::chrono::seconds(60));
+  marked.call("HELLO", "3");
+  CHECK(marked.call("CACHE", "MARK").is_error());
+  CHECK(marked.call("CACHE", "MARK", "maybe").is_error());
+  CHECK(marked.call("CACHE", "MARK", "off").text == "OK");
+  CHECK(marked.call("CACHE", "MARK", "on").text == "OK");
+  CHECK(marked.call("GET", "doc:9").text == "fresh");
+  CHECK(marked.last_raw() == "$5\r\nfresh\r\n");
+  world.database.run("alter table t rename to away");
+
+  const auto mark = [](int values, const std::string& why) {
+    return "|2\r\n$15\r\ntiercache.stale\r\n:" + std::to_string(values) +
+           "\r\n$23\r\ntiercache.stale_because\r\n$" + std::to_string(why.size()) + "\r\n" + why +
+           "\r\n";
+  };
+  const std::string one = "$3\r\none\r\n";
+  const std::string two = "$3\r\ntwo\r\n";
+  const auto hears = [&](std::initializer_list<std::string> request, const std::string& bytes) {
+    const std::vector<std::string> words(request);
+    return eventually([&] {
+      marked.call(words);
+      return marked.last_raw() == bytes;
+    });
+  };
+  CHECK(hears({"GET", "doc:1"}, mark(1, "source_failed") + one));
+  CHECK(hears({"GETRANGE", "doc:1", "0", "0"}, mark(1, "source_failed") + "$1\r\no\r\n"));
+  CHECK(hears({"MGET", "doc:1", "doc:9", "doc:2", "doc:1"},
+              mark(3, "source_failed") + "*4\r\n" + one + "$5\r\nfresh\r\n" + two + one));
+  CHECK(hears({"GET", "mild:1"}, mark(1, "loading") + one));
+  CHECK(
+      hears({"MGET", "mild:1", "doc:9"}, mark(1, "loading") + "*2\r\n" + one + "$5\r\nfresh\r\n"));
+  CHECK(marked.call("CACHE", "EXPLAIN", "doc:1").find("in_redis")->text == "old");
+  CHECK(marked.call("CACHE", "EXPLAIN", "mild:1").find("in_redis")->text == "stale");
+  CHECK(marked.call("CACHE", "EXPLAIN", "doc:9").find("in_redis")->text == "fresh");
+  CHECK(marked.call("CACHE", "EXPLAIN", "doc:8").find("in_redis")->text == "missing");
+
+  // Each in its place among others, as it was asked for; and what the same load brings to others.
+  for (int round = 0; round < 20; round++) {
+    world.client.send("GET", "doc:1");
+    marked.send("PING", "a");
+    marked.send("GET", "doc:1");
+    marked.send("GET", "doc:9");
+    marked.send("CACHE", "MARK", "OFF");
+    marked.send("GET", "doc:2");
+    marked.send("CACHE", "MARK", "ON");
+    marked.send("MGET", "doc:2");
+    std::string all;
+    for (int i = 0; i < 7; i++) {
+      marked.read();
+      all += marked.last_raw();
+    }
+    CHECK(all == "$1\r\na\r\n" + mark(1, "source_failed") + one + "$5\r\nfresh\r\n+OK\r\n" + two +
+                     "+OK\r\n" + mark(1, "source_failed") + "*1\r\n" + two);
+    world.client.read();
+    CHECK(world.client.last_raw() == one);
+  }
+  // Not in RESP2, and not after RESET.
+  marked.call("HELLO", "2");
+  marked.call("GET", "doc:1");
+  CHECK(marked.last_raw() == one);
+  marked.call("HELLO", "3");
+  CHECK(hears({"GET", "doc:1"}, mark(1, "source_failed") + one));
+  marked.call("RESET");
+  marked.call("HELLO", "3");
+  marked.call("GET", "doc:1");
+  CHECK(marked.last_raw() == one);
+}
+
 TEST_CASE("a key that a client has written without a TTL is not stale") {
   StaleWorld world(kQuery + "l2_ttl_ms = 300\nstale_while_revalidate_ms = 600000\n");
   world.database.put(1, "the source");
