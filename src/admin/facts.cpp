@@ -245,6 +245,7 @@ std::vector<Fact> warmup_facts(const warmup::NamedProgress& named) {
       {"reason", progress.reason},
       {"runs", number(progress.runs)},
       {"seen", number(progress.scanned)},
+      {"loaded", number(progress.loaded)},
       {"filled", number(progress.filled)},
       {"present", number(progress.present)},
       {"refused", number(progress.refused)},

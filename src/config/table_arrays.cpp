@@ -172,6 +172,9 @@ constexpr ElementKey kWarmupKeys[] = {
                           "Where more are due than run at a time the highest goes first"),
     duration<&W::refresh_interval>("warmup.refresh_interval_ms", 0, 365 * kDayMs, kStart,
                                    "It runs again so long after it began; 0 = once, at start"),
+    boolean<&W::load>("warmup.load", kStart,
+                      "What Redis has not is loaded from the source of its namespace, and stored "
+                      "in Redis"),
     boolean<&W::required>("warmup.required", kStart,
                           "Clients are let in only when its first run has ended"),
     duration<&W::deadline>("warmup.deadline_ms", 1, kDayMs, kStart,
@@ -352,6 +355,7 @@ std::string_view meaningless(const Warmup& one) {
          : !peer && !one.peer.empty()                          ? "peer"
          : !query && !one.source.empty()                       ? "source"
          : !query && !one.query.empty()                        ? "query"
+         : scan && one.load                                    ? "load"
                                                                : "";
 }
 
@@ -406,6 +410,11 @@ std::string wrong_with_warmup(const Config& config, std::size_t index) {
         one.file == other.file) {
       return concat({"warmup '", one.name, "': warmup.file is that of '", other.name, "' too"});
     }
+  }
+  if (one.load && std::ranges::none_of(config.namespaces, [](const Namespace& space) {
+        return space.tiers == Tiers::l1_l2_l3;
+      })) {
+    return concat({"warmup '", one.name, "': warmup.load: no namespace has a source"});
   }
   const std::string wrong = wrong_with_strategy(config, one);
   return wrong.empty() ? wrong : concat({"warmup '", one.name, "': ", wrong});

@@ -13,7 +13,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <random>
+#include <utility>
 
 namespace tiercache::proxy {
 
@@ -58,6 +60,7 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
       space->pattern = config::KeyPattern::parse(one.key).value();
       space->name = one.name;
       space->source_name = one.source;
+      space->queue = config.sources[source].queue;
       space->l2_ttl = one.l2_ttl;
       space->negative_ttl =
           one.negative_ttl.count() >= 0 ? one.negative_ttl : config.l1.negative_ttl;
@@ -177,19 +180,24 @@ void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
     if (found != loads_.end() && joinable(*found->second, wanted)) {
       Load& other = *found->second;
       count(space, LoadCounter::joined, reads);
-      if (other.answer) {
-        take(*other.answer);
-      } else {
-        other.takers.push_back(std::move(take));
-      }
+      join(other, wanted.till_stored, std::move(take));
       return;
     }
     load = std::make_shared<Load>();
     load->wanted = std::move(wanted);
-    load->takers.push_back(std::move(take));
+    join(*load, load->wanted.till_stored, std::move(take));
     loads_[name] = load;
   }
   begin(worker, load);
+}
+
+void Loads::join(Load& load, bool till_stored, Take take) {
+  const bool stores = load.state == Load::State::loaded || load.state == Load::State::storing;
+  if (load.answer && !(till_stored && stores)) {
+    take(*load.answer);
+  } else {
+    (till_stored ? load.late : load.takers).push_back(std::move(take));
+  }
 }
 
 Aged Loads::heard(Worker& worker, const Wanted& wanted, std::int64_t pttl_ms, bool may_wait) {
@@ -403,6 +411,9 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
     load->answer = answer;
     if (loaded.kind == Kind::absent && space.negative_ttl.count() > 0) {
       remember_absent(*load);
+    }
+    if (!stores) {
+      std::ranges::move(std::exchange(load->late, {}), std::back_inserter(takers));
     }
     if (stores) {
       load->state = Load::State::loaded;

@@ -76,10 +76,12 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
   const bool stored = reply.starts_with("+OK");
   count(load->wanted.space, stored ? LoadCounter::stored : LoadCounter::not_stored);
   std::vector<std::function<void()>> held;
+  std::vector<Take> late;
   {
     MutexLock lock(mutex_);
     unmark(storing_, load->wanted.hash);
     held.swap(held_);
+    late.swap(load->late);
     if (stored || reply.starts_with("$-1")) {
       retire(load);
     } else {
@@ -89,6 +91,9 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
   }
   for (const auto& go : held) {
     go();
+  }
+  for (const Take& take : late) {
+    take(*load->answer);
   }
   release(load);
 }

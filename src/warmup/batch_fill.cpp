@@ -3,10 +3,13 @@
 #include "get_variant.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/proxy/loads.hpp"
 #include "tiercache/resp/encoder.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -22,28 +25,33 @@ Time now() {
 
 }  // namespace
 
-BatchFill::BatchFill(proxy::Worker& worker, proxy::Lane& lane, std::uint32_t db,
-                     std::vector<std::string> keys, std::shared_ptr<const std::atomic<bool>> stop,
+BatchFill::BatchFill(proxy::Worker& worker, proxy::Lane& lane, Batch batch,
+                     std::shared_ptr<const std::atomic<bool>> stop,
                      std::function<void(const BatchResult&)> report)
     : worker_(worker),
       lane_(lane),
-      db_(db),
-      keys_(std::move(keys)),
+      batch_(std::move(batch)),
       stop_(std::move(stop)),
       report_(std::move(report)),
       timer_(worker.io()),
-      reads_(keys_.size()) {
+      reads_(batch_.keys.size()),
+      order_(batch_.keys.size()) {
+  std::iota(order_.begin(), order_.end(), 0);
+}
+
+bool BatchFill::stopped() const noexcept {
+  return stop_->load(std::memory_order_relaxed) || worker_.draining();
 }
 
 void BatchFill::go_on() {
   const l2::ConsumerPtr self(this);
-  while (next_ < keys_.size() && in_flight_ < kWindow && !waiting_) {
-    if (stop_->load(std::memory_order_relaxed) || worker_.draining()) {
-      next_ = keys_.size();
-      break;
-    }
+  if (stopped()) {
+    next_ = order_.size();
+    absent_.clear();
+  }
+  while (next_ < order_.size() && in_flight_ < kWindow && !waiting_) {
     if (!link_ || link_->state() == l2::Link::State::dead) {
-      link_ = lane_.links.shared({db_, resp::Version::resp2});
+      link_ = lane_.links.shared({batch_.db, resp::Version::resp2});
     }
     if (!link_) {
       retry();
@@ -54,7 +62,7 @@ void BatchFill::go_on() {
       link_->wait_room(*this);
       break;
     }
-    switch (look(next_)) {
+    switch (look(order_[next_])) {
       case Look::present:
         result_.present++;
         break;
@@ -72,13 +80,13 @@ void BatchFill::go_on() {
 
 BatchFill::Look BatchFill::look(std::size_t index) {
   coherence::Cache& cache = lane_.cache;
-  const std::string_view key = keys_[index];
+  const std::string_view key = batch_.keys[index];
   const namespaces::Index space = worker_.spaces().find(key);
   if (!worker_.hub().keeps(key) || !worker_.spaces().keeps(space, get_variant().front().command)) {
     return Look::refused;
   }
   coherence::ReadAsk ask;
-  ask.key = {cache.hash(db_, key), db_, key};
+  ask.key = {cache.hash(batch_.db, key), batch_.db, key};
   ask.answers = get_variant();
   // A look counts as a use of the entry, which is what somebody who warms it up wants.
   const auto outcome = cache.probe(ask, now(), [](const l1::Entry&) {});
@@ -88,9 +96,10 @@ BatchFill::Look BatchFill::look(std::size_t index) {
   Read& read = reads_[index];
   read.hash = ask.key.hash;
   read.space = space;
+  read.asked = now();
   coherence::Place place = link_->next_place();
   place.seq++;  // PTTL goes before it
-  read.flight = cache.begin_fill(ask.key, get_variant().front(), place, now());
+  read.flight = cache.begin_fill(ask.key, get_variant().front(), place, read.asked);
   worker_.count(stats::Counter::l2_requests);
   request_.clear();
   resp::append_request(request_, {"PTTL", key});
@@ -103,8 +112,8 @@ BatchFill::Look BatchFill::look(std::size_t index) {
 
 void BatchFill::retry() {
   if (++retries_ > kMaxRetries) {
-    result_.failed += keys_.size() - next_;
-    next_ = keys_.size();
+    result_.failed += order_.size() - next_;
+    next_ = order_.size();
     return;
   }
   waiting_ = true;
@@ -124,18 +133,29 @@ void BatchFill::on_room() {
 }
 
 void BatchFill::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
-  Read& read = reads_[static_cast<std::size_t>(tag >> 1)];
+  const auto index = static_cast<std::size_t>(tag >> 1);
+  Read& read = reads_[index];
   if ((tag & kPttl) != 0) {
     read.gather.add_pttl(piece);
     return;
   }
   read.gather.add_get(piece, worker_.spaces().max_value(read.space));
   if (last) {
-    end_read(read);
+    end_read(index);
   }
 }
 
-void BatchFill::end_read(Read& read) {
+// As a client's read, also of what has been created past the proxy and is gone again.
+bool BatchFill::to_be_loaded(const Read& read, const std::string& key) const {
+  proxy::Loads* loads = worker_.hub().loads.get();
+  return batch_.load && !again_ && read.gather.missing() && loads != nullptr &&
+         worker_.spaces().loads(read.space) &&
+         !loads->is_absent({&lane_, batch_.db, key, read.hash, read.space, read.asked}, now());
+}
+
+void BatchFill::end_read(std::size_t index) {
+  Read& read = reads_[index];
+  const bool loads = to_be_loaded(read, batch_.keys[index]);
   coherence::Fill fill;
   // A replica of a Cluster may lack a key that is on its way to another node.
   const bool moving = worker_.clustered() && lane_.master != nullptr && read.gather.missing();
@@ -153,10 +173,78 @@ void BatchFill::end_read(Read& read) {
   worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
   worker_.spaces().count(read.space,
                          filled ? proxy::SpaceCounter::fills : proxy::SpaceCounter::refused);
-  (filled ? result_.filled : result_.refused)++;
   read.gather = {};
   in_flight_--;
+  if (loads) {
+    absent_.push_back(index);
+    load();
+  } else {
+    (filled ? result_.filled : result_.refused)++;
+  }
   go_on();
+}
+
+// Two batches a worker are under way; together they leave clients seven eighths.
+std::size_t BatchFill::most_loads(namespaces::Index space) const {
+  const std::size_t share =
+      worker_.hub().loads->queue(space) / (16 * worker_.hub().workers.size());
+  return std::clamp<std::size_t>(share, 1, kLoads);
+}
+
+void BatchFill::load() {
+  proxy::Loads& loads = *worker_.hub().loads;
+  while (!absent_.empty() && loading_ < most_loads(reads_[absent_.front()].space)) {
+    const std::size_t index = absent_.front();
+    absent_.pop_front();
+    loading_++;
+    const Read& read = reads_[index];
+    proxy::Loads::Wanted wanted{&lane_,     batch_.db,  batch_.keys[index],
+                                read.hash,  read.space, read.asked};
+    wanted.till_stored = true;
+    // Counted on this thread only: what is handed around is a pointer to a pointer.
+    auto self = std::make_shared<const boost::intrusive_ptr<BatchFill>>(this);
+    loads.want(worker_, std::move(wanted), 1,
+               [&worker = worker_, self = std::move(self), index](
+                   const proxy::LoadAnswer& answer) mutable {
+                 worker.post([self = std::move(self), index, answer] {
+                   (*self)->on_loaded(index, answer);
+                 });
+               });
+  }
+}
+
+void BatchFill::on_loaded(std::size_t index, const proxy::LoadAnswer& answer) {
+  const l2::ConsumerPtr self(this);
+  loading_--;
+  if (answer.failed) {
+    result_.failed++;
+  } else if (answer.kind == l3::Loaded::Kind::value) {
+    result_.loaded++;
+    loaded_.push_back(index);
+  } else {
+    result_.refused++;
+  }
+  if (stopped()) {
+    absent_.clear();
+  }
+  load();
+  finish_if_done();
+}
+
+void BatchFill::read_loaded() {
+  again_ = true;
+  order_ = std::exchange(loaded_, {});
+  next_ = 0;
+  const coherence::View view = lane_.cache.status().view();
+  if (view.state != coherence::LinkState::live || view.proof != coherence::Proof::stream) {
+    go_on();
+    return;
+  }
+  waiting_ = true;
+  lane_.fences.wait(view.next_ping(), [self = boost::intrusive_ptr<BatchFill>(this)] {
+    self->waiting_ = false;
+    self->go_on();
+  });
 }
 
 void BatchFill::on_lost(std::uint64_t tag, std::string_view /*why*/) {
@@ -173,7 +261,12 @@ void BatchFill::on_lost(std::uint64_t tag, std::string_view /*why*/) {
 }
 
 void BatchFill::finish_if_done() {
-  if (next_ == keys_.size() && in_flight_ == 0 && report_) {
+  if (next_ < order_.size() || in_flight_ > 0 || loading_ > 0 || !absent_.empty()) {
+    return;
+  }
+  if (!loaded_.empty() && !stopped()) {
+    read_loaded();
+  } else if (report_) {
     std::exchange(report_, nullptr)(result_);
   }
 }

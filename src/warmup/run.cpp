@@ -161,17 +161,18 @@ void Run::send(std::size_t node, std::vector<std::string> keys) {
       }
     });
   };
-  worker.post([&worker, node, db = job_.db, keys = std::move(keys), stop = stop_flag_,
-               report = std::move(report)]() mutable {
-    const boost::intrusive_ptr<BatchFill> batch(
-        new BatchFill(worker, worker.filling_lane(static_cast<topology::NodeIndex>(node)), db,
-                      std::move(keys), std::move(stop), std::move(report)));
-    batch->go_on();
+  worker.post([&worker, node, batch = Batch{job_.db, std::move(keys), job_.load},
+               stop = stop_flag_, report = std::move(report)]() mutable {
+    const boost::intrusive_ptr<BatchFill> fill(
+        new BatchFill(worker, worker.filling_lane(static_cast<topology::NodeIndex>(node)),
+                      std::move(batch), std::move(stop), std::move(report)));
+    fill->go_on();
   });
 }
 
 void Run::on_batch(const BatchResult& result) {
   board_->update([&](Progress& progress) {
+    progress.loaded += result.loaded;
     progress.filled += result.filled;
     progress.present += result.present;
     progress.refused += result.refused;
@@ -195,9 +196,10 @@ void Run::end(State state, std::string reason) {
   timer_.cancel();
   board_->end(state, std::move(reason), now());
   const Progress last = board_->read(now());
-  spdlog::info("{}: {}{}{}; {} keys scanned, {} filled, {} present, {} refused, {} failed",
-               label(job_), name(state), last.reason.empty() ? "" : ": ", last.reason, last.scanned,
-               last.filled, last.present, last.refused, last.failed);
+  spdlog::info(
+      "{}: {}{}{}; {} keys scanned, {} loaded, {} filled, {} present, {} refused, {} failed",
+      label(job_), name(state), last.reason.empty() ? "" : ": ", last.reason, last.scanned,
+      last.loaded, last.filled, last.present, last.refused, last.failed);
   if (ended_) {
     std::exchange(ended_, nullptr)();
   }

@@ -297,6 +297,7 @@ void Scheduler::Impl::begin(std::size_t index) {
   job.limit = named.settings.limit;
   job.rate = named.settings.rate != 0 ? named.settings.rate : defaults.rate;
   job.batch = defaults.batch;
+  job.load = named.settings.load;
   const auto reach = std::make_shared<Reach>(parts_.hub);
   named.run =
       std::make_shared<Run>(RunParts{parts_.control, parts_.hub, reach}, std::move(job),

@@ -115,6 +115,8 @@ class Loads : public std::enable_shared_from_this<Loads> {
     Time asked;          // before it was sent to Redis
     bool stale = false;  // Redis has it
     bool kept = true;    // what is loaded is stored there
+    // `take` is called when it is known whether Redis has it, instead of as soon as it is loaded.
+    bool till_stored = false;
   };
   using Take = std::function<void(const LoadAnswer&)>;
   // Whether the source is asked for such a key. What does not fit is Redis's alone.
@@ -127,6 +129,10 @@ class Loads : public std::enable_shared_from_this<Loads> {
   }
   // The error that a read of a string gets of such a key, where the namespace holds hashes.
   std::string misfit(namespaces::Index space) const;
+  // So many loads may wait for the source of a namespace that has one.
+  std::size_t queue(namespaces::Index space) const noexcept {
+    return spaces_[space]->queue;
+  }
   // Whether it is known that the source has no such key.
   bool is_absent(const Wanted& wanted, Time now);
   // For so many reads. `take` is called once, from within or later, on any thread; it must not call
@@ -185,6 +191,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
     std::optional<config::KeyPattern> pattern;
     std::string name;
     std::string source_name;
+    std::size_t queue = 0;
     std::chrono::milliseconds l2_ttl{0};
     Duration negative_ttl{0};
     std::chrono::milliseconds lease{0};  // 0: none
@@ -214,6 +221,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
     Worker* worker = nullptr;
     Seen seen;
     std::vector<Take> takers;
+    std::vector<Take> late;                // those of till_stored
     std::optional<LoadAnswer> answer;      // from loaded on
     std::optional<std::string> as_it_was;  // Redis's key, where it is loaded anew
     Time begun;                            // the source was asked
@@ -230,6 +238,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
     return see(wanted, wide_.load(std::memory_order_seq_cst));
   }
   bool joinable(const Load& load, const Wanted& wanted) TC_REQUIRES(mutex_);
+  static void join(Load& load, bool till_stored, Take take);
   void begin(Worker& worker, const LoadPtr& load);
   void on_as_it_was(const LoadPtr& load, std::string_view reply);
   // loads_lease.cpp

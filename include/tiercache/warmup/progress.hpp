@@ -19,6 +19,7 @@ struct Job {
   std::uint64_t limit = 0;  // at most so many keys; 0: all
   std::uint32_t rate = 1;   // keys per second, at least 1
   std::uint32_t batch = 1;  // keys that are asked for at once, about; at least 1
+  bool load = false;        // what Redis has not is loaded from its namespace's source
 };
 
 enum class State : std::uint8_t { idle, running, done, stopped, failed };
@@ -30,10 +31,11 @@ struct Progress {
   Job job;
   std::uint64_t runs = 0;     // begun, this one included
   std::uint64_t scanned = 0;  // keys that were named, up to the limit
+  std::uint64_t loaded = 0;   // from a source
   std::uint64_t filled = 0;
   std::uint64_t present = 0;  // in L1 already
   std::uint64_t refused = 0;  // read, but not to be kept: changed meanwhile, too large, gone
-  std::uint64_t failed = 0;   // not read: the link was lost
+  std::uint64_t failed = 0;   // not read: the link was lost, or the source has failed
   std::chrono::system_clock::time_point started{};
   std::chrono::milliseconds took{0};  // so far
 };

@@ -88,6 +88,13 @@ TEST_CASE("what a strategy lacks, and what is of another") {
   }
   CHECK(message_for(warmup("strategy = \"keys\"\nkeys = [\"a\"]\npattern = \"*\"\n"))
             .ends_with("warmup.pattern means nothing with its strategy"));
+  const std::string listed = warmup("strategy = \"keys\"\nkeys = [\"a\"]\nload = true\n");
+  CHECK(message_for(listed).ends_with("warmup 'w': warmup.load: no namespace has a source"));
+  CHECK(message_for(kSource + listed +
+                    "[[namespace]]\nname = \"n\"\nmatch = [\"a:*\"]\ntiers = \"l1+l2+l3\"\n"
+                    "source = \"db\"\nkey = \"a:{id}\"\nquery = \"select :id\"\n") == "accepted");
+  CHECK(message_for(warmup("pattern = \"*\"\nload = true\n"))
+            .ends_with("warmup.load means nothing with its strategy"));
   const std::string nodes = "[upstream]\nnodes = [\"a:1\"]\n";
   CHECK(message_for(nodes + warmup("pattern = \"*\"\n")) == "accepted");
   CHECK(message_for(nodes + warmup("pattern = \"*\"\ndb = 1\n"))
