@@ -27,7 +27,6 @@ bool are_addresses(const std::vector<std::string>& words) {
   });
 }
 
-// Loads do not follow slots.
 bool loads(const Config& config) {
   return std::ranges::any_of(config.namespaces,
                              [](const Namespace& one) { return one.tiers == Tiers::l1_l2_l3; });
@@ -58,9 +57,14 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return are_addresses(c.upstream.sentinels);
      }},
-    {"upstream.nodes", "cannot be set together with a namespace of tiers l1+l2+l3", "",
+    // Such writes do not follow slots.
+    {"upstream.nodes",
+     "cannot be set together with a namespace of strategy write-through or write-back", "",
      [](const Config& c) {
-       return c.upstream.nodes.empty() || !loads(c);
+       return c.upstream.nodes.empty() ||
+              std::ranges::all_of(c.namespaces, [](const Namespace& one) {
+                return one.strategy == Strategy::cache_aside;
+              });
      }},
     {"upstream.nodes", "cannot be set together with a [[warmup]] of another db than 0", "",
      [](const Config& c) {

@@ -1,5 +1,7 @@
 #include "tiercache/invalidation/invalidator.hpp"
 
+#include "key_query.hpp"
+
 #include "tiercache/base/glob.hpp"
 #include "tiercache/config/key_pattern.hpp"
 #include "tiercache/invalidation/l1_walk.hpp"
@@ -25,6 +27,9 @@ using namespaces::Index;
 Time now() {
   return std::chrono::steady_clock::now();
 }
+
+// Over the nodes of a Cluster whose slots move.
+constexpr std::size_t kPasses = 16;
 
 // It becomes as old as what has just ceased to be fresh. What is older becomes older still, so that
 // who loads it anew sees that it has been softened since.
@@ -74,6 +79,8 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
     How how = How::remove;
     std::vector<std::string> globs;  // empty: no source is concerned
     std::vector<proxy::Node> nodes;
+    topology::SlotMapPtr map;  // by which they are these nodes
+    std::size_t passes = 0;
     std::size_t glob = 0;
     std::size_t node = 0;
     std::string cursor = "0";
@@ -99,6 +106,8 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
   void announce(const JobPtr& job);
   void scan(const JobPtr& job);
   void on_scan(const JobPtr& job, Result<Reply> reply);
+  void begin_pass(const JobPtr& job);
+  void end_pass(const JobPtr& job);
   void walk(const JobPtr& job);
   void end(const JobPtr& job, Result<std::int64_t> result);
 
@@ -159,7 +168,7 @@ std::int64_t Invalidator::Impl::drop_from_l1(std::uint32_t db, std::string_view 
       entries += shard.store().alive(entry, time, generation) ? 1 : 0;
     });
   });
-  cache.blocking_write_reply(at.hash);
+  tell_all(hub_, db, key);
   return entries;
 }
 
@@ -190,9 +199,8 @@ void Invalidator::Impl::go_on(const BatchPtr& batch) {
 }
 
 void Invalidator::Impl::let_go(const BatchPtr& batch, std::string key) {
-  const proxy::Node node = hub_.node_of(key);
-  const KeyHash hash = node.cache.hash(batch->db, key);
-  node.cache.blocking_write_reply(hash);
+  const KeyHash hash = hub_.node_of(key).cache.hash(batch->db, key);
+  tell_all(hub_, batch->db, key);
   const auto again = [weak = weak_from_this(), &control = control_, batch, key] {
     boost::asio::post(control, [weak, batch, key] {
       if (const auto self = weak.lock()) {
@@ -205,23 +213,23 @@ void Invalidator::Impl::let_go(const BatchPtr& batch, std::string key) {
   }
   const auto window = proxy::freshness_of(set_.at(set_.find(key))).window();
   const std::string ttl = std::to_string(window.count());
-  std::vector<std::string_view> words{"UNLINK", key};
+  std::vector<std::string> words{"UNLINK", key};
   if (batch->how == How::soften && window.count() > 0) {
-    words = {"EVAL", kSoften, "1", key, ttl};
+    words = {"EVAL", std::string(kSoften), "1", key, ttl};
   }
-  node.events.query(batch->db, words,
-                    [weak = weak_from_this(), batch, key](const Result<Reply>& reply) {
-                      if (const auto self = weak.lock()) {
-                        self->on_gone(batch, key, reply);
-                      }
-                    });
+  ask(control_, hub_,
+      {batch->db, key, std::move(words),
+       [weak = weak_from_this(), batch, key](const Result<Reply>& reply) {
+         if (const auto self = weak.lock()) {
+           self->on_gone(batch, key, reply);
+         }
+       }});
 }
 
 void Invalidator::Impl::on_gone(const BatchPtr& batch, const std::string& key,
                                 const Result<Reply>& reply) {
   // What was read before Redis let go of it.
-  coherence::Cache& cache = hub_.node_of(key).cache;
-  cache.blocking_write_reply(cache.hash(batch->db, key));
+  tell_all(hub_, batch->db, key);
   if (!reply) {
     batch->removed = reply.error();
   } else if (reply.value().is_error()) {
@@ -242,10 +250,9 @@ void Invalidator::Impl::matching(Selection selection, How how, Done done) {
   const auto job = std::make_shared<Job>();
   job->selection = std::move(selection);
   job->how = how;
-  job->nodes = hub_.nodes();
   job->done = std::move(done);
   std::vector<L1Walk::Part> parts;
-  for (const proxy::Node& node : job->nodes) {
+  for (const proxy::Node& node : hub_.nodes()) {
     parts.push_back(
         {&node.cache, [this, job = job.get()](const l1::Store&, const l1::Entry& entry) {
            return entry.db() == job->selection.db && selected(job->selection, entry.key());
@@ -253,7 +260,7 @@ void Invalidator::Impl::matching(Selection selection, How how, Done done) {
   }
   job->walk.emplace(std::move(parts));
   job->globs = globs(job->selection);
-  job->globs.empty() ? walk(job) : announce(job);
+  job->globs.empty() ? walk(job) : begin_pass(job);
 }
 
 // No load that was begun before is stored behind us.
@@ -309,8 +316,32 @@ void Invalidator::Impl::on_scan(const JobPtr& job, Result<Reply> reply) {
            job->node = 0;
            job->glob++;
          }
-         job->glob == job->globs.size() ? self->walk(job) : self->scan(job);
+         job->glob == job->globs.size() ? self->end_pass(job) : self->scan(job);
        });
+}
+
+// Over a Cluster a key may have gone from a node that was still to be scanned to one that had been;
+// it is there by the next time, unless slots have moved on.
+void Invalidator::Impl::end_pass(const JobPtr& job) {
+  const topology::SlotMapPtr map = hub_.slot_map();
+  if (!map || (++job->passes > 1 && map == job->map)) {
+    walk(job);
+  } else if (job->passes > kPasses) {
+    end(job, Error{ErrorCode::unavailable, "the Cluster's slots keep moving"});
+  } else {
+    begin_pass(job);
+  }
+}
+
+void Invalidator::Impl::begin_pass(const JobPtr& job) {
+  job->nodes = nodes_in_use(hub_);
+  job->map = hub_.slot_map();
+  job->glob = job->node = 0;
+  if (job->nodes.empty()) {
+    end(job, Error{ErrorCode::unavailable, "the Cluster's masters are not known"});
+  } else {
+    announce(job);
+  }
 }
 
 void Invalidator::Impl::walk(const JobPtr& job) {

@@ -5,6 +5,7 @@
 // Order: a key's requests go to one node, on one link, as long as the map stays. A new map is taken
 // up when nothing is under way, and behind a request that was sent elsewhere nothing more is sent
 // until all is answered. What concerns keys that it does not name waits until then too.
+#include "flight_state.hpp"
 #include "session.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -304,20 +305,29 @@ void Session::send_elsewhere(std::uint64_t id, Lane& lane, bool asking) {
   if (!its || its->state() == l2::Link::State::dead) {
     its = link;
   }
-  if (asking) {
-    link->send("*1\r\n$6\r\nASKING\r\n", *this, id << 1 | kPttl);
+  const auto ask = [&] {
+    if (asking) {
+      link->send("*1\r\n$6\r\nASKING\r\n", *this, id << 1 | kPttl);
+    }
+  };
+  if (const Op& op = queue_.at(id); is_loading(op)) {
+    ask();
+    scratch_.clear();
+    resp::append_request(scratch_, {"PTTL", op.extra->loading->keys[0]});
+    link->send(scratch_, *this, id << 1 | kPttl);
   }
+  ask();
   link->send(queue_.at(id).request, *this, id << 1);
 }
 
 // L1 keeps nothing of what comes now: the slot may not be that node's yet.
 void Session::leave_node(std::uint64_t id, Lane& to) {
   Op& op = queue_.at(id);
-  if (op.kind == OpKind::flight && !op.streaming) {
-    op.streaming = true;
+  if (op.kind == OpKind::flight && !op.streaming && !has_left(op)) {
+    op.streaming = !is_loading(op);  // else it has to be seen whole
     coherence::Fill fill;
     fill.cacheable = false;
-    op.lane->cache.reply(op.hash, op.flight, fill, now(), op.waiters);
+    op.lane->cache.reply(op.hash, std::exchange(op.flight, kNoFlight), fill, now(), op.waiters);
     if (op.alone) {
       op.waiters.push_back(ticket(id));
     }

@@ -40,6 +40,9 @@ std::optional<Session::Step> Session::split_request(const Classified& what, Args
     worker_.count(stats::Counter::commands);
     return Step::next;
   }
+  if (worker_.hub().loads && waits_for_store(what, args)) {
+    return stall(Stall::asked);
+  }
   const bool fills = kept && may_fill(what, args.subspan(1));
   const Step step = send_parts(what, std::move(*cut), lanes, fills);
   if (kept && step == Step::next) {
@@ -87,6 +90,9 @@ Session::Step Session::ask_all(const Classified& what, Args args, Merge merge) {
   }
   cut.random = static_cast<std::uint64_t>(time_.time_since_epoch().count());
   cut.parts.assign(lanes.size(), SplitPart{words});
+  if (worker_.hub().loads && waits_for_store(what, args)) {
+    return stall(Stall::asked);
+  }
   return send_parts(what, std::move(cut), lanes, false);
 }
 
@@ -141,8 +147,15 @@ void Session::send_part(const Classified& what, const std::shared_ptr<Gathered>&
   if (!link_) {
     return;
   }
-  if (fills && lane_->cache.status().view().state == coherence::LinkState::live &&
-      begin_multi(id, Args(args).subspan(1))) {
+  const Args part_keys = Args(args).subspan(1);
+  const bool fill = fills && lane_->cache.status().view().state == coherence::LinkState::live;
+  const bool loading = loads_any(what, args) && may_fill(what, part_keys);
+  if ((fill || loading) && begin_multi(id, part_keys)) {
+    if (loading) {
+      op.repeatable = false;  // what is loaded would not be
+      op.more().loading = std::make_unique<Loading>(
+          Loading{{}, {part_keys.begin(), part_keys.end()}, now(), fill, {}, 0});
+    }
     send_words(args, id);
     return;
   }
@@ -191,10 +204,10 @@ void Session::on_part_piece(std::uint64_t id, std::string_view piece, bool last)
     op.gather.append(piece);
   }
   if (last) {
-    if (op.fills_keys() && !op.more().multi.given_up) {
-      end_multi(op);
+    const bool whole = op.fills_keys() && end_multi(op);
+    if (!whole || !op.more().loading || !load_elements(id)) {
+      end_part(id, std::move(op.gather));
     }
-    end_part(id, std::move(op.gather));
   }
 }
 

@@ -214,18 +214,24 @@ void Session::on_element(std::uint64_t id, std::size_t position, const LoadAnswe
   }
   const auto error = std::ranges::find_if(
       loading.elements, [](const std::string& element) { return element.starts_with('-'); });
+  std::string reply;
   if (error != loading.elements.end()) {
-    deliver(op, *error);
+    reply = std::move(*error);
   } else {
     const auto elements = split_bulks(op.gather, loading.keys.size());
-    std::string reply;
     resp::append_array_header(reply, elements.size());
     for (std::size_t i = 0; i < elements.size(); i++) {
       reply += loading.elements[i].empty() ? elements[i] : std::string_view(loading.elements[i]);
     }
-    deliver(op, mark_of(op));
-    deliver(op, reply);
   }
+  if (op.kind == OpKind::part) {
+    end_part(id, std::move(reply));
+    return;
+  }
+  if (error == loading.elements.end()) {
+    deliver(op, mark_of(op));
+  }
+  deliver(op, reply);
   op.started = true;
   op.gather.clear();
   finish(op);

@@ -9,6 +9,7 @@
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 #include "tiercache/resp/encoder.hpp"
+#include "tiercache/topology/slot_errors.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -23,10 +24,6 @@ namespace {
 
 constexpr l1::Variant kAbsence{};
 constexpr auto kLeaseMore = std::chrono::milliseconds(500);
-
-constexpr std::array<std::string_view, kLoadCounters> kNames = {
-    "loads",           "load_joined", "load_absent", "load_failed",    "load_unfit", "load_stored",
-    "load_not_stored", "load_anew",   "stale",       "stale_on_error", "load_found", "load_left"};
 
 Time now() {
   return std::chrono::steady_clock::now();
@@ -46,7 +43,10 @@ l1::Limits absent_limits() {
 }  // namespace
 
 Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
-    : hub_(hub), lease_token_(make_token()), absent_(absent_limits()) {
+    : hub_(hub),
+      lease_token_(make_token()),
+      told_(config.upstream.nodes.empty() ? nullptr : std::make_unique<Told>()),
+      absent_(absent_limits()) {
   std::vector<std::vector<l3::Query>> queries(config.sources.size());
   spaces_.push_back(std::make_unique<Space>());  // of the keys of no namespace
   std::vector<std::size_t> source_of{0};
@@ -108,12 +108,14 @@ std::string Loads::name_of(const Wanted& wanted) {
   return std::to_string(wanted.db) + ":" + wanted.key;
 }
 
-Loads::Seen Loads::see(const Wanted& wanted, std::uint64_t wide) {
+Loads::Seen Loads::see(const Wanted& wanted) const {
   coherence::Cache& cache = wanted.lane->cache;
   Seen seen;
-  seen.wide = wide;
+  seen.wide = wide_.load(std::memory_order_seq_cst);
   seen.generation = cache.status().view().generation;
   seen.changes = cache.changes(wanted.hash);
+  seen.told = told_ ? (*told_)[wanted.hash % kTold].load(std::memory_order_seq_cst) : 0;
+  seen.node = wanted.lane->index;
   return seen;
 }
 
@@ -155,7 +157,7 @@ bool Loads::joinable(const Load& load, const Wanted& wanted) {
       // Of what Redis has it may fail, which is nothing to whom Redis has answered that.
       return wanted.stale || !load.wanted.stale;
     case Load::State::storing:  // until it ends no write is acknowledged
-      return true;
+      return load.seen.node == wanted.lane->index;
     case Load::State::loading:
     case Load::State::loaded:
       return load.seen == see(wanted);
@@ -265,6 +267,7 @@ void Loads::begin(Worker& worker, const LoadPtr& load) {
 // (Redis before 7.0 cannot tell.)
 void Loads::on_as_it_was(const LoadPtr& load, std::string_view reply) {
   if (!reply.starts_with('$')) {
+    heed(*load, reply);
     fail(load, "Redis does not tell what it has");
     return;
   }
@@ -279,6 +282,17 @@ l2::LinkPtr Loads::link_for(const Load& load) const {
   l2::LinkSpec spec;
   spec.db = load.wanted.db;
   return load.wanted.lane->links.shared(spec);
+}
+
+// The node may have lost the slot, or is about to: somebody knows more.
+void Loads::heed(const Load& load, std::string_view reply) const {
+  if (!topology::is_of_slots(reply)) {
+    return;
+  }
+  if (const topology::SlotMapPtr map = hub_.slot_map()) {
+    const std::size_t node = load.wanted.lane->index;
+    hub_.on_redirect(node < map->nodes.size() ? map->nodes[node] : std::nullopt);
+  }
 }
 
 void Loads::fence(const LoadPtr& load) {
@@ -433,57 +447,6 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
       }
     });
   }
-}
-
-std::string Loads::line(namespaces::Index space) const {
-  std::string text;
-  if (spaces_[space]->source == nullptr) {
-    return text;
-  }
-  for (std::size_t i = 0; i < kLoadCounters; i++) {
-    text.append(",").append(kNames[i]).append("=");
-    text.append(std::to_string(spaces_[space]->counts[i].load(std::memory_order_relaxed)));
-  }
-  return writes_ ? text + writes_->line(space) : text;
-}
-
-std::uint64_t Loads::sum(LoadCounter counter) const {
-  std::uint64_t sum = 0;
-  for (const auto& space : spaces_) {
-    sum += space->counts[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
-  }
-  return sum;
-}
-
-std::vector<std::pair<std::string, std::string>> Loads::source_lines() const {
-  std::vector<std::pair<std::string, std::string>> lines;
-  for (const auto& source : sources_) {
-    const l3::SourceTotals totals = source->totals();
-    const std::pair<std::string_view, std::uint64_t> facts[] = {
-        {"loads", totals.loads},
-        {"queries", totals.queries},
-        {"failed", totals.failed},
-        {"timeouts", totals.timeouts},
-        {"not_modified", totals.not_modified},
-        {"refused", totals.refused},
-        {"waiting", totals.waiting},
-        {"running", totals.running},
-        {"most_running", totals.most_running},
-        {"allowed", totals.allowed},
-        {"busy_us", totals.busy_us},
-        {"left_alone", totals.left_alone ? 1 : 0},
-        {"left_alone_times", totals.opened}};
-    std::string text;
-    for (const auto& [name, value] : facts) {
-      text.append(text.empty() ? "" : ",").append(name).append("=");
-      text.append(std::to_string(value));
-    }
-    if (writes_) {
-      text += writes_->source_line(lines.size());
-    }
-    lines.emplace_back(source->name(), std::move(text));
-  }
-  return lines;
 }
 
 std::shared_ptr<Loads> make_loads(const config::Config& config, Hub& hub) {

@@ -70,7 +70,8 @@ std::string name_of_lease(const std::string& key) {
 // is not joined any more does not keep a later one from the source.
 void Loads::lease(const LoadPtr& load) {
   const milliseconds time = spaces_[load->wanted.space]->lease;
-  const l2::LinkPtr link = time.count() > 0 ? link_for(*load) : nullptr;
+  const std::string name = name_of_lease(load->wanted.key);
+  const l2::LinkPtr link = time.count() > 0 ? lease_link(*load, name) : nullptr;
   bool own = false;
   if (link) {
     MutexLock lock(mutex_);
@@ -80,7 +81,6 @@ void Loads::lease(const LoadPtr& load) {
     fence(load);
     return;
   }
-  const std::string name = name_of_lease(load->wanted.key);
   const std::string ms = std::to_string(time.count());
   std::string request;
   resp::append_request(request, {"SET", name, lease_token_, "NX", "PX", ms});
@@ -89,6 +89,17 @@ void Loads::lease(const LoadPtr& load) {
       loads->on_lease(load, reply);
     }
   });
+}
+
+// Over a Cluster a lease is on the node of its own slot.
+l2::LinkPtr Loads::lease_link(const Load& load, std::string_view name) const {
+  const topology::SlotMapPtr& map = load.worker->slot_map();
+  if (!map) {
+    return link_for(load);
+  }
+  const topology::NodeIndex node = map->node_of[topology::slot_of(name)];
+  return node == topology::SlotMap::kNobody ? nullptr
+                                            : load.worker->lane(node).links.shared(l2::LinkSpec{});
 }
 
 void Loads::on_lease(const LoadPtr& load, std::string_view reply) {
@@ -180,11 +191,11 @@ void Loads::release(const LoadPtr& load) {
     MutexLock lock(mutex_);
     leases_.erase(name_of(load->wanted));
   }
-  const l2::LinkPtr link = link_for(*load);
+  const std::string name = name_of_lease(load->wanted.key);
+  const l2::LinkPtr link = lease_link(*load, name);
   if (!link) {
     return;
   }
-  const std::string name = name_of_lease(load->wanted.key);
   std::string request;
   resp::append_request(request, {"EVAL", kRelease, "1", name, lease_token_});
   Inquiry::send(*link, request, [](std::string_view) {});

@@ -75,6 +75,7 @@ std::string Loads::store_request(const Load& load) const {
 void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
   const bool stored = reply.starts_with("+OK");
   count(load->wanted.space, stored ? LoadCounter::stored : LoadCounter::not_stored);
+  heed(*load, reply);
   std::vector<std::function<void()>> held;
   std::vector<Take> late;
   {
@@ -171,6 +172,9 @@ bool Loads::is_storing(std::span<const KeyHash> keys, const std::function<void()
 
 bool Loads::must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go) {
   MutexLock lock(mutex_);
+  for (std::size_t i = 0; told_ && i < writes.size(); i++) {
+    (*told_)[writes[i] % kTold].fetch_add(1, std::memory_order_seq_cst);
+  }
   bool wait = wide && !storing_.empty();
   for (const KeyHash hash : writes) {
     wait = wait || storing_.contains(hash) || writing_.contains(hash);

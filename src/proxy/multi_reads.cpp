@@ -266,7 +266,7 @@ std::size_t Session::most_kept(const Op& op) const {
 // The reply is in op.gather. Whether it is whole: L1 keeps what it may.
 bool Session::end_multi(Op& op) {
   const bool whole = op.gather.starts_with('*') && op.gather.size() <= most_kept(op);
-  if (whole) {
+  if (whole && !op.more().multi.given_up) {
     fill_multi(op);
   } else {
     give_up_multi(op);
@@ -277,7 +277,7 @@ bool Session::end_multi(Op& op) {
 void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
   MultiFill& multi = op.more().multi;
-  if (!multi.given_up) {
+  if (!multi.given_up || op.more().loading) {
     op.gather.append(piece);
     if (!last && op.gather.starts_with('*') && op.gather.size() <= most_kept(op)) {
       return;
@@ -285,6 +285,7 @@ void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last
     if (end_multi(op) && op.more().loading && load_elements(id)) {
       return;
     }
+    op.more().loading.reset();  // what follows is passed on
     op.started = true;
     const std::string bytes = std::exchange(op.gather, {});
     deliver(op, mark_of(op));

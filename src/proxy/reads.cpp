@@ -2,6 +2,7 @@
 //
 // A flight is two requests back to back, `PTTL key` and then the read, so that everything is known
 // when the read's reply ends. L1 hears of the reply before anybody gets its first byte.
+#include "flight_state.hpp"
 #include "hash_read.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
@@ -284,7 +285,9 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
       // Too large to be kept back, so it is not waited for.
       note_age(id, false);
     }
-    if (refuses_user(op.gather)) {
+    if (has_left(op)) {
+      // Over for L1.
+    } else if (refuses_user(op.gather)) {
       // It shows nothing of the key, so nothing of the key need go.
       op.lane->cache.flight_lost(op.hash, op.flight, op.waiters);
     } else {
@@ -293,7 +296,7 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
       op.lane->shown(op.hash);
       op.lane->cache.reply(op.hash, op.flight, fill, worker_.heard_at(), op.waiters);
     }
-    if (op.alone) {
+    if (op.alone && !has_left(op)) {
       op.waiters.push_back(ticket(id));
     }
   }
@@ -351,8 +354,9 @@ void Session::end_flight(std::uint64_t id) {
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
   op.lane->shown(op.hash);
-  const bool filled = op.lane->cache.reply(op.hash, op.flight, fill, at, waiters);
-  if (op.alone) {
+  const bool left = has_left(op);
+  const bool filled = !left && op.lane->cache.reply(op.hash, op.flight, fill, at, waiters);
+  if (op.alone && !left) {
     waiters.push_back(ticket(id));
   }
   if (loading) {
@@ -452,9 +456,11 @@ void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
   std::vector<coherence::Waiter> waiters;
   waiters.swap(op.waiters);
   if (!op.streaming) {
-    op.lane->cache.flight_lost(op.hash, op.flight, waiters);
-    if (op.alone) {
-      waiters.push_back(ticket(id));
+    if (!has_left(op)) {
+      op.lane->cache.flight_lost(op.hash, op.flight, waiters);
+      if (op.alone) {
+        waiters.push_back(ticket(id));
+      }
     }
     if (op.extra && op.extra->loading && may_all() &&
         worker_.hub().loads->fits(op.space, op.extra->loading->keys[0])) {

@@ -1,4 +1,5 @@
 // Session: answers, in the order of the requests.
+#include "flight_state.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
 
@@ -418,7 +419,8 @@ void Session::on_extension(std::uint64_t id, std::string bytes) {
 void Session::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
   if ((tag & kPttl) != 0) {
     const Op& op = queue_.at(tag >> 1);
-    if (!op.extra || op.extra->redirects == 0) {  // else it is that to ASKING
+    // Else it is that to ASKING.
+    if (!op.extra || op.extra->redirects == 0 || (is_loading(op) && !piece.starts_with('+'))) {
       on_pttl_piece(tag >> 1, piece, last);
     }
   } else {

@@ -4,6 +4,8 @@
 #include "reader.hpp"
 #include "settings.hpp"
 
+#include "tiercache/proxy/loads.hpp"
+
 #include <random>
 #include <utility>
 
@@ -189,6 +191,9 @@ void ClusterNodes::move_nodes(
 
 void ClusterNodes::publish() {
   move_nodes([](const auto& was) { return was.has_value(); });
+  if (parts_.hub.loads) {
+    parts_.hub.loads->on_wide_write();
+  }
   parts_.hub.set_slot_map(map_);
   for (proxy::Worker* worker : parts_.hub.workers) {
     worker->set_slot_map(map_);

@@ -186,8 +186,7 @@ void BatchFill::end_read(std::size_t index) {
 
 // Two batches a worker are under way; together they leave clients seven eighths.
 std::size_t BatchFill::most_loads(namespaces::Index space) const {
-  const std::size_t share =
-      worker_.hub().loads->queue(space) / (16 * worker_.hub().workers.size());
+  const std::size_t share = worker_.hub().loads->queue(space) / (16 * worker_.hub().workers.size());
   return std::clamp<std::size_t>(share, 1, kLoads);
 }
 
@@ -198,14 +197,14 @@ void BatchFill::load() {
     absent_.pop_front();
     loading_++;
     const Read& read = reads_[index];
-    proxy::Loads::Wanted wanted{&lane_,     batch_.db,  batch_.keys[index],
-                                read.hash,  read.space, read.asked};
+    proxy::Loads::Wanted wanted{&lane_,    batch_.db,  batch_.keys[index],
+                                read.hash, read.space, read.asked};
     wanted.till_stored = true;
     // Counted on this thread only: what is handed around is a pointer to a pointer.
     auto self = std::make_shared<const boost::intrusive_ptr<BatchFill>>(this);
     loads.want(worker_, std::move(wanted), 1,
-               [&worker = worker_, self = std::move(self), index](
-                   const proxy::LoadAnswer& answer) mutable {
+               [&worker = worker_, self = std::move(self),
+                index](const proxy::LoadAnswer& answer) mutable {
                  worker.post([self = std::move(self), index, answer] {
                    (*self)->on_loaded(index, answer);
                  });

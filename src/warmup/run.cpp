@@ -161,8 +161,8 @@ void Run::send(std::size_t node, std::vector<std::string> keys) {
       }
     });
   };
-  worker.post([&worker, node, batch = Batch{job_.db, std::move(keys), job_.load},
-               stop = stop_flag_, report = std::move(report)]() mutable {
+  worker.post([&worker, node, batch = Batch{job_.db, std::move(keys), job_.load}, stop = stop_flag_,
+               report = std::move(report)]() mutable {
     const boost::intrusive_ptr<BatchFill> fill(
         new BatchFill(worker, worker.filling_lane(static_cast<topology::NodeIndex>(node)),
                       std::move(batch), std::move(stop), std::move(report)));

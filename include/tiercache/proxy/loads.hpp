@@ -19,6 +19,11 @@
 // stale, has changed that. Of a load that fails nothing changes, and no other is begun in the
 // background for kLinger.
 //
+// Over a Cluster the node that was asked is the one whose changes are watched, and where the value
+// is stored: it takes it only as long as the slot is its own, so where that has gone nothing is
+// kept, and the next read loads. A new slot map ends the loads under way as a change of any key
+// does, and a client's write is told by the key, whichever node it goes to at last.
+//
 // With namespace.lease one proxy of all that share a Redis loads a key: it holds a key of its own
 // there while it does, the others look until the value is in Redis or the lease free. It ends by
 // itself twice the source's time-out later, and nobody waits longer for it.
@@ -44,6 +49,7 @@
 #include "tiercache/l3/warmth.hpp"
 #include "tiercache/namespaces/set.hpp"
 #include "tiercache/proxy/freshness.hpp"
+#include "tiercache/topology/slot_map.hpp"
 
 #include <array>
 #include <atomic>
@@ -149,7 +155,8 @@ class Loads : public std::enable_shared_from_this<Loads> {
   bool active() const noexcept {
     return active_.load(std::memory_order_seq_cst) > 0;
   }
-  // A client's write is about to be sent that may change any key. Told before must_wait().
+  // A client's write is about to be sent that may change any key, or slots have moved. Told before
+  // must_wait(), and before anybody goes by the new map.
   void on_wide_write() noexcept {
     wide_.fetch_add(1, std::memory_order_seq_cst);
   }
@@ -202,9 +209,11 @@ class Loads : public std::enable_shared_from_this<Loads> {
   };
   // What was known of changes at one moment.
   struct Seen {
-    std::uint64_t generation = 0;
+    std::uint64_t generation = 0;  // of that node
     std::uint64_t wide = 0;
-    std::uint32_t changes = 0;
+    std::uint32_t changes = 0;  // of that node
+    std::uint32_t told = 0;     // by clients' writes, over a Cluster
+    topology::NodeIndex node = 0;
 
     bool operator==(const Seen&) const = default;
   };
@@ -233,10 +242,7 @@ class Loads : public std::enable_shared_from_this<Loads> {
   using LoadPtr = std::shared_ptr<Load>;
 
   static std::string name_of(const Wanted& wanted);
-  static Seen see(const Wanted& wanted, std::uint64_t wide);
-  Seen see(const Wanted& wanted) const {
-    return see(wanted, wide_.load(std::memory_order_seq_cst));
-  }
+  Seen see(const Wanted& wanted) const;
   bool joinable(const Load& load, const Wanted& wanted) TC_REQUIRES(mutex_);
   static void join(Load& load, bool till_stored, Take take);
   void begin(Worker& worker, const LoadPtr& load);
@@ -253,6 +259,8 @@ class Loads : public std::enable_shared_from_this<Loads> {
   void ask(const LoadPtr& load);
   unsigned warm_percent(Heat& heat) TC_REQUIRES(mutex_);
   l2::LinkPtr link_for(const Load& load) const;
+  l2::LinkPtr lease_link(const Load& load, std::string_view name) const;
+  void heed(const Load& load, std::string_view reply) const;
   void on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis = false);
   void fail(const LoadPtr& load, std::string why, bool away = false);
   void store(const LoadPtr& load);
@@ -270,8 +278,13 @@ class Loads : public std::enable_shared_from_this<Loads> {
     return (*load_times_)[(hash >> 16U) % kLoadTimes];
   }
 
+  // Announced writes, by stripes of keys.
+  static constexpr std::size_t kTold = std::size_t{1} << 16U;
+  using Told = std::array<std::atomic<std::uint32_t>, kTold>;
+
   Hub& hub_;
-  const std::string lease_token_;  // of this process
+  const std::string lease_token_;     // of this process
+  const std::unique_ptr<Told> told_;  // null: there is one node, whose cache knows
   // Null: no namespace refreshes ahead.
   std::unique_ptr<std::array<std::atomic<std::uint32_t>, kLoadTimes>> load_times_;
   std::vector<std::unique_ptr<Space>> spaces_;  // by index

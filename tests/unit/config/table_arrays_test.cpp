@@ -119,8 +119,12 @@ TEST_CASE("mistakes are reported at their place") {
   const std::string whole = loading + "source = \"db\"\nquery = \"select 1\"\nkey = ";
   CHECK(parse(source + whole + "\"a:{id:int}\"\n", "f.toml"));
   CHECK(message_for(whole + "\"a:{id:int}\"\n").ends_with("there is no source 'db'"));
-  CHECK(message_for("[upstream]\nnodes = [\"a:1\"]\n" + source + whole + "\"a:{id:int}\"\n")
-            .ends_with("cannot be set together with a namespace of tiers l1+l2+l3"));
+  const std::string nodes = "[upstream]\nnodes = [\"a:1\"]\n";
+  CHECK(message_for(nodes + source + whole + "\"a:{id:int}\"\n") == "accepted");
+  CHECK(message_for(nodes + source + whole +
+                    "\"a:{id:int}\"\nstrategy = \"write-through\"\nwrite = \"insert\"\n")
+            .ends_with("cannot be set together with a namespace of strategy write-through or "
+                       "write-back"));
   CHECK(message_for(source + whole + "\"a:\"\n").find("namespace.key: there is no part") !=
         std::string::npos);
   CHECK(message_for(source + loading + "source = \"db\"\nkey = \"{a}\"\n")
