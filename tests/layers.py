@@ -33,7 +33,8 @@ DEPENDS = {
     "journal": ["base"],
     "coherence": ["l1", "command"],
     "topology": ["base", "config"],  # config: Endpoint, which says where a server is
-    "l2": ["coherence", "topology"],
+    "io": ["base"],
+    "l2": ["coherence", "topology", "io"],
     "l3": ["l2"],
     # From here up the configuration itself is at hand; rooms below are handed values.
     "proxy": ["l1", "local", "namespaces", "journal", "coherence", "l2", "l3", "config"],

@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/defer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
@@ -37,7 +35,8 @@ LinkImpl::LinkImpl(asio::io_context& io, std::shared_ptr<const LinksConfig> conf
       id_(id),
       raw_(use == Handshake::Use::own),
       timer_(io),
-      socket_(io),
+      poller_(io::Poller::of(io)),
+      stream_(io, *this),
       scanner_(config_->scan) {
 }
 
@@ -64,18 +63,25 @@ void LinkImpl::on_connected(const std::string& error, Socket socket) {
     die(error);
     return;
   }
-  socket_ = std::move(socket);
+  error_code failure;
+  const int descriptor = socket.release(failure);
+  if (!failure) {
+    stream_.open(descriptor, failure);
+  }
+  if (failure) {
+    die("cannot use the connection to Redis: " + failure.message());
+    return;
+  }
+  alive_ = ref();
   handshake_.emplace(config_->user, config_->password, spec_, greeting_out_.tail(),
                      raw_ ? Handshake::Use::own : Handshake::Use::shared,
                      config_->upstream->expect());
-  error_code failure;
   // A fresh socket takes these few bytes whole.
-  if (greeting_out_.flush(socket_, failure) != Output::Flush::done) {
+  if (greeting_out_.flush(stream_, failure) != Output::Flush::done) {
     die("cannot greet Redis: " + failure.message());
     return;
   }
   buffer_.resize(raw_ ? config_->own_read_buffer : config_->shared_read_buffer);
-  read();
 }
 
 void LinkImpl::on_ready() {
@@ -123,22 +129,22 @@ void LinkImpl::look_later() {
   });
 }
 
+// What the last read has left, or was not read while paused.
 void LinkImpl::read() {
-  // The greeting is read in any case.
-  const bool paused = paused_ && state_ == State::ready;
-  if (reading_ || paused || state_ == State::dead || !socket_.is_open()) {
-    return;
+  if (stream_.readable()) {
+    stream_.visit();
   }
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(buffer_),
-                          [self = ref()](const error_code& error, std::size_t size) {
-                            self->reading_ = false;
-                            self->on_read(error, size);
-                          });
 }
 
-void LinkImpl::on_read(const error_code& error, std::size_t size) {
-  if (state_ == State::dead) {
+void LinkImpl::on_readable() {
+  // The greeting is read in any case.
+  if (paused_ && state_ == State::ready) {
+    return;
+  }
+  const Self keep = ref();
+  error_code error;
+  const std::size_t size = stream_.receive(buffer_.data(), buffer_.size(), error);
+  if (error == asio::error::would_block) {
     return;
   }
   if (error) {
@@ -219,7 +225,7 @@ void LinkImpl::greet(std::string_view piece, bool last) {
   } else if (outcome == Handshake::Outcome::again) {
     greeting_out_.append(handshake_->take_requests());
     error_code failure;
-    if (greeting_out_.flush(socket_, failure) != Output::Flush::done) {
+    if (greeting_out_.flush(stream_, failure) != Output::Flush::done) {
       die("cannot greet Redis: " + failure.message());
     }
   } else if (outcome == Handshake::Outcome::ready) {
@@ -267,36 +273,40 @@ void LinkImpl::send_raw(std::string_view bytes) {
 }
 
 void LinkImpl::schedule_flush() {
-  if (flush_posted_ || write_waiting_ || state_ != State::ready) {
-    return;
+  if (!write_waiting_ && state_ == State::ready) {
+    // Behind all that is ready in this turn: it has requests for this link too.
+    poller_.at_turn_end(*this);
   }
-  // Behind all handlers that are ready to run: they have requests for this link too.
-  flush_posted_ = true;
-  asio::defer(io_, [self = ref()] {
-    self->flush_posted_ = false;
-    self->flush();
-  });
+}
+
+void LinkImpl::on_turn_end() {
+  flush();
+}
+
+void LinkImpl::on_writable() {
+  const Self keep = ref();
+  write_waiting_ = false;
+  flush();
+}
+
+void LinkImpl::on_detached() {
+  alive_.reset();
 }
 
 void LinkImpl::flush() {
   if (state_ != State::ready || write_waiting_) {
     return;
   }
+  const Self keep = ref();
   error_code error;
-  const Output::Flush result = out_.flush(socket_, error);
+  const Output::Flush result = out_.flush(stream_, error);
   if (result == Output::Flush::failed) {
     die("the connection to Redis broke: " + error.message());
     return;
   }
   if (result == Output::Flush::blocked) {
     write_waiting_ = true;
-    socket_.async_wait(Socket::wait_write, [self = ref()](const error_code& failure) {
-      self->write_waiting_ = false;
-      // A broken connection shows at the next send.
-      if (failure != asio::error::operation_aborted) {
-        self->flush();
-      }
-    });
+    stream_.await_writable();
   }
   wake_waiters();
 }
@@ -306,7 +316,7 @@ void LinkImpl::close() {
   if (state_ == State::ready && !write_waiting_ && out_.size() > 0) {
     // What a client sent before it left, Redis would have seen too.
     error_code ignored;
-    out_.flush(socket_, ignored);
+    out_.flush(stream_, ignored);
   }
   owner_.reset();
   die("closed");
@@ -323,14 +333,14 @@ void LinkImpl::die(std::string why) {
   spec_.login.reset();
   why_ = std::move(why);
   died_at_ = Clock::now();
-  unlink();
+  LinkHook::unlink();
   if (connector_) {
     connector_->cancel();
     connector_.reset();
   }
   timer_.cancel();
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
+  alive_.reset();
   post_lost();
 }
 

@@ -11,6 +11,7 @@
 #include "socket.hpp"
 
 #include "tiercache/base/time.hpp"
+#include "tiercache/io/poller.hpp"
 #include "tiercache/l2/links.hpp"
 #include "tiercache/resp/reply_scanner.hpp"
 
@@ -32,7 +33,10 @@ inline constexpr std::string_view kNoServer = "no master is known";
 using LinkHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-class LinkImpl final : public Link, public LinkHook {
+class LinkImpl final : public Link,
+                       public LinkHook,
+                       private io::Stream::User,
+                       private io::AtTurnEnd {
  public:
   // Shared, or raw: then it is nobody's until it is given away. Its place among the connections to
   // the server is taken already; it gives it back.
@@ -86,7 +90,10 @@ class LinkImpl final : public Link, public LinkHook {
   void on_connected(const std::string& error, Socket socket);
   void on_ready();
   void read();
-  void on_read(const error_code& error, std::size_t size);
+  void on_readable() override;
+  void on_writable() override;
+  void on_detached() override;
+  void on_turn_end() override;
   void dispatch(std::string_view input);
   void look_at(std::string_view frame);
   void greet(std::string_view piece, bool last);
@@ -114,17 +121,17 @@ class LinkImpl final : public Link, public LinkHook {
   std::optional<Handshake> handshake_;
   std::string greeting_;  // the reply to the greeting that is being gathered
 
-  Socket socket_;
+  io::Poller& poller_;
+  io::Stream stream_;
+  boost::intrusive_ptr<LinkImpl> alive_;  // itself, while the stream may call
   resp::ReplyScanner scanner_;
   bool between_frames_ = true;
   std::vector<char> buffer_;
-  bool reading_ = false;
   bool paused_ = false;
   bool pass_through_ = false;
 
   Output greeting_out_;
   Output out_;
-  bool flush_posted_ = false;
   // Silence is counted in looks of a quarter of the time-out, so that a request costs no clock.
   bool watching_ = false;
   unsigned silent_looks_ = 0;  // since something was read

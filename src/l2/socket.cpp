@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -117,17 +117,15 @@ void Connector::finish(const error_code& error) {
          std::move(socket_));
     return;
   }
-  error_code ignored;
-  socket_.non_blocking(true, ignored);
   if (endpoint_.kind == config::EndpointKind::tcp) {
     tune_tcp(socket_);
   }
   done({}, std::move(socket_));
 }
 
-Output::Flush Output::flush(Socket& socket, error_code& error) {
+Output::Flush Output::flush(io::Stream& stream, error_code& error) {
   while (begin_ < bytes_.size()) {
-    begin_ += socket.send(asio::buffer(bytes_.data() + begin_, bytes_.size() - begin_), 0, error);
+    begin_ += stream.send(std::string_view(bytes_).substr(begin_), error);
     if (error == asio::error::would_block || error == asio::error::try_again) {
       error = {};
       compact();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tiercache/config/endpoint.hpp"
+#include "tiercache/io/stream.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -25,7 +26,7 @@ using boost::system::error_code;
 // tries its addresses in turn. It has no time limit of its own: whoever waits cancels it.
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
-  // `error` is empty on success, and the socket then non-blocking and set up.
+  // `error` is empty on success, and the socket then set up.
   using Done = std::function<void(const std::string& error, Socket socket)>;
 
   // `done` is called once, later, unless cancelled before.
@@ -55,7 +56,7 @@ class Output {
  public:
   enum class Flush : std::uint8_t {
     done,
-    blocked,  // wait until the socket is writable
+    blocked,  // wait until the stream is writable
     failed,
   };
 
@@ -69,8 +70,7 @@ class Output {
   std::size_t size() const noexcept {
     return bytes_.size() - begin_;
   }
-  // REQUIRES: a non-blocking socket.
-  Flush flush(Socket& socket, error_code& error);
+  Flush flush(io::Stream& stream, error_code& error);
 
  private:
   void compact();

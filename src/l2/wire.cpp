@@ -3,7 +3,7 @@
 #include <cstring>
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 namespace tiercache::l2 {
@@ -21,7 +21,7 @@ constexpr std::size_t kMaxOutput = std::size_t{64} << 20;
 }  // namespace
 
 Wire::Wire(asio::io_context& io, const config::Endpoint& endpoint, User& user)
-    : io_(io), endpoint_(endpoint), user_(&user), timer_(io), socket_(io) {
+    : io_(io), endpoint_(endpoint), user_(&user), timer_(io), stream_(io, *this) {
 }
 
 void Wire::start(Duration limit) {
@@ -38,11 +38,23 @@ void Wire::start(Duration limit) {
           self->fail(error);
           return;
         }
-        self->socket_ = std::move(socket);
-        self->buffer_.resize(kBuffer);
-        self->read();
-        self->user_->on_up();
+        self->on_connected(std::move(socket));
       });
+}
+
+void Wire::on_connected(Socket socket) {
+  error_code error;
+  const int descriptor = socket.release(error);
+  if (!error) {
+    stream_.open(descriptor, error);
+  }
+  if (error) {
+    fail("cannot connect to " + config::to_string(endpoint_) + ": " + error.message());
+    return;
+  }
+  alive_ = shared_from_this();
+  buffer_.resize(kBuffer);
+  user_->on_up();
 }
 
 void Wire::ready() {
@@ -58,8 +70,8 @@ void Wire::close() {
     connector_.reset();
   }
   timer_.cancel();
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
+  alive_.reset();
 }
 
 void Wire::fail(const std::string& why) {
@@ -72,18 +84,14 @@ void Wire::fail(const std::string& why) {
 }
 
 void Wire::flush() {
-  if (user_ == nullptr || write_waiting_ || !socket_.is_open()) {
+  if (user_ == nullptr || write_waiting_ || !stream_.is_open()) {
     return;
   }
   error_code error;
-  const Output::Flush result = out_.flush(socket_, error);
+  const Output::Flush result = out_.flush(stream_, error);
   if (result == Output::Flush::blocked && out_.size() < kMaxOutput) {
     write_waiting_ = true;
-    socket_.async_wait(Socket::wait_write,
-                       [self = shared_from_this()](const error_code& /*shows at the next send*/) {
-                         self->write_waiting_ = false;
-                         self->flush();
-                       });
+    stream_.await_writable();
   } else if (result != Output::Flush::done) {
     asio::post(io_, [self = shared_from_this(), error] {
       self->fail(error ? "the connection to Redis broke: " + error.message()
@@ -92,7 +100,18 @@ void Wire::flush() {
   }
 }
 
-void Wire::read() {
+void Wire::on_writable() {
+  const auto keep = shared_from_this();
+  write_waiting_ = false;
+  flush();
+}
+
+void Wire::on_detached() {
+  user_ = nullptr;
+  alive_.reset();
+}
+
+void Wire::make_room() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
     if (buffer_.size() > kBuffer) {
@@ -105,19 +124,21 @@ void Wire::read() {
       begin_ = 0;
     } else if (buffer_.size() >= kMaxBuffer) {
       fail("Redis sent a frame that is too long");
-      return;
     } else {
       buffer_.resize(buffer_.size() * 2);
     }
   }
-  socket_.async_read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_),
-                          [self = shared_from_this()](const error_code& error, std::size_t size) {
-                            self->on_read(error, size);
-                          });
 }
 
-void Wire::on_read(const error_code& error, std::size_t size) {
+void Wire::on_readable() {
+  const auto keep = shared_from_this();
+  make_room();
   if (user_ == nullptr) {
+    return;
+  }
+  error_code error;
+  const std::size_t size = stream_.receive(buffer_.data() + end_, buffer_.size() - end_, error);
+  if (error == asio::error::would_block) {
     return;
   }
   if (error) {
@@ -127,8 +148,8 @@ void Wire::on_read(const error_code& error, std::size_t size) {
   }
   end_ += size;
   begin_ += user_->on_bytes({buffer_.data() + begin_, end_ - begin_});
-  if (user_ != nullptr) {
-    read();
+  if (user_ != nullptr && stream_.readable()) {
+    stream_.visit();
   }
 }
 

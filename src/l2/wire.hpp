@@ -20,7 +20,7 @@
 
 namespace tiercache::l2 {
 
-class Wire : public std::enable_shared_from_this<Wire> {
+class Wire final : public std::enable_shared_from_this<Wire>, private io::Stream::User {
  public:
   class User {
    public:
@@ -48,8 +48,11 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void flush();
 
  private:
-  void read();
-  void on_read(const error_code& error, std::size_t size);
+  void on_connected(Socket socket);
+  void on_readable() override;
+  void on_writable() override;
+  void on_detached() override;
+  void make_room();
   void fail(const std::string& why);
 
   boost::asio::io_context& io_;
@@ -57,7 +60,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   User* user_;
   std::shared_ptr<Connector> connector_;
   boost::asio::steady_timer timer_;
-  Socket socket_;
+  io::Stream stream_;
+  std::shared_ptr<Wire> alive_;  // itself, while the stream may call
   Output out_;
   bool write_waiting_ = false;
   std::vector<char> buffer_;

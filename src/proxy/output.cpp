@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/container/static_vector.hpp>
 
@@ -56,7 +55,7 @@ void Output::append(l1::Pin pin) {
   append(reply.foot());
 }
 
-Output::Flush Output::flush(Socket& socket, std::size_t& written,
+Output::Flush Output::flush(io::Stream& stream, std::size_t& written,
                             boost::system::error_code& error) {
   std::size_t left = kMostAtOnce;
   while (!empty()) {
@@ -64,15 +63,15 @@ Output::Flush Output::flush(Socket& socket, std::size_t& written,
     std::size_t sent = 0;
     if (first_ == pieces_.size()) {
       asked = std::min(left, tail_.size() - begin_);
-      sent = socket.send(asio::buffer(tail_.data() + begin_, asked), 0, error);
+      sent = stream.send(std::string_view(tail_).substr(begin_, asked), error);
     } else {
-      boost::container::static_vector<asio::const_buffer, kMostBuffers> buffers;
+      boost::container::static_vector<iovec, kMostBuffers> buffers;
       std::size_t skip = begin_;
       const auto add_buffer = [&](std::string_view bytes) {
         bytes.remove_prefix(std::exchange(skip, 0));
         bytes = bytes.substr(0, left - asked);
         asked += bytes.size();
-        buffers.emplace_back(bytes.data(), bytes.size());
+        buffers.push_back({const_cast<char*>(bytes.data()), bytes.size()});
       };
       for (std::size_t i = first_; i < pieces_.size() && buffers.size() + 1 < kMostBuffers; i++) {
         add_buffer(pieces_[i].view());
@@ -80,7 +79,7 @@ Output::Flush Output::flush(Socket& socket, std::size_t& written,
       if (pieces_.size() - first_ + 1 < kMostBuffers) {
         add_buffer(tail_);
       }
-      sent = socket.send(buffers, 0, error);
+      sent = stream.send(std::span(buffers.data(), buffers.size()), error);
     }
     wrote(sent);
     written += sent;

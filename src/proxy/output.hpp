@@ -5,8 +5,8 @@
 // Owned by a session, used on its thread. Idle it holds no memory but for one small string.
 #pragma once
 
+#include "tiercache/io/stream.hpp"
 #include "tiercache/l1/entry.hpp"
-#include "tiercache/proxy/socket.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -48,9 +48,8 @@ class Output {
   // The frame of a reply in L1; a large one is not copied, and stays in memory until it is written.
   void append(l1::Pin pin);
 
-  // REQUIRES: a non-blocking socket. Writes at most about kMostAtOnce; adds what it wrote to
-  // `written`.
-  Flush flush(Socket& socket, std::size_t& written, boost::system::error_code& error);
+  // Writes at most about kMostAtOnce; adds what it wrote to `written`.
+  Flush flush(io::Stream& stream, std::size_t& written, boost::system::error_code& error);
   void clear() noexcept;
   // Allocated, beside what L1 shares.
   std::size_t capacity() const noexcept;

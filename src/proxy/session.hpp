@@ -20,6 +20,7 @@
 #include "tracking_redirect.hpp"
 
 #include "tiercache/coherence/session.hpp"
+#include "tiercache/io/stream.hpp"
 #include "tiercache/l2/link.hpp"
 #include "tiercache/proxy/identities.hpp"
 #include "tiercache/proxy/worker.hpp"
@@ -39,15 +40,15 @@ namespace tiercache::proxy {
 struct LoadAnswer;
 class NodeEvents;
 
-class Session final : public l2::Consumer {
+class Session final : public l2::Consumer, private io::Stream::User {
  public:
-  Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t client_id);
+  Session(Worker& worker, std::uint32_t id, std::uint64_t client_id);
   ~Session() override;
 
   std::uint32_t id() const noexcept {
     return id_;
   }
-  void start();
+  void start(Socket socket);
   // What the worker asks for.
   void pump();
   void pump(Time at);
@@ -145,7 +146,8 @@ class Session final : public l2::Consumer {
 
   // session_io.cpp
   void read();
-  void on_read(const boost::system::error_code& error, std::size_t size);
+  void on_readable() override;
+  void on_writable() override;
   // True if it stopped although there may be requests left that need no waiting but for output.
   bool process();
   bool process_requests();
@@ -405,14 +407,13 @@ class Session final : public l2::Consumer {
   const std::uint64_t client_id_;
 
   // The client's side.
-  Socket socket_;
+  io::Stream stream_;
   Input in_;
   resp::RequestParser parser_;
   Output out_;
   std::size_t queued_output_ = 0;   // bytes of answers that wait in queue_
   std::size_t largest_answer_ = 0;  // of those that the client may not have taken yet
-  bool reading_ = false;
-  bool writing_ = false;  // waits until the socket takes more
+  bool writing_ = false;            // waits until the socket takes more
   bool eof_ = false;
   bool closing_ = false;  // takes no more requests, closes when all is answered and written
   bool gone_ = false;

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -54,11 +53,11 @@ std::string endpoint_name(const Socket::endpoint_type& endpoint) {
 
 }  // namespace
 
-Session::Session(Worker& worker, Socket socket, std::uint32_t id, std::uint64_t client_id)
+Session::Session(Worker& worker, std::uint32_t id, std::uint64_t client_id)
     : worker_(worker),
       id_(id),
       client_id_(client_id),
-      socket_(std::move(socket)),
+      stream_(worker.io(), *this),
       parser_(request_limits(worker.config().limits)),
       user_(worker.hub().identities.anonymous()),
       lane_(&worker.home()) {
@@ -71,21 +70,25 @@ Time Session::now() const {
   return std::chrono::steady_clock::now();
 }
 
-void Session::start() {
-  error_code ignored;
-  socket_.non_blocking(true, ignored);
-  fd_ = socket_.native_handle();
-  error_code unnamed;
-  const auto local = socket_.local_endpoint(unnamed);
-  unix_ = !unnamed && local.protocol().family() == AF_UNIX;
+void Session::start(Socket socket) {
+  fd_ = socket.native_handle();
+  error_code error;
+  const auto local = socket.local_endpoint(error);
+  unix_ = !error && local.protocol().family() == AF_UNIX;
   local_ = endpoint_name(local);
-  peer_ = unix_ ? local_ : endpoint_name(socket_.remote_endpoint(unnamed));
+  peer_ = unix_ ? local_ : endpoint_name(socket.remote_endpoint(error));
   since_ = active_ = now();
-  read();
+  const int descriptor = socket.release(error);
+  if (!error) {
+    stream_.open(descriptor, error);
+  }
+  if (error) {
+    close();
+  }
 }
 
 bool Session::may_read() const noexcept {
-  if (reading_ || gone_ || eof_) {
+  if (gone_ || eof_) {
     return false;
   }
   // What comes after the last request is read to see the client leave, and forgotten. One that may
@@ -100,21 +103,22 @@ bool Session::too_much_output() const noexcept {
   return out_.size() + queued_output_ > worker_.config().limits.client_output_pause;
 }
 
+// What the last read has left, or what was not to be read then.
 void Session::read() {
+  if (stream_.readable() && may_read()) {
+    stream_.visit();
+  }
+}
+
+void Session::on_readable() {
   if (!may_read()) {
     return;
   }
-  reading_ = true;
   const Input::Room room =
       in_.prepare(in_.empty() || closing_ || stall_ != Stall::none ? 0 : parser_.wanted());
-  socket_.async_read_some(
-      asio::buffer(room.data, room.size),
-      [self = ref()](const error_code& error, std::size_t size) { self->on_read(error, size); });
-}
-
-void Session::on_read(const error_code& error, std::size_t size) {
-  reading_ = false;
-  if (gone_) {
+  error_code error;
+  const std::size_t size = stream_.receive(room.data, room.size, error);
+  if (error == asio::error::would_block) {
     return;
   }
   const Time at = now();
@@ -230,7 +234,7 @@ void Session::write() {
   hold_.on_written();
   error_code error;
   std::size_t written = 0;
-  const Output::Flush result = out_.flush(socket_, written, error);
+  const Output::Flush result = out_.flush(stream_, written, error);
   worker_.count(stats::Counter::bytes_out, written);
   if (out_.empty() && queue_.empty()) {
     largest_answer_ = 0;
@@ -239,12 +243,7 @@ void Session::write() {
     close();
   } else if (result == Output::Flush::blocked) {
     writing_ = true;
-    socket_.async_wait(Socket::wait_write, [self = ref()](const error_code& failure) {
-      self->writing_ = false;
-      if (failure != asio::error::operation_aborted) {
-        self->pump();
-      }
-    });
+    stream_.await_writable();
   }
 }
 
@@ -260,6 +259,11 @@ bool Session::holds_answers() {
   }
   worker_.hold(*this);
   return true;
+}
+
+void Session::on_writable() {
+  writing_ = false;
+  pump();
 }
 
 // After a wake-up: is anything over?
@@ -313,8 +317,7 @@ void Session::close() {
   gone_ = true;
   end_pause();
   worker_.hub().clients.fetch_sub(1, std::memory_order_relaxed);
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
   out_.clear();
   in_.clear();
   fail_pinned("the client has gone");

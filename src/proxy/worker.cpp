@@ -88,11 +88,11 @@ Worker::~Worker() {
 
 void Worker::adopt(Socket socket, std::uint64_t client_id) {
   count(stats::Counter::clients_accepted);
-  boost::system::error_code ignored;
-  socket.non_blocking(true, ignored);
   if (parts_.hub.clients.load(std::memory_order_relaxed) >= config().listen.max_clients ||
       draining_) {
     constexpr std::string_view kRefusal = "-ERR max number of clients reached\r\n";
+    boost::system::error_code ignored;
+    socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(kRefusal), ignored);
     return;
   }
@@ -100,10 +100,10 @@ void Worker::adopt(Socket socket, std::uint64_t client_id) {
   while (sessions_.contains(next_session_)) {
     next_session_++;
   }
-  const SessionPtr session(new Session(*this, std::move(socket), next_session_++, client_id));
+  const SessionPtr session(new Session(*this, next_session_++, client_id));
   sessions_.emplace(session->id(), session);
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
-  session->start();
+  session->start(std::move(socket));
 }
 
 void Worker::post(std::function<void()> work) {

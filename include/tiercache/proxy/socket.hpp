@@ -1,5 +1,5 @@
-// A client's socket, TCP or unix. Bound to its thread's io_context by type, which saves a hit the
-// calls through a polymorphic executor.
+// A client's socket as it comes from the listener, TCP or unix. Its session reads and writes it as
+// an io::Stream.
 #pragma once
 
 #include <boost/asio/basic_stream_socket.hpp>

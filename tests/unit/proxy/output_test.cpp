@@ -7,6 +7,7 @@
 #include <string>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 #include <sys/socket.h>
@@ -17,14 +18,15 @@ namespace {
 namespace asio = boost::asio;
 
 // A client that reads when it is told to.
-class Peer {
+class Peer final : private io::Stream::User {
  public:
-  Peer() : ours_(io_), theirs_(io_) {
+  Peer() : ours_(io_, *this), theirs_(io_) {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    ours_.assign({AF_UNIX, 0}, ends[0]);
+    boost::system::error_code error;
+    ours_.open(ends[0], error);
+    REQUIRE(!error);
     theirs_.assign({AF_UNIX, 0}, ends[1]);
-    ours_.non_blocking(true);
     theirs_.non_blocking(true);
   }
   Output::Flush flush(Output& out) {
@@ -54,9 +56,14 @@ class Peer {
   }
 
  private:
+  void on_readable() override {
+  }
+  void on_writable() override {
+  }
+
   asio::io_context io_;
-  Socket ours_;
-  Socket theirs_;
+  io::Stream ours_;
+  asio::generic::stream_protocol::socket theirs_;
 };
 
 std::string text(std::size_t size, char first) {
