@@ -356,12 +356,14 @@ TEST_CASE("write-back: when it goes, whoever is told may write on, and is refuse
 struct Together {
   Directory directory;
   Fake fake;
+  std::atomic<bool> asked{false};
   std::atomic<bool> go{false};
   std::unique_ptr<WriteBack> back;
 
   explicit Together(bool coalesces) : back(make(journal_in(directory), fake, coalesces)) {
     REQUIRE(bool(back->open({})));
     fake.answer = [this](const Tried& tried) {
+      asked = true;
       while (!go) {
         std::this_thread::yield();
       }
@@ -369,6 +371,7 @@ struct Together {
                                                          : Written{Kind::applied, {}, {}};
     };
     REQUIRE(back->put(0, record_of({"first"}, "first"), nothing));
+    until_seen([this] { return asked.load(); });  // it has gone alone
   }
   void write(const std::string& key, const std::vector<std::string>& values) const {
     REQUIRE(back->put(0, record_of(values, key), nothing));
