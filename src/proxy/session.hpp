@@ -17,6 +17,7 @@
 #include "output.hpp"
 #include "pinned_flow.hpp"
 #include "reply_queue.hpp"
+#include "stall.hpp"
 #include "tracking_redirect.hpp"
 
 #include "tiercache/coherence/session.hpp"
@@ -120,16 +121,6 @@ class Session final : public l2::Consumer, private io::Stream::User {
   enum class Step : std::uint8_t {
     next,   // the request is taken
     again,  // it is not: the session stalls
-  };
-  enum class Stall : std::uint8_t {
-    none,
-    fence,    // until a PING is acknowledged
-    foreign,  // until a flight of another link has answered
-    drain,    // until every earlier request is answered
-    unowed,   // until the link it has owes nothing: that one is dead, or another is to be used
-    room,     // until the link has room
-    paused,   // CLIENT PAUSE
-    asked,    // until another thread has answered
   };
   struct Classified {
     const command::Command* command = nullptr;  // null: unknown
