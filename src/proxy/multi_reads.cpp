@@ -285,10 +285,10 @@ void Session::on_multi_piece(std::uint64_t id, std::string_view piece, bool last
     if (end_multi(op) && op.more().loading && load_elements(id)) {
       return;
     }
-    op.more().loading.reset();  // what follows is passed on
     op.started = true;
     const std::string bytes = std::exchange(op.gather, {});
     deliver(op, mark_of(op));
+    op.more().loading.reset();  // what follows is passed on
     deliver(op, bytes);
   } else {
     deliver(op, piece);
