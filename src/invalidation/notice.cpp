@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include <boost/json.hpp>
-#include <boost/json/src.hpp>
 
 namespace tiercache::invalidation {
 

@@ -1,5 +1,5 @@
-// The one place that knows Boost.JSON: its parser tells of what it meets, so that a number's text
-// need not be made anew.
+// A JSON object as fields. Boost.JSON's parser tells of what it meets, so that a number's text need
+// not be made anew.
 #include "fields.hpp"
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/src.hpp>
 
 namespace tiercache::l3 {
 
