@@ -95,11 +95,17 @@ class Admin final : public proxy::Extensions {
   void act(std::span<const Subcommand> actions, const Request& request, proxy::Responder responder);
   void go_on_listing(std::shared_ptr<warmup::HotKeys> hot, std::uint64_t number);
   void go_on_flushing(std::shared_ptr<invalidation::L1Walk> walk, std::uint64_t number);
-  // Empty unless the namespace is of tier l1.
+  // What stands against it: empty unless the namespace is of tier l1.
   std::string lives_here(const Request& request, namespaces::Index index) const;
-  // Replies with the count, or the error; the handlers have been told then.
-  invalidation::Invalidator::Done counted(const Request& request, invalidation::Notice::Scope scope,
-                                          proxy::Responder responder);
+  // Replies with the count, or the error.
+  invalidation::Invalidator::Done counted(std::uint64_t number);
+  // Of handlers who are told of them.
+  std::vector<invalidation::Notice> notices(const Request& request,
+                                            invalidation::Notice::Scope scope,
+                                            command::Args values);
+  void invalidate_matching(const Request& request, invalidation::Notice::Scope scope,
+                           const std::function<Result<invalidation::Selection>()>& select,
+                           proxy::Responder responder);
   std::string sections(const InfoWish& wish, Upstream upstream) const;
   // Runs `work` on the control thread; its result is the reply.
   void on_control(proxy::Responder responder, std::function<std::string()> work);

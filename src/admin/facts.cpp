@@ -1,6 +1,7 @@
 #include "facts.hpp"
 
 #include "tiercache/config/schema.hpp"
+#include "tiercache/proxy/invalidations.hpp"
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/writes.hpp"
 
@@ -324,6 +325,11 @@ std::vector<Fact> stats_facts(const AdminParts& parts, Time now) {
   }
   for (auto& [name, line] : parts.handlers.lines()) {
     facts.push_back({"handler_" + name, std::move(line)});
+  }
+  auto pending = parts.hub.invalidations->lines();
+  facts.push_back({"invalidations_pending", number(pending.size())});
+  for (auto& [id, line] : pending) {
+    facts.push_back({"invalidation_" + std::to_string(id), std::move(line)});
   }
   return facts;
 }

@@ -4,6 +4,7 @@
 #include "words.hpp"
 
 #include "tiercache/base/glob.hpp"
+#include "tiercache/base/words.hpp"
 #include "tiercache/invalidation/l1_walk.hpp"
 
 #include <chrono>
@@ -75,23 +76,26 @@ void Admin::invalidate(const Request& request, proxy::Responder responder) {
   act(kInvalidateActions, request, std::move(responder));
 }
 
-invalidation::Invalidator::Done Admin::counted(const Request& request, Notice::Scope scope,
-                                               proxy::Responder responder) {
+std::vector<Notice> Admin::notices(const Request& request, Notice::Scope scope,
+                                   command::Args values) {
   std::vector<Notice> notices;
   if (parts_.handlers.wants(Notice::Kind::command)) {
-    const bool tag = scope == Notice::Scope::tag;
-    for (const std::string_view value : request.args.subspan(tag ? 4 : 3)) {
-      notices.push_back({Notice::Kind::command, scope, tag ? std::string(request.args[3]) : "",
-                         std::string(value), request.asker.db,
-                         request.how == invalidation::How::soften});
+    const std::string_view name =
+        scope == Notice::Scope::tag ? request.args[3] : std::string_view();
+    for (const std::string_view value : values) {
+      notices.push_back({Notice::Kind::command, scope, std::string(name), std::string(value),
+                         request.asker.db, request.how == invalidation::How::soften});
     }
   }
-  return parts_.handlers.told(std::move(notices), [this, number = owed_.add(std::move(responder))](
-                                                      const Result<std::int64_t>& removed) {
+  return notices;
+}
+
+invalidation::Invalidator::Done Admin::counted(std::uint64_t number) {
+  return [this, number](const Result<std::int64_t>& removed) {
     owed_.reply(number, removed ? integer_reply(removed.value())
                                 : error_reply("ERR tiercache: not all copies are invalidated: " +
                                               removed.error().detail));
-  });
+  };
 }
 
 // SOFT goes before what it is about, since a key may be called so.
@@ -111,69 +115,95 @@ std::string Admin::lives_here(const Request& request, namespaces::Index index) c
   if (spaces.local(index) == proxy::Spaces::kNotLocal) {
     return {};
   }
-  return error_reply("ERR tiercache: the keys of namespace '" + spaces.set().at(index).name +
-                     "' live in the proxy alone; DEL removes them");
+  return "the keys of namespace '" + spaces.set().at(index).name +
+         "' live in the proxy alone; DEL removes them";
 }
 
 void Admin::invalidate_keys(const Request& request, proxy::Responder responder) {
   const proxy::Spaces& spaces = parts_.hub.workers.at(request.asker.worker)->spaces();
   std::vector<std::string> keys;
   for (const std::string_view key : request.args.subspan(3)) {
-    if (std::string error = lives_here(request, spaces.find(key)); !error.empty()) {
-      responder.reply(std::move(error));
+    if (const std::string why = lives_here(request, spaces.find(key)); !why.empty()) {
+      responder.reply(error_reply("ERR tiercache: " + why));
       return;
     }
     keys.emplace_back(key);
   }
-  parts_.invalidator.keys(request.asker.db, std::move(keys), request.how,
-                          counted(request, Notice::Scope::key, std::move(responder)));
+  std::vector<Notice> told = notices(request, Notice::Scope::key, request.args.subspan(3));
+  parts_.invalidator.keys(
+      request.asker.db, std::move(keys), request.how,
+      parts_.handlers.told(std::move(told), counted(owed_.add(std::move(responder)))));
+}
+
+// The last word may be WAIT: then the answer is the count, once all copies are gone. Handlers are
+// told at that time in any case.
+void Admin::invalidate_matching(const Request& request, Notice::Scope scope,
+                                const std::function<Result<invalidation::Selection>()>& select,
+                                proxy::Responder responder) {
+  const std::size_t words = scope == Notice::Scope::tag ? 5 : 4;
+  const bool waits = request.args.size() == words + 1 && is_word(request.args.back(), "wait");
+  if (request.args.size() != words + (waits ? 1 : 0)) {
+    responder.reply(wrong_arguments("cache|invalidate"));
+    return;
+  }
+  Result<invalidation::Selection> selection = select();
+  if (!selection) {
+    responder.reply(error_reply("ERR tiercache: " + selection.error().detail));
+    return;
+  }
+  using Tell = invalidation::Invalidator::Tell;
+  const std::uint64_t number = owed_.add(std::move(responder));
+  invalidation::Invalidator::Done done = [](const Result<std::int64_t>&) {
+  };
+  if (waits) {
+    done = counted(number);
+  }
+  const Status begun = parts_.invalidator.matching(
+      std::move(selection).value(), request.how, Tell::failures_too,
+      parts_.handlers.told(notices(request, scope, request.args.subspan(words - 1, 1)),
+                           std::move(done)));
+  if (!begun) {
+    owed_.reply(number, error_reply("ERR tiercache: " + begun.error().detail));
+  } else if (!waits) {
+    owed_.reply(number, "+OK\r\n");
+  }
 }
 
 void Admin::invalidate_namespace(const Request& request, proxy::Responder responder) {
-  if (request.args.size() != 4) {
-    responder.reply(wrong_arguments("cache|invalidate"));
-    return;
-  }
-  const namespaces::Index index = parts_.invalidator.find(request.args[3]);
-  if (index == namespaces::kDefault) {
-    responder.reply(
-        error_reply("ERR tiercache: there is no namespace '" + shown(request.args[3]) + "'"));
-    return;
-  }
-  if (std::string error = lives_here(request, index); !error.empty()) {
-    responder.reply(std::move(error));
-    return;
-  }
-  parts_.invalidator.matching({request.asker.db, index, {}}, request.how,
-                              counted(request, Notice::Scope::space, std::move(responder)));
+  const auto select = [&]() -> Result<invalidation::Selection> {
+    const namespaces::Index index = parts_.invalidator.find(request.args[3]);
+    if (index == namespaces::kDefault) {
+      return Error{ErrorCode::invalid, "there is no namespace '" + shown(request.args[3]) + "'"};
+    }
+    if (std::string why = lives_here(request, index); !why.empty()) {
+      return Error{ErrorCode::invalid, std::move(why)};
+    }
+    return invalidation::Selection{request.asker.db, index, {}};
+  };
+  invalidate_matching(request, Notice::Scope::space, select, std::move(responder));
 }
 
 void Admin::invalidate_prefix(const Request& request, proxy::Responder responder) {
-  if (request.args.size() != 4) {
-    responder.reply(wrong_arguments("cache|invalidate"));
-    return;
-  }
-  parts_.invalidator.matching(
-      {request.asker.db, namespaces::kDefault, std::string(request.args[3])}, request.how,
-      counted(request, Notice::Scope::prefix, std::move(responder)));
+  const auto select = [&]() -> Result<invalidation::Selection> {
+    return invalidation::Selection{request.asker.db, namespaces::kDefault,
+                                   std::string(request.args[3])};
+  };
+  invalidate_matching(request, Notice::Scope::prefix, select, std::move(responder));
 }
 
 // The parts of a key are its tags: TAG account 7.
 void Admin::invalidate_tag(const Request& request, proxy::Responder responder) {
-  if (request.args.size() != 5) {
-    responder.reply(wrong_arguments("cache|invalidate"));
-    return;
-  }
-  const std::string_view name = request.args[3];
-  if (!parts_.invalidator.has_part(name)) {
-    responder.reply(error_reply("ERR tiercache: no namespace with a source has keys with a part '" +
-                                shown(name) + "'"));
-    return;
-  }
-  invalidation::Selection selection{request.asker.db, namespaces::kDefault, {}};
-  selection.part = {std::string(name), std::string(request.args[4])};
-  parts_.invalidator.matching(std::move(selection), request.how,
-                              counted(request, Notice::Scope::tag, std::move(responder)));
+  const auto select = [&]() -> Result<invalidation::Selection> {
+    const std::string_view name = request.args[3];
+    if (!parts_.invalidator.has_part(name)) {
+      return Error{ErrorCode::invalid,
+                   "no namespace with a source has keys with a part '" + shown(name) + "'"};
+    }
+    invalidation::Selection selection{request.asker.db, namespaces::kDefault, {}};
+    selection.part = {std::string(name), std::string(request.args[4])};
+    return selection;
+  };
+  invalidate_matching(request, Notice::Scope::tag, select, std::move(responder));
 }
 
 }  // namespace tiercache::admin

@@ -28,7 +28,8 @@ constexpr ArgDoc kInvalidateActions[] = {
 };
 constexpr ArgDoc kInvalidateArgs[] = {
     {.name = "soft", .type = Type::pure_token, .token = "SOFT", .optional = true},
-    {.name = "selection", .type = Type::oneof, .arguments = kInvalidateActions}};
+    {.name = "selection", .type = Type::oneof, .arguments = kInvalidateActions},
+    {.name = "wait", .type = Type::pure_token, .token = "WAIT", .optional = true}};
 
 constexpr ArgDoc kMarkActions[] = {
     {.name = "on", .type = Type::pure_token, .token = "ON"},
@@ -133,8 +134,8 @@ constexpr CommandDoc kSubcommands[] = {
     {
         .name = "cache|invalidate",
         .summary = "Removes the copies of keys: the proxy's, and Redis's where a source is behind.",
-        .syntax = "CACHE INVALIDATE [SOFT] KEY <key> [<key> ...] | PREFIX <prefix> | "
-                  "NAMESPACE <name> | TAG <part> <value>",
+        .syntax = "CACHE INVALIDATE [SOFT] KEY <key> [<key> ...] | PREFIX <prefix> [WAIT] | "
+                  "NAMESPACE <name> [WAIT] | TAG <part> <value> [WAIT]",
         .since = kSince,
         .arguments = kInvalidateArgs,
     },

@@ -146,7 +146,12 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
     if (space == nullptr) {
       invalidator_.keys(db, {taken_.begin(), taken_.end()}, How::remove, std::move(done));
     } else {
-      invalidator_.matching({db, space->index, {}}, How::remove, std::move(done));
+      // It holds from here on; what Redis does not do the invalidator tries again.
+      const Status begun = invalidator_.matching({db, space->index, {}}, How::remove,
+                                                 Invalidator::Tell::at_end, std::move(done));
+      if (!begun) {
+        on_done(begun.error());
+      }
     }
   }
 

@@ -9,6 +9,10 @@ bool L1Walk::step(Time now) {
     const Part& part = parts_[part_];
     part.cache->with_shard(shard_, [&](coherence::Shard& at) {
       l1::Store& store = at.store();
+      if (part.refuses && !begun_) {
+        at.refuse_flights(part.refuses);
+      }
+      begun_ = true;
       store.erase_if(cursor_, kLookAt, [&](const l1::Entry& entry) {
         const bool goes = part.matches(store, entry);
         erased_ += goes && now < entry.expire_at() ? 1 : 0;
@@ -17,6 +21,7 @@ bool L1Walk::step(Time now) {
     });
     if (cursor_.done()) {
       cursor_ = {};
+      begun_ = false;
       shard_++;
     }
     if (shard_ == part.cache->shards()) {

@@ -60,6 +60,11 @@ Session::Step Session::dispatch(const Request& request) {
     worker_.hub().paused.fetch_add(1, std::memory_order_relaxed);
     return stall(Stall::paused);
   }
+  if (worker_.hub().newest_invalidation.load(std::memory_order_acquire) != 0) [[unlikely]] {
+    if (const auto step = meet_invalidations(request, what)) {
+      return *step;
+    }
+  }
   // Behind a write to a source that is not answered another one may go, and nothing else; where a
   // request has a place of its own (a node, a replica) nothing.
   if (!pinned_ && !queue_.empty() && is_source_write(queue_.front())) [[unlikely]] {

@@ -56,8 +56,8 @@ bool Session::hit_run() {
   const std::string_view input = in_.view();
   resp::PlainGet get = resp::plain_get(input);
   if (get.size == 0 || !parser_.may_glance() || !queue_.empty() || pinned_ || muted_ || unproven_ ||
-      fenced_by_ != 0 || worker_.clustered() || worker_.reads_replicas() ||
-      worker_.pause_mode() != PauseMode::none) {
+      fenced_by_ != 0 || clean_.upto != 0 || worker_.hub().newest_invalidation != 0 ||
+      worker_.clustered() || worker_.reads_replicas() || worker_.pause_mode() != PauseMode::none) {
     return false;
   }
   if (!link_ || traffic_ != Traffic::commands || link_->state() == l2::Link::State::dead ||

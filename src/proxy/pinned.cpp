@@ -81,6 +81,7 @@ void Session::leave_own_link() {
   transaction_.clear();
   transaction_writes_ = false;
   transaction_dbs_.clear();
+  clean_.queued.clear();
   transaction_locals_.clear();
   frame_head_.clear();
   frame_tail_.clear();
@@ -129,6 +130,8 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     refused = worker_.denial(what.command, request.args);
   } else if (!off_node_.empty()) {
     refused = off_node_;
+  } else if (clean_.failed()) {
+    refused = kNotClean;
   } else if (answers_itself(what)) {
     switch (permission(what)) {
       case Permission::yes:
@@ -290,6 +293,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
       flow_->on_request(what.fits ? what.command : nullptr, what.route, args, id);
   if (sent.queued) {
     transaction_.add(effects);
+    note_queued(args);
     transaction_writes_ = transaction_writes_ || (what.fits && may_replicate(*what.command, args));
     if (what.fits && what.command->name == "select") {
       const auto db = parse_integer(args[1]);
@@ -307,6 +311,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
     locals.swap(transaction_locals_);
     transaction_writes_ = false;
     transaction_.clear();
+    clean_.queued.clear();
     selects.swap(transaction_dbs_);
   }
   if (!sent.answered) {

@@ -53,6 +53,9 @@ void Session::count_fill(namespaces::Index space, bool filled) {
 
 Session::Step Session::cacheable_read(const Request& request, const Classified& what,
                                       namespaces::Index space, Keep keep) {
+  if (clean_.failed() && goes_past_redis(what, request.args)) [[unlikely]] {
+    return load_past(request, what, space);
+  }
   coherence::Cache& cache = lane_->cache;
   const coherence::View view = cache.status().view();
   const bool live =

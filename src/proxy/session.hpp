@@ -11,6 +11,7 @@
 // request that found it out stays unread and is dispatched again afterwards.
 #pragma once
 
+#include "clean_keys.hpp"
 #include "client_words.hpp"
 #include "hold.hpp"
 #include "input.hpp"
@@ -77,6 +78,8 @@ class Session final : public l2::Consumer, private io::Stream::User {
   void end_pause();
   // A write may be dispatched again: what was being stored is in Redis.
   void on_stored();
+  // What a request has waited for (Invalidations::Wake).
+  void on_clean(std::uint64_t wait, std::uint64_t upto);
   // Another client's invalidations are to come here: from now on the session keeps a connection of
   // its own, and `answer` gets Redis's id of it once it stands; 0 if it breaks first.
   using OnUpstreamId = TrackingRedirect::OnUpstreamId;
@@ -257,6 +260,10 @@ class Session final : public l2::Consumer, private io::Stream::User {
   bool waits_for_store(const Classified& what, Args args);
   void load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string_view stale);
   Step load_past(const Request& request, const Classified& what, namespaces::Index space);
+  // invalidated.cpp
+  std::optional<Step> meet_invalidations(const Request& request, const Classified& what);
+  bool goes_past_redis(const Classified& what, Args args);
+  void note_queued(Args args);
   std::int64_t note_age(std::uint64_t id, bool may_wait);
   bool load_elements(std::uint64_t id);
   void on_element(std::uint64_t id, std::size_t position, const LoadAnswer& answer, bool kept);
@@ -429,6 +436,7 @@ class Session final : public l2::Consumer, private io::Stream::User {
   ReplyQueue queue_;
   Stall stall_ = Stall::none;
   std::uint64_t fenced_by_ = 0;      // of the request that is dispatched again
+  CleanKeys clean_;                  // likewise
   std::uint64_t last_write_ = 0;     // the last one that was sent and may have changed something
   std::vector<std::uint64_t> lost_;  // reads to be sent again, in order; until then nothing else is
   Time lost_until_{};                // they wait for a link no longer

@@ -194,6 +194,7 @@ bool Session::process_requests() {
     if (too_much_output()) {
       return true;
     }
+    // (Who answers a request past dispatch() has to look at Hub::newest_invalidation first.)
     if (hit_run()) {
       continue;
     }
@@ -216,6 +217,7 @@ bool Session::process_requests() {
       return false;
     }
     fenced_by_ = 0;
+    clean_.upto = 0;
     in_.consume(size);
   }
   return false;

@@ -155,9 +155,9 @@ TEST_CASE("a webhook and a channel are told of each CACHE INVALIDATE, when it ho
 
   world.client.call("SELECT", "2");
   world.client.call("CACHE", "INVALIDATE", "KEY", "a", "b\xff");
-  world.client.call("CACHE", "INVALIDATE", "SOFT", "PREFIX", "x\":");
-  world.client.call("CACHE", "INVALIDATE", "NAMESPACE", "items");
-  world.client.call("CACHE", "INVALIDATE", "TAG", "id", "7");
+  world.client.call("CACHE", "INVALIDATE", "SOFT", "PREFIX", "x\":", "WAIT");
+  world.client.call("CACHE", "INVALIDATE", "NAMESPACE", "items", "WAIT");
+  world.client.call("CACHE", "INVALIDATE", "TAG", "id", "7", "WAIT");
   CHECK(world.client.call("CACHE", "INVALIDATE", "NAMESPACE", "none").is_error());
   CHECK(eventually([&] { return world.counted("webhook", "told") == 6; }));
   const std::vector<std::string> expected = {

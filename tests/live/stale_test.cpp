@@ -258,10 +258,10 @@ TEST_CASE("invalidated softly, it is stale, and Redis keeps it") {
     return world.client.call("GET", "doc:1").text == "new";
   }));
   CHECK(world.client.call("GET", "doc:2").text == "old");
-  CHECK(world.client.call("CACHE", "INVALIDATE", "SOFT", "PREFIX", "doc:2").integer >= 1);
+  CHECK(world.client.call("CACHE", "INVALIDATE", "SOFT", "PREFIX", "doc:2", "WAIT").integer >= 1);
   CHECK(eventually([&] { return world.client.call("GET", "doc:2").text == "new"; }));
   CHECK(world.client.call("GET", "doc:3").text == "old");
-  CHECK(world.client.call("CACHE", "INVALIDATE", "SOFT", "NAMESPACE", "docs").integer >= 4);
+  CHECK(world.client.call("CACHE", "INVALIDATE", "SOFT", "NAMESPACE", "docs", "WAIT").integer >= 4);
   for (const char* key : {"doc:3", "doc:4"}) {
     CHECK(eventually([&] { return world.client.call("GET", key).text == "new"; }));
   }

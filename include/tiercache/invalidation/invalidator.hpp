@@ -4,22 +4,29 @@
 // copy too. Keys of other namespaces are Redis's own data: only L1 lets go of them. What may be
 // served stale (proxy/freshness.hpp) can be made so instead of removed (How::soften).
 //
-// Promise: once `done` is called without an error, this proxy answers no read that is sent then
-// with what the source said before the call. So a key of a source goes like this:
+// Promise: once keys() has called `done` without an error, or matching() has returned without one,
+// this proxy answers no read that is sent then with what the source said before the call, on any
+// thread. So a key of a source goes like this:
 //   * it is announced as a client's write is: what is under way for it is not kept or stored;
 //   * what a load is storing right now is waited for;
 //   * UNLINK in Redis; and L1 lets go of it again, of what was read in between.
-// Of several keys by prefix, namespace or tag loads of any key are announced first, then the keys
-// come from SCAN.
+// By prefix, namespace or tag nothing of that has happened yet when matching() returns. The
+// selection is pending from then on (proxy/invalidations.hpp): a request that names one of its keys
+// waits for the above, of that key. In the background loads of any key are announced, then the keys
+// come from SCAN, then L1 is walked, and what is on its way there is refused: then it is pending no
+// longer. What Redis does not do is tried again, kRetryMin to kRetryMax later, from the beginning,
+// since it may be another Redis then. The same selection again renews the one that is pending.
 //
 // Softened, a key's TTL becomes what it would have left had it just ceased to be fresh, and the
 // promise is that of what is stale. Where nothing may be served stale it is removed.
 //
-// Cost: one UNLINK a key. A prefix, a namespace or a tag walks L1 in steps; and Redis's keys, with
-// SCAN, only where a namespace with a source is concerned. Limits: kJobs of those at a time, kBatch
-// keys under way in each; others are refused.
+// Cost: matching() a mutex and an allocation, whatever there is. Then one UNLINK a key; a walk over
+// L1 in steps; and Redis's keys, with SCAN, only where a namespace with a source is concerned.
+// Limits: proxy::Invalidations::kMost are pending at a time, others are refused; kBatch keys under
+// way of each, and of those that requests wait for, which queue.
 //
-// Called on any thread; works on the control thread, where `done` is called, once, later. What is
+// Called on any thread; works on the control thread, where `done` is called later, once unless Tell
+// says otherwise. What is
 // under way when it is destroyed is dropped. Destroyed while neither loop runs; the hub and its
 // events outlive it.
 #pragma once
@@ -28,6 +35,7 @@
 #include "tiercache/config/config.hpp"
 #include "tiercache/proxy/worker.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -58,8 +66,9 @@ enum class How : std::uint8_t { remove, soften };
 
 class Invalidator {
  public:
-  static constexpr std::size_t kJobs = 8;
   static constexpr std::size_t kBatch = 256;
+  static constexpr std::chrono::milliseconds kRetryMin{100};
+  static constexpr std::chrono::milliseconds kRetryMax{5000};
 
   // How many copies were removed: entries of L1, and keys of Redis. An error: Redis did not do it,
   // so its copies, at least some, are still there; L1's are not.
@@ -71,7 +80,12 @@ class Invalidator {
   Invalidator& operator=(const Invalidator&) = delete;
 
   void keys(std::uint32_t db, std::vector<std::string> keys, How how, Done done);
-  void matching(Selection selection, How how, Done done);
+
+  // When `done` is called: once all copies are gone; or before that too, with the error, whenever
+  // Redis fails, although it is tried again.
+  enum class Tell : std::uint8_t { at_end, failures_too };
+  // An error: it is refused. `done` may be empty.
+  Status matching(Selection selection, How how, Tell tell = Tell::at_end, Done done = {});
 
   // The namespace of that name; kDefault: there is none.
   namespaces::Index find(std::string_view name) const noexcept;
@@ -81,6 +95,7 @@ class Invalidator {
  private:
   class Impl;
   boost::asio::io_context& control_;
+  proxy::Hub& hub_;
   const std::shared_ptr<Impl> impl_;
 };
 

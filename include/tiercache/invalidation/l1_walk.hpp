@@ -1,7 +1,8 @@
 // Removes from L1 what matches, in steps, so that neither a shard's lock nor the control loop,
 // which has events to apply, is held for long. The control thread; the caches outlive it.
 //
-// It only empties: a flight that is under way may still commit what it brings.
+// It only empties, unless `refuses` is set: a flight that is under way may still commit what it
+// brings.
 #pragma once
 
 #include "tiercache/base/time.hpp"
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,9 @@ class L1Walk {
   struct Part {
     coherence::Cache* cache = nullptr;
     Matches matches;
+    // Of flights under way that began before the walk has come to their shard, those of such keys
+    // are neither kept nor joined.
+    std::function<bool(std::string_view key)> refuses{};
   };
 
   explicit L1Walk(std::vector<Part> parts) : parts_(std::move(parts)) {
@@ -38,6 +43,7 @@ class L1Walk {
   std::size_t part_ = 0;
   unsigned shard_ = 0;
   l1::Cursor cursor_{};
+  bool begun_ = false;  // with this shard
   std::int64_t erased_ = 0;
 };
 

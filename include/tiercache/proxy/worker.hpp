@@ -45,6 +45,7 @@
 
 namespace tiercache::proxy {
 
+class Invalidations;
 class Loads;
 class RetryBudget;
 class Session;
@@ -121,6 +122,10 @@ struct Hub {
   std::shared_ptr<local::Keyspace> keyspace;
   // Null: no namespace has a source. Constant likewise, and goes before the workers.
   std::shared_ptr<Loads> loads;
+  // What is answered and not carried out yet (proxy/invalidations.hpp); null: nothing ever is.
+  // Constant likewise. The newest that is pending, 0: none, is for every request to look at.
+  std::shared_ptr<Invalidations> invalidations;
+  std::atomic<std::uint64_t> newest_invalidation{0};
 
   // A Cluster's server has sent a client's request elsewhere, or one does not serve. Constant
   // likewise; called on any worker's thread. `where`: who may know more.

@@ -1,7 +1,9 @@
 // Loads in random schedules: clients that read, some that change the source and then invalidate,
 // Redis, its events and the source take their steps in any order. Whatever it is, no read that is
 // sent after an invalidation was answered may show an older value. (Of a change that nobody was
-// told of, one reader may see more than another later.)
+// told of, one reader may see more than another later.) An invalidation is a DEL, a script, or one
+// by prefix, namespace or tag, which is answered at once and carried out by SCANs and UNLINKs that
+// take their steps in any order too, and sometimes fail.
 //
 // In some worlds what was loaded grows stale before it is gone, and the source fails at times.
 // There another proxy makes it stale too, or puts a newer value in its place, of which events tell
@@ -9,21 +11,29 @@
 //
 // TIERCACHE_SCHEDULES is how many; a failure prints its number, and TIERCACHE_SCHEDULE runs that
 // one alone.
-#include "fake_source.hpp"
-#include "fake_upstream.hpp"
+#include "../proxy/fake_source.hpp"
+#include "../proxy/fake_upstream.hpp"
+#include "fake_events.hpp"
+#include "model_redis.hpp"
+#include "schedule_parts.hpp"
 
+#include "tiercache/invalidation/invalidator.hpp"
+#include "tiercache/proxy/invalidations.hpp"
 #include "tiercache/proxy/loads.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <random>
-#include <sstream>
 
 #include <doctest/doctest.h>
 
 using namespace tiercache;
+using namespace tiercache::invalidation::testing;
 using namespace tiercache::proxy::testing;
+using invalidation::How;
+using invalidation::Invalidator;
+using invalidation::Selection;
 using proxy::LoadCounter;
 using proxy::Loads;
 
@@ -34,51 +44,7 @@ constexpr int kReaders = 3;
 constexpr int kWriters = 2;
 constexpr int kSteps = 80;
 
-constexpr std::int64_t kWindow = 20'000;  // of a TTL of four times that, where it grows stale
-
-config::Config with_source(bool ages) {
-  config::Config config;
-  config::Source& source = config.sources.emplace_back();
-  source.name = "db";
-  config::Namespace& space = config.namespaces.emplace_back();
-  space.name = "docs";
-  space.match = {"doc:*"};
-  space.tiers = config::Tiers::l1_l2_l3;
-  space.source = "db";
-  space.key = "doc:{id:int}";
-  space.query = "select doc from t where id = :id";
-  space.negative_ttl = std::chrono::hours(1);
-  if (ages) {
-    space.l2_ttl = std::chrono::milliseconds(3 * kWindow);
-    space.stale_while_revalidate = std::chrono::milliseconds(kWindow / 2);
-    space.stale_if_error = std::chrono::milliseconds(kWindow);
-  }
-  return config;
-}
-
-int version_of(std::string_view bulk) {
-  const auto at = bulk.find("\r\n") + 2;
-  return bulk.starts_with("$-1") ? 0 : std::stoi(std::string(bulk.substr(at)));
-}
-
-// One reply after the other; nothing if it is not whole.
-std::optional<std::string> take_reply(std::string& bytes) {
-  constexpr std::string_view kOfMget = "*1\r\n";
-  if (bytes.starts_with(kOfMget)) {
-    bytes.erase(0, kOfMget.size());
-  }
-  auto end = bytes.find("\r\n");
-  if (end == bytes.npos) {
-    return std::nullopt;
-  }
-  end += 2;
-  if (bytes[0] == '$' && bytes[1] != '-') {
-    end = bytes.find("\r\n", end) + 2;
-  }
-  std::string one = bytes.substr(0, end);
-  bytes.erase(0, end);
-  return one;
-}
+constexpr std::int64_t kWindow = ModelRedis::kWindow;
 
 struct Party {
   std::unique_ptr<TestClient> client;
@@ -87,12 +53,20 @@ struct Party {
   std::string bytes;
 };
 
+// What is different in a world.
+struct Kind {
+  bool ages = false;   // what was loaded grows stale, and the source fails at times
+  bool fails = false;  // Redis does not do what the invalidator wants, at times
+  bool blind = false;  // no request looks for pending invalidations: it has to be noticed
+};
+
 // Goes through many schedules, each with a key of its own.
 class World {
  public:
-  explicit World(bool ages)
-      : ages_(ages),
-        config_(with_source(ages)),
+  explicit World(Kind kind)
+      : kind_(kind),
+        ages_(kind.ages),
+        config_(with_source(kind.ages)),
         rig_(kWorkers, [&](config::Config& config) { config = config_; }) {
     rig_.hub.loads = std::make_shared<Loads>(
         config_, rig_.hub, [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
@@ -100,6 +74,8 @@ class World {
           source_ = source.get();
           return source;
         });
+    rig_.hub.add_node({nullptr, rig_.cache, fences_, events_});
+    invalidator_ = std::make_unique<Invalidator>(rig_.io, rig_.hub, config_);
     for (int i = 0; i < kReaders + kWriters; i++) {
       Party party;
       party.client = std::make_unique<TestClient>(rig_, static_cast<unsigned>(i) % kWorkers);
@@ -112,9 +88,10 @@ class World {
     random_.seed(number);
     key_ = "doc:" + std::to_string(number);
     database_ = acknowledged_ = replaced_ = older_ = 0;
+    redis_.keys.clear();
     if (ages_) {
       database_ = 1;
-      redis_[key_] = {"1", now_ + below(4 * kWindow)};
+      redis_.keys[key_] = {"1", redis_.now + below(4 * kWindow)};
     }
     // So that reads can find nothing first.
     const int still = below(2) == 0 ? 0 : static_cast<int>(below(kSteps));
@@ -122,7 +99,7 @@ class World {
       step(i < still);
     }
     drain();
-    expire();
+    redis_.expire(key_);
     acknowledge();  // all events have been heard
     acknowledged_ = std::max(acknowledged_, replaced_);
     read(parties_[0]);
@@ -131,6 +108,13 @@ class World {
   }
   std::uint64_t counted(LoadCounter counter) const {
     return rig_.hub.loads->sum(counter);
+  }
+  // Invalidations that were answered at once, and of these the ones that were carried out.
+  std::uint64_t begun() const noexcept {
+    return begun_;
+  }
+  std::uint64_t ended() const noexcept {
+    return ended_;
   }
 
  private:
@@ -151,7 +135,7 @@ class World {
     return all;
   }
   bool settled() const {
-    bool idle = source_->queries.empty();
+    bool idle = source_->queries.empty() && events_.queries.empty();
     for (const auto& link : links()) {
       idle = idle && link->pending.empty();
     }
@@ -171,6 +155,7 @@ class World {
         execute(*link);
         deliver(*link);
       }
+      control();
       collect();
     }
     CHECK(settled());
@@ -178,7 +163,7 @@ class World {
 
   void step(bool still) {
     const auto all = links();
-    switch (below(16)) {
+    switch (below(19)) {
       case 0:
       case 1:
       case 2:
@@ -201,13 +186,13 @@ class World {
         break;
       case 8:
         if (!ages_ || below(4) == 0) {
-          now_ += 5 * kWindow;
+          redis_.now += 5 * kWindow;
         } else if (below(2) == 0) {
-          now_ += below(kWindow);
+          redis_.now += below(kWindow);
         } else {
           interfere();
         }
-        expire();
+        redis_.expire(key_);
         break;
       case 9:
       case 10:
@@ -227,8 +212,16 @@ class World {
           deliver(*all[below(all.size())]);
         }
         break;
-      default:
+      case 15:
         rare(all);
+        break;
+      case 16:
+        if (!still) {
+          invalidate();
+        }
+        break;
+      default:
+        control();
         break;
     }
     collect();
@@ -259,6 +252,52 @@ class World {
       party.due = ++database_;
       party.client->send(below(4) == 0 ? "EVAL del 0 " + key_ : "DEL " + key_);
     }
+  }
+  // It is true from the return of the call.
+  void invalidate() {
+    Selection selection;
+    switch (below(3)) {
+      case 0:
+        selection.prefix = "doc:";
+        break;
+      case 1:
+        selection.space = 1;
+        break;
+      default:
+        selection.part = {"id", key_.substr(4)};
+    }
+    const int version = ++database_;
+    const How how = ages_ && below(4) == 0 ? How::soften : How::remove;
+    if (!invalidator_->matching(selection, how, Invalidator::Tell::at_end,
+                                [this](const Result<std::int64_t>&) { ended_++; })) {
+      return;
+    }
+    begun_++;
+    if (kind_.blind) {
+      rig_.hub.newest_invalidation = 0;
+    }
+    if (how == How::remove) {  // what is stale may be served
+      acknowledged_ = std::max(acknowledged_, version);
+    }
+    if (below(2) == 0) {
+      rig_.run();
+    }
+  }
+  // What the invalidator asks of Redis: executed first, answered the next time.
+  void control() {
+    if (events_.queries.empty()) {
+      return;
+    }
+    FakeEvents::Query& query = events_.queries.front();
+    if (kind_.fails && below(100) == 0) {
+      events_.answer(Error{ErrorCode::unavailable, "it is away"});
+    } else if (!query.reply) {
+      query.reply = redis_.control(query.words);
+      return;
+    } else {
+      events_.answer(*query.reply);
+    }
+    rig_.run();
   }
   void collect() {
     for (Party& party : parties_) {
@@ -299,23 +338,15 @@ class World {
     rig_.run();
   }
 
-  // Redis.
-  void expire() {
-    const auto found = redis_.find(key_);
-    if (found != redis_.end() && found->second.expires <= now_) {
-      redis_.erase(found);
-      changed(key_);
-    }
-  }
   // Another proxy.
   void interfere() {
-    const auto found = redis_.find(key_);
-    if (found == redis_.end()) {
+    const auto found = redis_.keys.find(key_);
+    if (found == redis_.keys.end()) {
       return;
     }
     switch (below(3)) {
       case 0:
-        found->second.expires = std::min(found->second.expires - 1, now_ + kWindow);
+        found->second.expires = std::min(found->second.expires - 1, redis_.now + kWindow);
         break;
       case 1:  // as SET KEEPTTL, or APPEND
         replaced_ = ++database_;
@@ -323,82 +354,14 @@ class World {
         break;
       default:
         replaced_ = ++database_;
-        found->second = {std::to_string(database_), now_ + 4 * kWindow};
+        found->second = {std::to_string(database_), redis_.now + 4 * kWindow};
     }
-    changed(key_);
-  }
-  void changed(const std::string& key) {
-    events_.push_back(key);
-  }
-  std::string call(const std::string& words) {
-    const std::string name = words.substr(0, words.find(' '));
-    std::string key = words.substr(name.size() + 1);
-    const auto found = redis_.find(key.substr(0, key.find(' ')));
-    if (name == "PTTL") {
-      return ":" + std::to_string(found == redis_.end() ? -2 : found->second.expires - now_) +
-             "\r\n";
-    }
-    if (name == "GET" || name == "MGET") {
-      std::string reply = name == "MGET" ? "*1\r\n" : "";
-      if (found == redis_.end()) {
-        return reply + "$-1\r\n";
-      }
-      resp::append_bulk(reply, found->second.value);
-      return reply;
-    }
-    if (words.find("PEXPIRETIME") != words.npos) {
-      return compare_and_set(words.substr(words.rfind(" 1 doc:") + 3));
-    }
-    if (name == "DEL" || name == "EVAL") {
-      key = words.substr(words.rfind(' ') + 1);
-      const std::size_t gone = redis_.erase(key);
-      if (gone > 0) {
-        changed(key);
-      }
-      return ":" + std::to_string(gone) + "\r\n";
-    }
-    // SET key value NX PX ttl
-    key = key.substr(0, key.find(' '));
-    const auto begin = words.find(key) + key.size() + 1;
-    const Value value{words.substr(begin, words.find(' ', begin) - begin), now_ + 4 * kWindow};
-    if (!redis_.emplace(key, value).second) {
-      return "$-1\r\n";
-    }
-    changed(key);
-    return "+OK\r\n";
-  }
-  // "key", answered with what it is; with that behind it the key is removed, with a value and a TTL
-  // behind that replaced, if it still is that.
-  std::string compare_and_set(const std::string& arguments) {
-    std::istringstream in(arguments);
-    std::string key;
-    in >> key;
-    const auto found = redis_.find(key);
-    if (found == redis_.end()) {
-      return "$-1\r\n";
-    }
-    const std::string is = std::to_string(found->second.expires) + ":" + found->second.value;
-    std::string was;
-    if (!(in >> was)) {
-      std::string reply;
-      resp::append_bulk(reply, is);
-      return reply;
-    }
-    if (was != is) {
-      return "$-1\r\n";
-    }
-    if (std::int64_t ttl = 0; in >> found->second.value >> ttl) {
-      found->second.expires = now_ + ttl;
-    } else {
-      redis_.erase(found);
-    }
-    changed(key);
-    return "+OK\r\n";
+    redis_.changed(key_);
   }
   void execute(FakeLink& link) {
     auto& replies = executed_[&link].replies;
     if (replies.size() < link.pending.size()) {
-      replies.push_back(call(link.pending[replies.size()].words));
+      replies.push_back(redis_.call(link.pending[replies.size()].words));
     }
   }
   void deliver(FakeLink& link) {
@@ -411,38 +374,37 @@ class World {
     }
   }
   void event() {
-    if (!events_.empty()) {
-      rig_.cache.event(rig_.cache.hash(0, events_.front()));
-      events_.pop_front();
+    if (!redis_.events.empty()) {
+      rig_.cache.event(rig_.cache.hash(0, redis_.events.front()));
+      redis_.events.pop_front();
     }
   }
   void acknowledge() {
-    while (!events_.empty()) {
+    while (!redis_.events.empty()) {
       event();
     }
     rig_.acknowledge();
   }
 
-  struct Value {
-    std::string value;
-    std::int64_t expires = 0;
-  };
-
+  const Kind kind_;
   const bool ages_;
   config::Config config_;
+  l2::Fences fences_;
+  FakeEvents events_;
   Rig rig_;
+  std::unique_ptr<Invalidator> invalidator_;
   FakeSource* source_ = nullptr;
   std::vector<Party> parties_;
   std::map<FakeLink*, Executed> executed_;
-  std::map<std::string, Value> redis_;
-  std::deque<std::string> events_;
+  ModelRedis redis_;
   std::mt19937 random_;
   std::string key_;
   int database_ = 0;
   int acknowledged_ = 0;
-  int replaced_ = 0;              // by another proxy, with that version
-  std::int64_t now_ = 1'000'000;  // Redis's clock
+  int replaced_ = 0;  // by another proxy, with that version
   int older_ = 0;
+  std::uint64_t begun_ = 0;
+  std::uint64_t ended_ = 0;
 };
 
 unsigned setting(const char* name, unsigned standard) {
@@ -452,24 +414,28 @@ unsigned setting(const char* name, unsigned standard) {
 
 }  // namespace
 
+constexpr unsigned kSchedulesOfAWorld = 200;
+
 TEST_CASE("no schedule of loads, changes and invalidations shows an older value") {
-  constexpr unsigned kSchedulesOfAWorld = 200;
   const unsigned count = setting("TIERCACHE_SCHEDULES", 3000);
   const unsigned one = setting("TIERCACHE_SCHEDULE", 0);
   std::unique_ptr<World> world;
-  bool ages = false;
   std::array<std::uint64_t, proxy::kLoadCounters> sums{};
+  std::uint64_t begun = 0;
+  std::uint64_t ended = 0;
   const auto finish = [&] {
     for (std::size_t i = 0; world && i < sums.size(); i++) {
       sums[i] += world->counted(static_cast<LoadCounter>(i));
     }
+    begun += world ? world->begun() : 0;
+    ended += world ? world->ended() : 0;
     world.reset();
   };
   for (unsigned number = one == 0 ? 1 : one; number <= (one == 0 ? count : one); number++) {
     if (number % kSchedulesOfAWorld == 1 || !world) {
       finish();
-      ages = number / kSchedulesOfAWorld % 2 == 1;
-      world = std::make_unique<World>(ages);
+      const unsigned which = number / kSchedulesOfAWorld;
+      world = std::make_unique<World>(Kind{which % 2 == 1, which % 4 >= 2});
     }
     CAPTURE(number);
     CHECK(world->run(number) == 0);
@@ -482,5 +448,20 @@ TEST_CASE("no schedule of loads, changes and invalidations shows an older value"
     CAPTURE(static_cast<int>(counter));
     const std::uint64_t sum = sums[static_cast<std::size_t>(counter)];
     CHECK((one != 0 ? 1 : sum) > (one != 0 ? 0 : count / 100));
+  }
+  if (one == 0) {
+    CHECK(begun > count);
+    CHECK(ended > count / 4);
+  }
+}
+
+TEST_CASE("requests that do not look for pending invalidations are found") {
+  for (const bool ages : {false, true}) {
+    World world(Kind{ages, false, true});
+    int older = 0;
+    for (unsigned number = 1; number <= kSchedulesOfAWorld; number++) {
+      older += world.run(number);
+    }
+    CHECK(older > 0);
   }
 }
