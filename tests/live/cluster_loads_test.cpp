@@ -126,6 +126,8 @@ TEST_CASE("invalidations reach Redis's copies on whichever node they are") {
   for (int id = 1; id <= kRows; id++) {
     ways[0].push_back(name(id));
   }
+  ways.push_back({"PREFIX", "doc:", "WAIT"});
+  ways.push_back({"NAMESPACE", "docs", "WAIT"});
   ways.push_back({"PREFIX", "doc:"});
   ways.push_back({"NAMESPACE", "docs"});
   int round = 0;
@@ -134,15 +136,16 @@ TEST_CASE("invalidations reach Redis's copies on whichever node they are") {
     const std::string text = "round " + std::to_string(round++) + " ";
     way.insert(way.begin(), {"CACHE", "INVALIDATE"});
     at.put_all(kRows, text);
-    CHECK(at.client.call(way).type == Value::Type::integer);
+    const Value answer = at.client.call(way);
+    CHECK((answer.type == Value::Type::integer || answer.text == "OK"));
     for (int id = 1; id <= kRows; id++) {
       REQUIRE(at.stored(name(id), text + std::to_string(id)));
     }
   }
   at.put_all(kRows, "last ");
-  CHECK(at.client.call("CACHE", "INVALIDATE", "TAG", "id", "9").type == Value::Type::integer);
+  CHECK(at.client.call("CACHE", "INVALIDATE", "TAG", "id", "9").text == "OK");
   CHECK(at.client.call("GET", "doc:9").text == "last 9");
-  CHECK(at.client.call("GET", "doc:8").text == "round 2 8");
+  CHECK(at.client.call("GET", "doc:8").text == "round 4 8");
   // Softened it is served once more, and loaded anew.
   REQUIRE(at.stored("aged:8", "last 8"));
   at.put_all(kRows, "softened ");
