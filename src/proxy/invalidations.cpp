@@ -266,11 +266,13 @@ void Invalidations::forget_overtaken() {
     return;  // it was looked for already
   }
   forgotten_ = oldest;
+  std::size_t freed = 0;
   std::erase_if(clean_, [&](const auto& one) {
     const bool over = one.second < oldest;
-    clean_bytes_ -= over ? one.first.size() + kKeyBytes : 0;
+    freed += over ? one.first.size() + kKeyBytes : 0;
     return over;
   });
+  clean_bytes_ -= freed;
 }
 
 std::vector<std::pair<Invalidations::Number, std::string>> Invalidations::lines() const {
