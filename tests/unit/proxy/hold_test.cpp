@@ -56,7 +56,9 @@ TEST_CASE("an answer waits for as long again as it took, a millisecond at most")
   };
   const std::vector<Case> cases = {{0us, 0us}, {1us, 1us}, {100us, 100us},
                                    {1ms, 1ms}, {2ms, 1ms}, {1min, 1ms}};
-  for (const auto& [took, waits] : cases) {
+  for (const Case& one : cases) {
+    const Duration took = one.took;
+    const Duration waits = one.waits;
     CAPTURE(took.count());
     Hold hold;
     hold.on_answered(kStart);
