@@ -241,7 +241,7 @@ TEST_CASE("while slots move nobody sees what was there before an invalidation wa
       }
     });
   }
-  for (int move = 0; move < kMoves; move++) {
+  for (std::size_t move = 0; move < kMoves; move++) {
     const std::uint16_t slot = at.world.slot(name(ids[move % kKeys]));
     const std::int64_t before = invalidated;
     at.world.begin_move(slot, (at.world.owner(slot) + 1) % 3);
