@@ -124,6 +124,7 @@ TEST_CASE("a run of reads ends where one of them alone would not be a hit") {
       }
     }
     ReadAsk same;
+    same.key.db = 0;
     same.answers = {&kVariant, 1};
     const std::size_t room = random() % 4 == 0 ? random() % 1000 : 1'000'000;
     const auto take_into = [room](std::string& into) {
