@@ -162,6 +162,7 @@ TEST_CASE("what a run will look at is loaded ahead, however much lies there") {
   }
   cache.status().set_acked(7, kNow);
   ReadAsk same;
+  same.key.db = 0;
   same.answers = {&kVariant, 1};
   std::size_t hits = 0;
   for (std::size_t at = 0; at < names.size(); at += kMostInRun) {
