@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CORES = os.cpu_count() or 1
-TOTAL_SECONDS = 80 * 60
+TOTAL_SECONDS = 84 * 60
 BUILD_SECONDS = 40 * 60
 SUITE_SECONDS = 20 * 60
 FUZZ_GRACE_SECONDS = 60
