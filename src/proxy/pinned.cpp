@@ -126,22 +126,22 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
     return stall(Stall::drain);
   }
   std::optional<std::string> refused;
+  // True: Redis has to say it first.
+  const auto has_to_ask = [&] {
+    const Permission said = permission(what);
+    if (said == Permission::no) {
+      refused = refusal_;
+    }
+    return said == Permission::asked;
+  };
   if (worker_.denied(what.position, request.args)) {
     refused = worker_.denial(what.command, request.args);
   } else if (!off_node_.empty()) {
     refused = off_node_;
   } else if (clean_.failed()) {
     refused = kNotClean;
-  } else if (answers_itself(what)) {
-    switch (permission(what)) {
-      case Permission::yes:
-        break;
-      case Permission::no:
-        refused = refusal_;
-        break;
-      case Permission::asked:
-        return stall(Stall::asked);
-    }
+  } else if (answers_itself(what) && has_to_ask()) {
+    return stall(Stall::asked);
   }
   LocalKeys ours = LocalKeys::none;
   if (!refused && (worker_.spaces().any_local() || source_writes(worker_.hub()) != nullptr)) {
@@ -154,16 +154,8 @@ Session::Step Session::pinned_request(const Request& request, const Classified& 
           "ERR tiercache: keys that live in the proxy alone have no part in transactions";
       ours = LocalKeys::refused;
     }
-    if (ours == LocalKeys::run && local_spaces_.empty() && !flow_->subscriber()) {
-      switch (permission(what)) {
-        case Permission::yes:
-          break;
-        case Permission::no:
-          refused = refusal_;
-          break;
-        case Permission::asked:
-          return stall(Stall::asked);
-      }
+    if (ours == LocalKeys::run && local_spaces_.empty() && !flow_->subscriber() && has_to_ask()) {
+      return stall(Stall::asked);
     }
     if (ours == LocalKeys::refused && !flow_->subscriber()) {
       refused = local_error_;
