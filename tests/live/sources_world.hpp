@@ -61,6 +61,17 @@ inline std::string sources_conf(const std::string& path, const std::string& sour
          "source_error = \"absent\"\n";
 }
 
+// A number of a line of CACHE STATS such as "loads=3,failed=0".
+inline std::int64_t counted(Client& client, const std::string& line, const std::string& what) {
+  const Value stats = client.call("CACHE", "STATS");
+  const Value* found = stats.find(line);
+  REQUIRE(found != nullptr);
+  const std::string text = "," + found->text;
+  const auto at = text.find("," + what + "=");
+  REQUIRE(at != std::string::npos);
+  return std::stoll(text.substr(at + what.size() + 2));
+}
+
 struct SourcesWorld {
   RedisServer redis;
   Database database;
@@ -77,13 +88,7 @@ struct SourcesWorld {
     client.call("PING");
   }
   std::int64_t counted(const std::string& line, const std::string& what) {
-    const Value stats = client.call("CACHE", "STATS");
-    const Value* found = stats.find(line);
-    REQUIRE(found != nullptr);
-    const std::string text = "," + found->text;
-    const auto at = text.find("," + what + "=");
-    REQUIRE(at != std::string::npos);
-    return std::stoll(text.substr(at + what.size() + 2));
+    return testing::counted(client, line, what);
   }
   std::int64_t docs(const std::string& what) {
     return counted("namespace_docs", what);

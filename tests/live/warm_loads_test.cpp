@@ -43,13 +43,7 @@ struct LoadingWorld {
     return all.find("warmups")->items.at(0).find("state")->text == "done";
   }
   std::int64_t counted(const std::string& line, const std::string& what) {
-    const Value stats = client->call("CACHE", "STATS");
-    const Value* found = stats.find(line);
-    REQUIRE(found != nullptr);
-    const std::string text = "," + found->text;
-    const auto at = text.find("," + what + "=");
-    REQUIRE(at != std::string::npos);
-    return std::stoll(text.substr(at + what.size() + 2));
+    return testing::counted(*client, line, what);
   }
 };
 
