@@ -80,11 +80,17 @@ std::string Writes::source_line(std::size_t source) const {
     return {};
   }
   const l3::SinkTotals totals = sinks_[source]->totals();
+  std::size_t unanswered = 0;
+  {
+    MutexLock lock(mutex_);
+    unanswered = unanswered_[source];
+  }
   return ",writes=" + std::to_string(totals.puts) +
          ",write_transactions=" + std::to_string(totals.transactions) +
          ",writes_failed=" + std::to_string(totals.failed) +
          ",writes_refused=" + std::to_string(totals.refused) +
-         ",writes_waiting=" + std::to_string(totals.waiting) + back_line(source);
+         ",writes_waiting=" + std::to_string(totals.waiting) +
+         ",writes_unanswered=" + std::to_string(unanswered) + back_line(source);
 }
 
 std::string Writes::back_line(std::size_t source) const {

@@ -450,7 +450,7 @@ TEST_CASE("a stop answers the writes that are under way") {
   world.client.send("SET", "doc:1", "waits");
   CHECK(eventually([&] {
     Client other(world.proxy.port());
-    return other.call("CACHE", "STATS").find("l1_hits") != nullptr;
+    return counted(other, "source_db", "writes_unanswered") == 1;
   }));
   world.proxy.signal(SIGTERM);
   CHECK_FALSE(world.proxy.wait_exit(std::chrono::milliseconds(100)));
