@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <iterator>
@@ -39,14 +40,20 @@ Entries newest(std::vector<Entries> parts, std::size_t most) {
   return all;
 }
 
+std::int64_t unix_seconds(Time at) {
+  const auto then = std::chrono::system_clock::now() - (std::chrono::steady_clock::now() - at);
+  return std::chrono::duration_cast<std::chrono::seconds>(then.time_since_epoch()).count();
+}
+
 // Redis's six fields, and who answered.
 void append_entry(std::string& out, const proxy::SlowEntry& entry) {
   resp::append_array_header(out, 7);
   resp::append_integer(out, static_cast<std::int64_t>(entry.id));
-  resp::append_integer(out, entry.unix_s);
+  resp::append_integer(out, unix_seconds(entry.ended));
   resp::append_integer(out, entry.took.count());
-  resp::append_array_header(out, entry.args.size());
-  for (const std::string& arg : entry.args) {
+  const std::vector<std::string> words = words_of(entry);
+  resp::append_array_header(out, words.size());
+  for (const std::string& arg : words) {
     resp::append_bulk(out, arg);
   }
   resp::append_bulk(out, entry.peer);

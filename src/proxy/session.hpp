@@ -167,7 +167,7 @@ class Session final : public l2::Consumer, private io::Stream::User {
   }
   void count_fill(namespaces::Index space, bool filled);
   void end_hits();
-  void keep_slow(Duration took, stats::Answered by, std::vector<std::string> words);
+  SlowEntry* keep_slow(Duration took, stats::Answered by);
 
   void advance();
   void answer(std::string_view bytes);  // to the request just dispatched

@@ -1,7 +1,11 @@
 #include "tiercache/proxy/slow_log.hpp"
 
+#include "tiercache/base/words.hpp"
+
 #include <algorithm>
 #include <charconv>
+#include <cstring>
+#include <utility>
 
 namespace tiercache::proxy {
 
@@ -43,8 +47,6 @@ std::vector<std::string> inline_words(std::string_view head, bool cut) {
   return words;
 }
 
-}  // namespace
-
 std::vector<std::string> words_of_head(std::string_view head, std::size_t whole) {
   std::string_view rest = head;
   const std::int64_t count = take_header(rest, '*');
@@ -66,6 +68,49 @@ std::vector<std::string> words_of_head(std::string_view head, std::size_t whole)
     }
     rest.remove_prefix(std::min(bytes + 2, rest.size()));
   }
+  return words;
+}
+
+void redact(std::vector<std::string>& words) {
+  constexpr std::string_view kSecret[] = {"auth", "hello", "acl", "config", "migrate"};
+  const bool secret = !words.empty() && std::ranges::any_of(kSecret, [&](std::string_view name) {
+    return is_word(words[0], name);
+  });
+  if (secret && words.size() > 1) {
+    words.resize(1);
+    words.emplace_back("(redacted)");
+  }
+}
+
+}  // namespace
+
+void SlowEntry::set_head(std::string_view text) noexcept {
+  head_size = static_cast<std::uint8_t>(std::min(kSlowHead, text.size()));
+  std::memcpy(head.data(), text.data(), head_size);
+}
+
+SlowEntry* SlowLog::add(std::size_t max_len) {
+  SlowEntry entry;
+  while (!entries_.empty() && entries_.size() >= max_len) {
+    entry = std::move(entries_.front());
+    entries_.pop_front();
+  }
+  return max_len == 0 ? nullptr : &entries_.emplace_back(std::move(entry));
+}
+
+std::vector<std::string> words_of(const SlowEntry& entry) {
+  const std::string_view head(entry.head.data(), entry.head_size);
+  if (entry.hits > 0) {
+    // Which of them it was that took long is not known.
+    std::vector<std::string> words;
+    if (!head.empty()) {
+      words.emplace_back(head);
+    }
+    words.push_back("... (" + std::to_string(entry.hits) + " answers from memory at a time)");
+    return words;
+  }
+  std::vector<std::string> words = words_of_head(head, entry.size);
+  redact(words);
   return words;
 }
 

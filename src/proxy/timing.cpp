@@ -5,8 +5,6 @@
 // and the hits of a wake-up are timed together.
 #include "session.hpp"
 
-#include "tiercache/base/words.hpp"
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -29,18 +27,6 @@ Answered answered_by(const Op& op) {
   }
 }
 
-// As Redis keeps passwords out of its own log.
-void redact(std::vector<std::string>& words) {
-  constexpr std::string_view kSecret[] = {"auth", "hello", "acl", "config", "migrate"};
-  const bool secret = !words.empty() && std::ranges::any_of(kSecret, [&](std::string_view name) {
-    return is_word(words[0], name);
-  });
-  if (secret && words.size() > 1) {
-    words.resize(1);
-    words.emplace_back("(redacted)");
-  }
-}
-
 }  // namespace
 
 void Session::begin_timing(Op& op) const {
@@ -56,7 +42,11 @@ void Session::end_timing(const Op& op) {
   const Answered by = answered_by(op);
   worker_.latencies().record(by, took);
   if (worker_.slow(took)) {
-    keep_slow(took, by, words_of_head({op.head.data(), op.head_size}, op.size));
+    if (SlowEntry* entry = keep_slow(took, by)) {
+      entry->set_head({op.head.data(), op.head_size});
+      entry->size = op.size;
+      entry->hits = 0;
+    }
   }
 }
 
@@ -65,30 +55,26 @@ void Session::end_hits() {
   const Duration took = now() - time_;
   worker_.latencies().record(Answered::hit, took, hits);
   if (worker_.slow(took)) {
-    // Which of them it was that took long is not known.
-    const auto commands = worker_.table().commands();
-    std::vector<std::string> words;
-    if (last_command_ < commands.size()) {
-      words.emplace_back(commands[last_command_].name);
+    if (SlowEntry* entry = keep_slow(took, Answered::hit)) {
+      const auto commands = worker_.table().commands();
+      entry->set_head(last_command_ < commands.size() ? commands[last_command_].name
+                                                      : std::string_view());
+      entry->hits = hits;
     }
-    words.push_back("... (" + std::to_string(hits) + " answers from memory at a time)");
-    keep_slow(took, Answered::hit, std::move(words));
   }
 }
 
-void Session::keep_slow(Duration took, Answered by, std::vector<std::string> words) {
-  redact(words);
-  SlowEntry entry;
-  entry.id = worker_.hub().next_slow_id.fetch_add(1, std::memory_order_relaxed);
-  entry.unix_s = std::chrono::duration_cast<std::chrono::seconds>(
-                     std::chrono::system_clock::now().time_since_epoch())
-                     .count();
-  entry.took = std::chrono::duration_cast<std::chrono::microseconds>(took);
-  entry.by = by;
-  entry.args = std::move(words);
-  entry.peer = peer_;
-  entry.name = name_;
-  worker_.slow_log().add(std::move(entry), worker_.config().slowlog.max_len);
+SlowEntry* Session::keep_slow(Duration took, Answered by) {
+  SlowEntry* entry = worker_.slow_log().add(worker_.config().slowlog.max_len);
+  if (entry != nullptr) {
+    entry->id = worker_.hub().next_slow_id.fetch_add(1, std::memory_order_relaxed);
+    entry->ended = worker_.heard_at();
+    entry->took = std::chrono::duration_cast<std::chrono::microseconds>(took);
+    entry->by = by;
+    entry->peer = peer_;
+    entry->name = name_;
+  }
+  return entry;
 }
 
 }  // namespace tiercache::proxy

@@ -1,11 +1,16 @@
 // The slowest requests of late: a ring of one thread, read by CACHE SLOWLOG.
 //
+// A proxy that is driven to its limit finds every request slow, so an entry costs little: its bytes
+// are kept as they came and read when somebody asks, and the ring is used again in place.
+//
 // Owned by a worker, used on its thread. Pure: the time is a parameter. Memory: `max_len` entries
 // of about 400 bytes at most.
 #pragma once
 
+#include "tiercache/base/time.hpp"
 #include "tiercache/stats/latency.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,25 +22,30 @@
 
 namespace tiercache::proxy {
 
+// So much of a request is remembered while it is under way.
+inline constexpr std::size_t kSlowHead = 96;
+
 struct SlowEntry {
   std::uint64_t id = 0;  // unique over all threads, growing
-  std::int64_t unix_s = 0;
+  Time ended{};
   std::chrono::microseconds took{0};
   stats::Answered by = stats::Answered::other;
-  std::vector<std::string> args;  // shortened; a last one says what is missing
+  std::uint8_t head_size = 0;
+  std::array<char, kSlowHead> head{};  // the request's first bytes as it came, RESP or inline
+  std::size_t size = 0;                // of all of it
+  std::uint32_t hits = 0;  // so many requests at a time, and head has their name; 0: one
   std::string peer;
   std::string name;
+
+  // At most kSlowHead of it.
+  void set_head(std::string_view text) noexcept;
 };
 
 class SlowLog {
  public:
-  // The oldest go when there are more.
-  void add(SlowEntry entry, std::size_t max_len) {
-    entries_.push_back(std::move(entry));
-    while (entries_.size() > max_len) {
-      entries_.pop_front();
-    }
-  }
+  // One more, all of which is to be set: it may have been the oldest, which goes when there are
+  // more than max_len. Null: none is kept.
+  SlowEntry* add(std::size_t max_len);
   const std::deque<SlowEntry>& entries() const noexcept {
     return entries_;
   }
@@ -47,10 +57,8 @@ class SlowLog {
   std::deque<SlowEntry> entries_;  // oldest first
 };
 
-// So much of a request is remembered while it is under way.
-inline constexpr std::size_t kSlowHead = 96;
-
-// The words of a request from its first bytes, as it came: RESP or inline. What is cut off is said.
-std::vector<std::string> words_of_head(std::string_view head, std::size_t whole);
+// The words of what was asked, as far as they are remembered. What is cut off is said; secrets are
+// not shown, as Redis keeps passwords out of its own log.
+std::vector<std::string> words_of(const SlowEntry& entry);
 
 }  // namespace tiercache::proxy

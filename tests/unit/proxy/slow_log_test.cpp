@@ -9,9 +9,11 @@ using namespace tiercache::proxy;
 namespace {
 
 std::string words(const std::string& request) {
+  SlowEntry entry;
+  entry.set_head(request);
+  entry.size = request.size();
   std::string all;
-  for (const std::string& word :
-       words_of_head(std::string_view(request).substr(0, kSlowHead), request.size())) {
+  for (const std::string& word : words_of(entry)) {
     all += "[" + word + "]";
   }
   return all;
@@ -22,13 +24,20 @@ std::string words(const std::string& request) {
 TEST_CASE("the ring keeps the newest") {
   SlowLog log;
   for (std::uint64_t id = 1; id <= 5; id++) {
-    SlowEntry entry;
-    entry.id = id;
-    log.add(std::move(entry), 3);
+    SlowEntry* entry = log.add(3);
+    REQUIRE(entry != nullptr);
+    entry->id = id;
   }
   REQUIRE(log.entries().size() == 3);
   CHECK(log.entries().front().id == 3);
   CHECK(log.entries().back().id == 5);
+  // The configuration may change.
+  log.add(2)->id = 6;
+  REQUIRE(log.entries().size() == 2);
+  CHECK(log.entries().front().id == 5);
+  CHECK(log.add(0) == nullptr);
+  CHECK(log.entries().empty());
+  log.add(1)->id = 7;
   log.clear();
   CHECK(log.entries().empty());
 }
@@ -46,4 +55,14 @@ TEST_CASE("a request is shown as far as it is remembered") {
   CHECK(words(many) == "[MGET][kk][kk][kk][kk][kk][kk][kk][kk][kk][kk][... (39 more arguments)]");
   CHECK(words("GET k\r\n") == "[GET][k]");
   CHECK(words("SET k " + value + "\r\n") == "[SET][k][" + std::string(90, 'v') + "][...]");
+}
+
+TEST_CASE("what was answered from memory is shown together, and a password is not") {
+  SlowEntry entry;
+  entry.set_head("get");
+  entry.hits = 7;
+  CHECK(words_of(entry) ==
+        std::vector<std::string>{"get", "... (7 answers from memory at a time)"});
+  CHECK(words("*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n") == "[AUTH][(redacted)]");
+  CHECK(words("config set requirepass secret\r\n") == "[config][(redacted)]");
 }
