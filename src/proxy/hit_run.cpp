@@ -1,10 +1,11 @@
 // Session: GETs that L1 answers, several at a time.
 //
 // A client that pipelines mostly asks the same kind of thing. What the requests of a run have in
-// common (who asks, over which link, what the event link knows) is looked at once; each key is then
-// judged by the rules by which cacheable_read() judges it, and the run ends before the first that
-// is no hit. That one, and whatever is unusual in any way, goes one by one through dispatch(), so
-// this is only ever a shorter way to the same answer.
+// common (who asks, over which link, what the event link knows; over a Cluster that of each node
+// that has some of the keys) is looked at once; each key is then judged by the rules by which
+// cacheable_read() judges it, and the run ends before the first that is no hit. That one, and
+// whatever is unusual in any way, goes one by one through dispatch(), so this is only ever a
+// shorter way to the same answer.
 #include "session.hpp"
 #include "variants.hpp"
 
@@ -12,6 +13,7 @@
 #include "tiercache/l1/frame.hpp"
 #include "tiercache/resp/plain_get.hpp"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <string_view>
@@ -50,6 +52,32 @@ class Frames {
   std::size_t size_ = 0;
 };
 
+// The nodes of a run's keys, in the order in which they turn up.
+class Sides {
+ public:
+  static constexpr std::uint32_t kNone = kRun;
+  std::uint32_t find(const Lane& lane) const noexcept {
+    const auto found = std::find(lanes_.begin(), lanes_.end(), &lane);
+    return found == lanes_.end() ? kNone : static_cast<std::uint32_t>(found - lanes_.begin());
+  }
+  // REQUIRES: fewer than kRun are known.
+  std::uint32_t add(Lane& lane, const coherence::View& view) noexcept {
+    sides_.push_back({&lane.cache, view});
+    lanes_.push_back(&lane);
+    return static_cast<std::uint32_t>(lanes_.size() - 1);
+  }
+  const coherence::RunSide& operator[](std::uint32_t side) const noexcept {
+    return sides_[side];
+  }
+  std::span<const coherence::RunSide> all() const noexcept {
+    return {sides_.data(), sides_.size()};
+  }
+
+ private:
+  boost::container::static_vector<coherence::RunSide, kRun> sides_;
+  boost::container::static_vector<Lane*, kRun> lanes_;
+};
+
 }  // namespace
 
 bool Session::hit_run() {
@@ -57,22 +85,38 @@ bool Session::hit_run() {
   resp::PlainGet get = resp::plain_get(input);
   if (get.size == 0 || !parser_.may_glance() || !queue_.empty() || pinned_ || muted_ || unproven_ ||
       fenced_by_ != 0 || clean_.upto != 0 || worker_.hub().newest_invalidation != 0 ||
-      worker_.clustered() || worker_.reads_replicas() || worker_.pause_mode() != PauseMode::none) {
+      worker_.reads_replicas() || worker_.pause_mode() != PauseMode::none ||
+      traffic_ != Traffic::commands) {
     return false;
   }
-  if (!link_ || traffic_ != Traffic::commands || link_->state() == l2::Link::State::dead ||
-      link_->saturated()) {
+  const bool clustered = worker_.clustered();
+  if (clustered && (sent_elsewhere_ || multi_promised_ || map_ != worker_.slot_map())) {
+    return false;
+  }
+  // Where there is no link to ask, that has to be found out, whatever L1 has.
+  Sides sides;
+  std::uint32_t side = Sides::kNone;
+  const auto use_side = [&](Lane& lane) {
+    side = sides.find(lane);
+    if (side == Sides::kNone) {
+      const l2::LinkPtr& link = link_of(lane);
+      const coherence::View view = lane.cache.status().view();
+      if (link && link->state() != l2::Link::State::dead && !link->saturated() &&
+          view.state == coherence::LinkState::live) {
+        side = sides.add(lane, view);
+      }
+    }
+    return side != Sides::kNone;
+  };
+  if (!clustered && !use_side(*lane_)) {
     return false;
   }
   const std::uint16_t position = command_ids().get;
   const std::array<std::string_view, 2> args{"GET", get.key};
   const command::Command& command = worker_.table().commands()[position];
   const command::Classified what = command::classify(command, args);
-  coherence::Cache& cache = lane_->cache;
-  const coherence::View view = cache.status().view();
   if (what.kind != command::Kind::cacheable_read || what.route != command::Route::shared ||
-      worker_.denied(position, args) || !worker_.config().l1.enabled ||
-      view.state != coherence::LinkState::live || !may_all()) {
+      worker_.denied(position, args) || !worker_.config().l1.enabled || !may_all()) {
     return false;
   }
 
@@ -96,12 +140,18 @@ bool Session::hit_run() {
     if (!keeps || (some_kept && !worker_.hub().keeps(get.key))) {
       break;
     }
-    const KeyHash hash = cache.hash(spec_.db, get.key);
-    keys.push_back({hash, get.key, coherence_.reach(hash, view), max_staleness});
+    if (clustered) {
+      const topology::NodeIndex node = map_->node_of[topology::slot_of(get.key)];
+      if (node == topology::SlotMap::kNobody || !use_side(worker_.lane(node))) {
+        break;
+      }
+    }
+    const KeyHash hash = sides[side].cache->hash(spec_.db, get.key);
+    keys.push_back({hash, get.key, coherence_.reach(hash, sides[side].view), max_staleness, side});
     at += get.size;
     get = resp::plain_get(input.substr(at));
   } while (get.size != 0 && keys.size() < kRun);
-  coherence::prefetch(cache, std::span<const coherence::RunKey>(keys));
+  coherence::prefetch(sides.all(), std::span<const coherence::RunKey>(keys));
 
   coherence::ReadAsk same;
   same.key.db = spec_.db;
@@ -112,7 +162,7 @@ bool Session::hit_run() {
   Frames frames;
   std::uint64_t negative = 0;
   const std::size_t hits =
-      coherence::read_run(cache, same, keys, view, time_, [&](const l1::Entry& entry) {
+      coherence::read_run(sides.all(), same, keys, time_, [&](const l1::Entry& entry) {
         l1::Reply reply = entry.reply();
         if (!frames.fits(reply.body().size()) || waiting + frames.size() > most) {
           return false;

@@ -221,13 +221,15 @@ void World<R>::read_one(unsigned client, Op& op, unsigned index, std::uint16_t c
   coherence::ReadOutcome outcome;
   if (c.ops.size() == 1 && fenced_by == 0) {
     const coherence::View view = cache_.status().view();
+    const coherence::BasicRunSide<R> side{&cache_, view};
     const coherence::RunKey one{ask.key.hash, ask.key.bytes, c.order.reach(ask.key.hash, view)};
     coherence::ReadAsk same;
     same.answers = ask.answers;
-    if (coherence::read_run(cache_, same, {&one, 1}, view, now(), [&value](const l1::Entry& entry) {
-          value = version_of(entry.reply().body());
-          return true;
-        }) == 1) {
+    if (coherence::read_run(std::span(&side, 1), same, std::span(&one, 1), now(),
+                            [&value](const l1::Entry& entry) {
+                              value = version_of(entry.reply().body());
+                              return true;
+                            }) == 1) {
       outcome.kind = coherence::ReadOutcome::Kind::hit;
     }
   }

@@ -71,7 +71,15 @@ void populate(Cache& cache, const std::vector<std::string>& names, std::mt19937&
   }
 }
 
-std::size_t one_by_one(Cache& cache, ReadAsk ask, const std::vector<RunKey>& keys,
+std::vector<RunSide> sides_of(std::vector<Cache>& caches) {
+  std::vector<RunSide> sides;
+  for (Cache& cache : caches) {
+    sides.push_back({&cache, cache.status().view()});
+  }
+  return sides;
+}
+
+std::size_t one_by_one(std::vector<Cache>& caches, ReadAsk ask, const std::vector<RunKey>& keys,
                        const auto& take) {
   std::size_t done = 0;
   for (const RunKey& key : keys) {
@@ -81,7 +89,7 @@ std::size_t one_by_one(Cache& cache, ReadAsk ask, const std::vector<RunKey>& key
     ask.max_staleness = key.max_staleness;
     bool taken = false;
     const ReadOutcome outcome =
-        cache.probe(ask, kNow, [&](const l1::Entry& entry) { taken = take(entry); });
+        caches[key.side].probe(ask, kNow, [&](const l1::Entry& entry) { taken = take(entry); });
     if (outcome.kind != ReadOutcome::Kind::hit || !taken) {
       break;
     }
@@ -96,26 +104,31 @@ TEST_CASE("a run of reads ends where one of them alone would not be a hit") {
   std::mt19937 random(20240607);
   std::array<std::size_t, kMostInRun + 1> ended{};
   for (int round = 0; round < 3000; ++round) {
-    Cache cache(config());
-    go_live(cache, kNow - (random() % 16 == 0 ? 5s : 0s));
+    // Over a Cluster each node's keys have a cache of their own.
+    std::vector<Cache> caches(random() % 2 == 0 ? 1 : 3, Cache(config()));
     std::vector<std::string> names;
     for (unsigned i = 0; i < 12; ++i) {
       names.push_back("key" + std::to_string(i));
     }
-    if (random() % 4 == 0) {
-      populate(cache, names, random);
-    } else {
-      std::ranges::for_each(
-          names, [&](const std::string& name) { fill(cache, name, random() % 300, kNow, -1); });
-    }
-    if (random() % 2 == 0) {
-      cache.status().set_acked(7, kNow);
+    const bool mixed = random() % 4 == 0;
+    for (Cache& cache : caches) {
+      go_live(cache, kNow - (random() % 16 == 0 ? 5s : 0s));
+      if (mixed) {
+        populate(cache, names, random);
+      } else {
+        std::ranges::for_each(
+            names, [&](const std::string& name) { fill(cache, name, random() % 300, kNow, -1); });
+      }
+      if (random() % 2 == 0) {
+        cache.status().set_acked(7, kNow);
+      }
     }
     std::vector<RunKey> keys(1 + random() % kMostInRun);
     for (RunKey& key : keys) {
       const std::string& name = names[random() % names.size()];
       key.bytes = name;
-      key.hash = cache.hash(0, name);
+      key.side = static_cast<std::uint32_t>(random() % caches.size());
+      key.hash = caches[key.side].hash(0, name);
       if (random() % 64 == 0) {
         key.reach = {random() % 2 == 0 ? Look::own : Look::none};
       }
@@ -136,16 +149,18 @@ TEST_CASE("a run of reads ends where one of them alone would not be a hit") {
         return true;
       };
     };
-    Cache other(cache);
+    std::vector<Cache> others = caches;
     std::string expected;
-    const std::size_t alone = one_by_one(other, same, keys, take_into(expected));
-    prefetch(cache, std::span<const RunKey>(keys));
+    const std::size_t alone = one_by_one(others, same, keys, take_into(expected));
+    const std::vector<RunSide> sides = sides_of(caches);
+    prefetch(std::span(sides), std::span<const RunKey>(keys));
     std::string got;
-    const std::size_t together =
-        read_run(cache, same, keys, cache.status().view(), kNow, take_into(got));
+    const std::size_t together = read_run(std::span(sides), same, keys, kNow, take_into(got));
     CHECK(together == alone);
     CHECK(got == expected);
-    CHECK(cache.totals().entries == other.totals().entries);
+    for (std::size_t i = 0; i < caches.size(); ++i) {
+      CHECK(caches[i].totals().entries == others[i].totals().entries);
+    }
     ++ended[together];
   }
   // All of it was seen.
@@ -170,8 +185,9 @@ TEST_CASE("what a run will look at is loaded ahead, however much lies there") {
     for (std::size_t i = at; i < std::min(names.size(), at + kMostInRun); ++i) {
       keys.push_back({cache.hash(0, names[i]), names[i], {}});
     }
-    prefetch(cache, std::span<const RunKey>(keys));
-    hits += read_run(cache, same, keys, cache.status().view(), kNow,
+    const RunSide side{&cache, cache.status().view()};
+    prefetch(std::span(&side, 1), std::span<const RunKey>(keys));
+    hits += read_run(std::span(&side, 1), same, keys, kNow,
                      [](const l1::Entry& entry) { return !entry.negative(); });
   }
   CHECK(hits == names.size());
