@@ -2,6 +2,7 @@
 
 #include "tiercache/base/check.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -182,12 +183,18 @@ void Poller::run_visits() {
   }
 }
 
-void Poller::at_turn_end(AtTurnEnd& work) {
+void Poller::at_turn_end(AtTurnEnd& work, TurnEnd part) {
   if (work.is_linked()) {
     return;
   }
-  turn_ends_.push_back(work);
-  if (events_ == nullptr && !std::exchange(ends_posted_, true)) {
+  turn_ends_[static_cast<std::size_t>(part)].push_back(work);
+  if (events_ == nullptr && !in_turn_ends_) {
+    post_turn_ends();
+  }
+}
+
+void Poller::post_turn_ends() {
+  if (!std::exchange(ends_posted_, true)) {
     asio::defer(io_, [this] {
       ends_posted_ = false;
       run_turn_ends();
@@ -195,13 +202,21 @@ void Poller::at_turn_end(AtTurnEnd& work) {
   }
 }
 
+// What comes back to a part that is over waits: nobody keeps the loop from its other work.
 void Poller::run_turn_ends() {
-  List<AtTurnEnd, TurnEnds> now;
-  now.swap(turn_ends_);
-  while (!now.empty()) {
-    AtTurnEnd& work = now.front();
-    now.pop_front();
-    work.on_turn_end();
+  in_turn_ends_ = true;
+  for (auto& part : turn_ends_) {
+    List<AtTurnEnd, TurnEnds> now;
+    now.swap(part);
+    while (!now.empty()) {
+      AtTurnEnd& work = now.front();
+      now.pop_front();
+      work.on_turn_end();
+    }
+  }
+  in_turn_ends_ = false;
+  if (!std::ranges::all_of(turn_ends_, [](const auto& part) { return part.empty(); })) {
+    post_turn_ends();
   }
 }
 

@@ -275,7 +275,7 @@ void LinkImpl::send_raw(std::string_view bytes) {
 void LinkImpl::schedule_flush() {
   if (!write_waiting_ && state_ == State::ready) {
     // Behind all that is ready in this turn: it has requests for this link too.
-    poller_.at_turn_end(*this);
+    poller_.at_turn_end(*this, io::TurnEnd::send);
   }
 }
 

@@ -64,6 +64,7 @@ std::uint64_t secret() {
 
 Worker::Worker(WorkerParts parts)
     : parts_(std::move(parts)),
+      poller_(io::Poller::of(parts_.io)),
       home_{0, parts_.links, parts_.fences, parts_.cache},
       link_timer_(parts_.io),
       retry_budget_(std::make_unique<RetryBudget>()),
@@ -223,7 +224,7 @@ void Worker::time_holds(Time at) {
       return;
     }
     next_hold_ = {};
-    pump_touched();
+    on_turn_end();
     if (!hold_timed_ && !holding_.empty()) {
       time_holds(std::chrono::steady_clock::now() + Hold::kLongest);
     }
@@ -335,29 +336,10 @@ void Worker::touch(Session& session) {
   }
   session.touched = true;
   touched_.emplace_back(&session);
-  if (!in_input_) {
-    post_pump();
-  }
+  poller_.at_turn_end(*this, io::TurnEnd::answer);
 }
 
-// Behind all handlers that are ready to run: they may have more for the same sessions.
-void Worker::post_pump() {
-  if (!pump_posted_) {
-    pump_posted_ = true;
-    asio::post(parts_.io, [this] {
-      pump_posted_ = false;
-      pump_touched();
-    });
-  }
-}
-
-// At once instead: a turn of the loop more costs a system call.
-void Worker::end_input() {
-  in_input_ = false;
-  pump_touched();
-}
-
-void Worker::pump_touched() {
+void Worker::on_turn_end() {
   // What lies in their inputs was read before, so one moment is right for all.
   const Time at = std::chrono::steady_clock::now();
   if (at >= next_hold_) {

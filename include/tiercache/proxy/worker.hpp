@@ -11,6 +11,7 @@
 #include "tiercache/coherence/catch_up.hpp"
 #include "tiercache/command/table.hpp"
 #include "tiercache/config/config.hpp"
+#include "tiercache/io/poller.hpp"
 #include "tiercache/l2/events.hpp"
 #include "tiercache/l2/fences.hpp"
 #include "tiercache/l2/link.hpp"
@@ -173,7 +174,7 @@ struct WorkerParts {
   std::uint32_t index = 0;  // in Hub::workers
 };
 
-class Worker {
+class Worker final : private io::AtTurnEnd {
  public:
   explicit Worker(WorkerParts parts);
   ~Worker();
@@ -326,14 +327,16 @@ class Worker {
   Stamps& stamps() noexcept {
     return *stamps_;
   }
-  // The session pumps at the end of this wake-up.
+  // The session pumps at the end of this turn, when all that is ready has been read.
   void touch(Session& session);
-  // Around what may touch many sessions at once: at the end all of them pump.
+  // Around the replies that one read of a link brings.
   void begin_input() noexcept {
     in_input_ = true;
     input_at_ = std::chrono::steady_clock::now();
   }
-  void end_input();
+  void end_input() noexcept {
+    in_input_ = false;
+  }
   // When what is being looked at had been read: one look at the clock for all replies of a read.
   Time heard_at() const noexcept {
     return in_input_ ? input_at_ : std::chrono::steady_clock::now();
@@ -353,8 +356,7 @@ class Worker {
 
   void read_config();
   bool in_denied(std::uint16_t position, command::Args args) const;
-  void post_pump();
-  void pump_touched();
+  void on_turn_end() override;
   void tick();
   void arm_tick();
   std::vector<SessionPtr> all() const;
@@ -373,6 +375,7 @@ class Worker {
   void end_holds(Time now);
 
   WorkerParts parts_;
+  io::Poller& poller_;
   Lane home_;
   std::vector<std::unique_ptr<OwnLane>> lanes_;  // from index 1
   std::vector<std::unique_ptr<OwnLane>> readers_;
@@ -385,7 +388,6 @@ class Worker {
   std::atomic<std::size_t> session_count_{0};
   std::uint32_t next_session_ = 1;
   std::vector<SessionPtr> touched_;
-  bool pump_posted_ = false;
   bool in_input_ = false;
   Time input_at_{};
   bool draining_ = false;

@@ -268,23 +268,69 @@ TEST_CASE("the end of a turn comes once, behind all of its streams") {
     pairs.push_back(std::make_unique<Pair>(io));
     pairs.back()->then = [&] {
       CHECK(flusher.calls == 0);
-      poller.at_turn_end(flusher);
+      poller.at_turn_end(flusher, TurnEnd::send);
     };
     pairs.back()->say("x");
   }
   run(io);
   CHECK(flusher.calls == 1);
   // Outside of a turn.
-  poller.at_turn_end(flusher);
-  poller.at_turn_end(flusher);
+  poller.at_turn_end(flusher, TurnEnd::send);
+  poller.at_turn_end(flusher, TurnEnd::send);
   CHECK(flusher.calls == 1);
   run(io);
   CHECK(flusher.calls == 2);
   {
     Flusher gone;
-    poller.at_turn_end(gone);
+    poller.at_turn_end(gone, TurnEnd::answer);
   }
   run(io);
+}
+
+// Answers, asks for something to be sent, and now and then to be called again.
+class Answerer final : public AtTurnEnd {
+ public:
+  Answerer(Poller& poller, Flusher& flusher, unsigned again)
+      : poller_(poller), flusher_(flusher), again_(again) {
+  }
+  void on_turn_end() override {
+    CHECK(flusher_.calls == calls);
+    calls++;
+    poller_.at_turn_end(flusher_, TurnEnd::send);
+    if (calls <= again_) {
+      poller_.at_turn_end(*this, TurnEnd::answer);
+    }
+  }
+  unsigned calls = 0;
+
+ private:
+  Poller& poller_;
+  Flusher& flusher_;
+  unsigned again_;
+};
+
+TEST_CASE("at the end of a turn who answers comes first, and what these ask for is sent in it") {
+  for (const bool in_turn : {true, false}) {
+    boost::asio::io_context io{1};
+    Poller& poller = Poller::of(io);
+    Flusher flusher;
+    Answerer answerer(poller, flusher, 2);
+    const auto begin = [&] {
+      poller.at_turn_end(flusher, TurnEnd::send);
+      poller.at_turn_end(answerer, TurnEnd::answer);
+    };
+    Pair pair(io);
+    pair.then = begin;
+    if (in_turn) {
+      pair.say("x");
+    } else {
+      begin();
+    }
+    run(io);
+    // Whoever comes back is called in a later turn, with what was sent between.
+    CHECK(answerer.calls == 3);
+    CHECK(flusher.calls == 3);
+  }
 }
 
 TEST_CASE("an open stream keeps the loop running, a closed one does not") {
