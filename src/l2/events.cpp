@@ -302,7 +302,7 @@ void EventsImpl::note_transport() {
   } else if (!first) {
     spdlog::info("event link: invalidation by {}, the best of those configured", name(now));
   }
-  if (now != Transport::ttl) {
+  if (now != Transport::ttl || !config_.keeps) {
     return;
   }
   const auto limit =

@@ -300,7 +300,7 @@ Session::Step Session::relay(const Request& request, const Classified& what) {
   op.unknown = what.command == nullptr;
   op.effects.add(lane_->cache, what.kind, request.args, keys_, spec_.db);
   // Where nothing is kept, nobody asks what has changed.
-  if (worker_.config().l1.enabled || worker_.hub().loads || lane_->catch_up != nullptr) {
+  if (worker_.keeps(*lane_)) {
     op.effects.begin(*lane_);
   }
   if (read && what.kind != Kind::read && !may_all()) {

@@ -297,7 +297,7 @@ void Session::end_script(std::uint64_t id) {
   const std::uint64_t ping = coherence_.on_wide_write_reply(op.lane->cache.status().view(), mode);
   // Redis does not know the command either: nothing has run.
   const bool nothing = op.unknown && op.out.starts_with("-ERR unknown command");
-  if (ping == 0 || nothing) {
+  if (ping == 0 || nothing || !worker_.keeps(*op.lane)) {
     finish(op);
     check_output();
     return;

@@ -14,9 +14,18 @@ constexpr std::size_t kSmallestShard = 4 * config::kMib;
 constexpr unsigned kShardsPerThread = 8;
 constexpr unsigned kMostShards = 4096;
 
-std::vector<l2::Transport> transports(config::Invalidation invalidation) {
+// See proxy::Worker::keeps.
+bool keeps_anything(const config::Config& config) {
+  return config.l1.enabled || !config.sources.empty() ||
+         config.upstream.read_from != config::ReadFrom::master;
+}
+
+std::vector<l2::Transport> transports(const config::Config& config) {
   using l2::Transport;
-  switch (invalidation) {
+  if (!keeps_anything(config)) {
+    return {Transport::ttl};  // nobody asks what has changed, and Redis need not tell it
+  }
+  switch (config.coherence.invalidation) {
     case config::Invalidation::automatic:
       break;
     case config::Invalidation::keyspace:
@@ -132,7 +141,8 @@ l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr ups
                                const std::string& password, std::string proxy_id) {
   l2::EventsConfig events;
   events.upstream = std::move(upstream);
-  events.transports = transports(config.coherence.invalidation);
+  events.transports = transports(config);
+  events.keeps = keeps_anything(config);
   events.tracking_prefixes = config.coherence.tracking_prefixes;
   events.user = config.upstream.user;
   events.password = password;

@@ -48,6 +48,8 @@ struct EventsConfig {
   UpstreamPtr upstream;
   // Tried in this order at each connection; the first that works is used. Not empty.
   std::vector<Transport> transports = {Transport::keyspace};
+  // Something is kept of what Redis has; else nobody need be warned that its changes stay unheard.
+  bool keeps = true;
   // Transport::tracking only asks about keys that begin so; empty: about all. None may begin with
   // another. Whoever sets this must not put other keys into L1.
   std::vector<std::string> tracking_prefixes;

@@ -316,6 +316,10 @@ class Worker final : private io::AtTurnEnd {
   bool denied(std::uint16_t position, command::Args args) const {
     return !denied_names_.empty() && in_denied(position, args);
   }
+  // Whether anything is kept of what Redis answers, so that it matters what changes there.
+  bool keeps(const Lane& lane) const noexcept {
+    return config().l1.enabled || parts_.hub.loads != nullptr || lane.catch_up != nullptr;
+  }
   // The same of a command that is denied: what Redis would say, without "-".
   std::string denial(const command::Command* command, command::Args args) const;
   Spaces& spaces() noexcept {
