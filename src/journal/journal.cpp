@@ -310,9 +310,13 @@ void Journal::write_batch(std::vector<Waiting> batch) {
   }
 }
 
-// The newest segment, and there is something in it.
+// The newest segment.
+bool Journal::has_records() const {
+  return segments_.back().size > kSegmentHeader;
+}
+
 bool Journal::all_released() const {
-  return segments_.back().size > kSegmentHeader && segments_.back().last <= released_;
+  return has_records() && segments_.back().last <= released_;
 }
 
 // It takes room that nobody may ever make by writing.
@@ -321,12 +325,13 @@ bool Journal::sealable() const {
 }
 
 // Removes what is of no use. A stop leaves nothing released: the next start is to find what is of
-// use, and where the sequences stand. False: it is to be tried again later.
+// use, and where the sequences stand; and whatever it leaves was acknowledged, so that nothing of
+// it can pass for torn. False: it is to be tried again later.
 bool Journal::tidy(bool stop) {
   bool seal = false;
   {
     MutexLock lock(mutex_);
-    seal = (stop && all_released()) || (waiting_.empty() && sealable());
+    seal = (stop && has_records()) || (waiting_.empty() && sealable());
   }
   bool good = true;
   if (seal) {

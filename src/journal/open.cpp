@@ -179,10 +179,11 @@ Status Journal::read_segment(std::uint64_t number, const SegmentHeader& header,
   Scanned scanned = scan_segment(*bytes, next_, seed_);
   if (scanned.end == End::damaged ||
       (following && (scanned.end != End::clean || bytes->size() < following->previous_size))) {
-    return Error{ErrorCode::invalid, path + " is damaged at byte " + std::to_string(scanned.size) +
-                                         ", behind record " +
-                                         std::to_string(next_ + scanned.records.size() - 1) +
-                                         "; acknowledged writes are lost in it"};
+    return Error{ErrorCode::invalid,
+                 path + " is damaged at byte " + std::to_string(scanned.size) + ", behind record " +
+                     std::to_string(next_ + scanned.records.size() - 1) +
+                     "; acknowledged writes are lost in it" +
+                     (scanned.end == End::clean ? ", or a segment is missing" : "")};
   }
   if (scanned.end == End::torn) {
     found.notes.push_back(path + " ends with " + std::to_string(bytes->size() - scanned.size) +

@@ -11,7 +11,8 @@
 // the disk fails to make durable what was acknowledged (Sync::everysec) it is written anew, into
 // the next segment. At open a torn end, which is what a crash leaves, is cut and noted; a record
 // behind bytes that are none means, where it says that they were durable, that acknowledged ones
-// are lost, and that is an error: nothing is passed over silently.
+// are lost, and that is an error. So is whatever is damaged behind a stop in order, or in another
+// segment than the newest. Only what a crash left last cannot be told from a torn end.
 //
 // Sequences grow, by one within a run and by 2^32 more at each open: none is given out twice,
 // though its record may be lost.
@@ -112,6 +113,7 @@ class Journal {
   void work();
   Outcome write(const std::string& bytes);
   void write_batch(std::vector<Waiting> batch);
+  bool has_records() const TC_REQUIRES(mutex_);
   bool all_released() const TC_REQUIRES(mutex_);
   bool sealable() const TC_REQUIRES(mutex_);
   bool tidy(bool stop);

@@ -137,7 +137,7 @@ TEST_CASE("what failed because it could not be made durable is found at no start
     CHECK(open.errors[0].ends_with("error"));
     CHECK(open.unknown == 0);
     CHECK(open.journal->totals().segments == 2);
-    fs::copy(directory.path, crashed.path, fs::copy_options::recursive);
+    crashed.copy(directory);
     open.append("good too");
     open.wait();
     CHECK(open.errors.size() == 1);

@@ -92,7 +92,7 @@ TEST_CASE("a write that fails, at once or in the middle, leaves nothing behind")
       CHECK(open.errors[0] == "the journal cannot be written: " + text);
       CHECK(open.unknown == 0);
       CHECK(open.journal->totals().failed == 1);
-      fs::copy(directory.path, crashed.path, fs::copy_options::recursive);
+      crashed.copy(directory);
       open.append("good too");
       open.wait();
       CHECK(open.errors.size() == 1);
@@ -119,7 +119,7 @@ TEST_CASE("what was written in part and cannot be cut off does not count") {
     REQUIRE(open.errors.size() == 1);
     CHECK(open.unknown == 0);
     CHECK(open.journal->totals().segments == 2);
-    fs::copy(directory.path, crashed.path, fs::copy_options::recursive);
+    crashed.copy(directory);
     open.append("good too");
     open.wait();
   }
@@ -140,7 +140,7 @@ TEST_CASE("where neither a cut nor another segment can be made the outcome is un
     open.wait();
     REQUIRE(open.errors.size() == 1);
     CHECK(open.unknown == 1);
-    fs::copy(directory.path, crashed.path, fs::copy_options::recursive);
+    crashed.copy(directory);
     // The next one cannot begin a segment either, but it has touched nothing.
     set_faults({Fault::full});
     open.append("failed");

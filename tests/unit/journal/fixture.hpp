@@ -58,6 +58,10 @@ struct Directory {
   fs::path newest() const {
     return segments().back();
   }
+  // As another one is when the machine stops now.
+  void copy(const Directory& other) const {
+    fs::copy(other.path, path, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  }
 };
 
 // So many calls of fdatasync fail from now on, behind so many that do not.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -148,6 +149,49 @@ TEST_CASE("a hole in a group that was written at once is a torn end, before it d
     CHECK(scanned.records.size() == lost);
     CHECK(scanned.size == made.ends[lost]);
     CHECK(scanned.end == (lost < 2 ? End::damaged : End::torn));
+  }
+}
+
+// A sector is written whole or not at all; which of them have been when the power goes nobody
+// knows, nor how long the file is.
+TEST_CASE("whatever of the last group is on disk, all before it is found, and of it a beginning") {
+  constexpr std::size_t kSector = 512;
+  for (unsigned seed = 0; seed < 2000; seed++) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    std::vector<Record> records;
+    std::uint64_t durable = kFirst - 1;
+    std::size_t acknowledged = 0;
+    const std::size_t groups = 1 + random() % 4;
+    for (std::size_t group = 0; group < groups; group++) {
+      acknowledged = records.size();
+      durable = kFirst + acknowledged - 1;
+      for (std::size_t left = 1 + random() % 6; left > 0; left--) {
+        const std::uint64_t sequence = kFirst + records.size();
+        records.push_back({sequence, 0, {{"k", std::string(random() % 900, 'v')}}, durable});
+      }
+    }
+    const Made made = make(records);
+    const std::size_t begin = made.ends[acknowledged];
+    std::string bytes = made.bytes.substr(0, begin + random() % (made.bytes.size() - begin + 1));
+    for (std::size_t at = begin / kSector * kSector; at < bytes.size(); at += kSector) {
+      if (random() % 2 == 0) {
+        const std::size_t from = std::max(at, begin);
+        const std::size_t to = std::min(at + kSector, bytes.size());
+        std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(from),
+                  bytes.begin() + static_cast<std::ptrdiff_t>(to), '\0');
+      }
+    }
+    const Scanned scanned = scan_segment(bytes, kFirst, kSeed);
+    REQUIRE(scanned.end != End::damaged);
+    REQUIRE(scanned.records.size() >= acknowledged);
+    REQUIRE(std::equal(scanned.records.begin(), scanned.records.end(), records.begin()));
+    // What was acknowledged rots: where a later group is there, that is seen.
+    if (acknowledged > 0) {
+      bytes = made.bytes;
+      bytes[kSegmentHeader + random() % (begin - kSegmentHeader)] ^= 1;
+      REQUIRE(scan_segment(bytes, kFirst, kSeed).end == End::damaged);
+    }
   }
 }
 
