@@ -2,8 +2,7 @@
 #include "postgres_server.hpp"
 #include "redis_server.hpp"
 #include "tiercache_process.hpp"
-
-#include "tiercache/l3/writer.hpp"
+#include "writing.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,17 +31,18 @@ constexpr std::size_t kLater = 4;
 constexpr std::size_t kAsleep = 5;
 constexpr std::size_t kJson = 6;
 
-struct Writing {
+struct World : Writing {
   PostgresServer database;
-  std::unique_ptr<l3::Writer> writer;
-  std::vector<std::uint64_t> sequences;
 
-  Writing() {
+  World() {
     database.run(
         "create table t (id bigint primary key, doc text check (doc <> 'bad'));"
         "create table log (id bigint, doc text); create table raw (id bigint, doc bytea);"
         "create table json (id bigint, doc jsonb)");
     writer = make();
+  }
+  ~World() {
+    writer.reset();
   }
   std::unique_ptr<l3::Writer> make() const {
     const std::vector<std::string> names{"id", "value"};
@@ -61,32 +61,12 @@ struct Writing {
     config.timeout = std::chrono::seconds(60);
     return l3::make_writer(config, std::move(statements));
   }
-  Written apply(l3::Writer& by, const std::vector<Change>& changes, std::string_view journal = {},
-                std::uint64_t first = 0,
-                std::chrono::milliseconds within = std::chrono::seconds(60)) {
-    std::vector<const Change*> pointers;
-    sequences.clear();
-    for (const Change& change : changes) {
-      pointers.push_back(&change);
-      sequences.push_back(first++);
-    }
-    return by.apply(pointers, {journal, sequences},
-                    Time(std::chrono::steady_clock::now()) + within);
-  }
-  Written apply(const std::vector<Change>& changes, std::string_view journal = {},
-                std::uint64_t first = 0) {
-    return apply(*writer, changes, journal, first);
-  }
 };
-
-Change change(std::size_t statement, std::int64_t id, std::string value = {}) {
-  return {statement, {id, std::move(value)}};
-}
 
 }  // namespace
 
 TEST_CASE("PostgreSQL: a batch is applied in its order, all or none") {
-  Writing world;
+  World world;
   const Written written =
       world.apply({change(kPut, 1, "a"), change(kPut, 2, "b"), change(kPut, 1, "c'"),
                    change(kRemove, 2), change(kRemove, 7),
@@ -100,7 +80,7 @@ TEST_CASE("PostgreSQL: a batch is applied in its order, all or none") {
 }
 
 TEST_CASE("PostgreSQL: what forbids the journal's table is no change's fault") {
-  Writing world;
+  World world;
   world.database.run(
       "create function no() returns event_trigger language plpgsql as "
       "$$ begin raise exception 'no tables'; end $$;"
@@ -113,7 +93,7 @@ TEST_CASE("PostgreSQL: what forbids the journal's table is no change's fault") {
 }
 
 TEST_CASE("PostgreSQL: whose fault a failure is") {
-  Writing world;
+  World world;
   const auto kind = [&](const Change& bad) {
     const Written written = world.apply({change(kPut, 1, "a"), bad});
     CHECK_FALSE(written.why.empty());
@@ -143,7 +123,7 @@ TEST_CASE("PostgreSQL: whose fault a failure is") {
 }
 
 TEST_CASE("PostgreSQL: a journal's changes are applied once each, also past a lost connection") {
-  Writing world;
+  World world;
   std::vector<Change> all;
   for (int i = 1; i <= 50; i++) {
     all.push_back(change(kLog, i, "x"));

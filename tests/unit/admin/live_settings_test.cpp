@@ -1,32 +1,10 @@
 #include "tiercache/admin/live_settings.hpp"
 
+#include "../l2/fake_events.hpp"
+
 #include <doctest/doctest.h>
 
 namespace tiercache::admin {
-
-namespace {
-
-class NoEvents final : public l2::Events {
- public:
-  void start() override {
-  }
-  void stop() override {
-  }
-  void relocate(const std::string& /*why*/) override {
-  }
-  void set_intervals(const l2::EventIntervals& /*intervals*/) override {
-  }
-  void use_db(std::uint32_t /*db*/) override {
-  }
-  l2::EventsSnapshot snapshot() const override {
-    return {};
-  }
-  void query(std::uint32_t /*db*/, const std::vector<std::string_view>& /*args*/,
-             Answer /*answer*/) override {
-  }
-};
-
-}  // namespace
 
 TEST_CASE("a change reaches every shard's limits, each with its part, and who reads them") {
   auto initial = std::make_shared<const config::Config>();
@@ -36,7 +14,7 @@ TEST_CASE("a change reaches every shard's limits, each with its part, and who re
   coherence::Cache cache(cache_config);
   proxy::Hub hub;
   l2::Fences fences;
-  NoEvents events;
+  l2::testing::FakeEvents events;
   hub.add_node({nullptr, cache, fences, events});
   LiveSettings settings(initial, hub);
   std::uint64_t told = 0;

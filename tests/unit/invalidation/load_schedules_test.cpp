@@ -11,9 +11,9 @@
 //
 // TIERCACHE_SCHEDULES is how many; a failure prints its number, and TIERCACHE_SCHEDULE runs that
 // one alone.
+#include "../l2/fake_events.hpp"
 #include "../proxy/fake_source.hpp"
 #include "../proxy/fake_upstream.hpp"
-#include "fake_events.hpp"
 #include "model_redis.hpp"
 #include "schedule_parts.hpp"
 
@@ -288,7 +288,7 @@ class World {
     if (events_.queries.empty()) {
       return;
     }
-    FakeEvents::Query& query = events_.queries.front();
+    l2::testing::FakeEvents::Query& query = events_.queries.front();
     if (kind_.fails && below(100) == 0) {
       events_.answer(Error{ErrorCode::unavailable, "it is away"});
     } else if (!query.reply) {
@@ -391,7 +391,7 @@ class World {
   const bool ages_;
   config::Config config_;
   l2::Fences fences_;
-  FakeEvents events_;
+  l2::testing::FakeEvents events_;
   Rig rig_;
   std::unique_ptr<Invalidator> invalidator_;
   FakeSource* source_ = nullptr;

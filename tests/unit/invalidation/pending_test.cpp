@@ -1,8 +1,9 @@
 // Invalidations that are answered and not carried out yet: what requests make of them. Nobody
 // carries these out but the test.
+#include "../l2/fake_events.hpp"
 #include "../proxy/fake_source.hpp"
 #include "../proxy/fake_upstream.hpp"
-#include "fake_events.hpp"
+#include "schedule_parts.hpp"
 
 #include "tiercache/proxy/invalidations.hpp"
 #include "tiercache/proxy/loads.hpp"
@@ -62,19 +63,6 @@ struct World {
   }
 };
 
-config::Config with_source() {
-  config::Config config;
-  config.sources.emplace_back().name = "db";
-  config::Namespace& space = config.namespaces.emplace_back();
-  space.name = "docs";
-  space.match = {"doc:*"};
-  space.tiers = config::Tiers::l1_l2_l3;
-  space.source = "db";
-  space.key = "doc:{id:int}";
-  space.query = "select";
-  return config;
-}
-
 // Sessions, and a source.
 struct SessionWorld {
   Rig rig;
@@ -83,11 +71,12 @@ struct SessionWorld {
   FakeSource* source = nullptr;
 
   SessionWorld()
-      : rig(1, [](config::Config& config) { config = with_source(); }),
+      : rig(1, [](config::Config& config) { config = with_source(false); }),
         invalidations(make(rig.hub)),
         let_go(invalidations) {
     rig.hub.loads = std::make_shared<proxy::Loads>(
-        with_source(), rig.hub, [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
+        with_source(false), rig.hub,
+        [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
           auto made = std::make_unique<FakeSource>();
           source = made.get();
           return made;
@@ -104,7 +93,7 @@ struct SessionWorld {
     return *hub.invalidations;
   }
   l2::Fences fences_;
-  FakeEvents events_;  // nobody asks it
+  l2::testing::FakeEvents events_;  // nobody asks it
 };
 
 }  // namespace

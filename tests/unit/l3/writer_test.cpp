@@ -1,5 +1,5 @@
 // Batches of changes in SQLite: all or none, once each, and whose fault a failure is.
-#include "tiercache/l3/writer.hpp"
+#include "writing.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -14,6 +14,8 @@
 
 using namespace tiercache;
 using namespace tiercache::l3;
+using testing::change;
+using testing::Writing;
 using Kind = Written::Kind;
 
 namespace {
@@ -41,11 +43,9 @@ std::vector<Query> statements() {
           {"insert into t values (:id, json(:value))", names}};
 }
 
-struct World {
+struct World : Writing {
   std::filesystem::path path;
   sqlite3* database = nullptr;
-  std::unique_ptr<Writer> writer;
-  std::vector<std::uint64_t> sequences;
 
   World() {
     char name[] = "/tmp/tiercache-l3-XXXXXX";
@@ -87,27 +87,7 @@ struct World {
         &text, nullptr);
     return text;
   }
-  Written apply(Writer& by, const std::vector<Change>& changes, std::string_view journal = {},
-                std::uint64_t first = 0,
-                std::chrono::milliseconds within = std::chrono::seconds(60)) {
-    std::vector<const Change*> pointers;
-    sequences.clear();
-    for (const Change& change : changes) {
-      pointers.push_back(&change);
-      sequences.push_back(first++);
-    }
-    return by.apply(pointers, {journal, sequences},
-                    Time(std::chrono::steady_clock::now()) + within);
-  }
-  Written apply(const std::vector<Change>& changes, std::string_view journal = {},
-                std::uint64_t first = 0) {
-    return apply(*writer, changes, journal, first);
-  }
 };
-
-Change change(std::size_t statement, std::int64_t id, std::string value = {}) {
-  return {statement, {id, std::move(value)}};
-}
 
 }  // namespace
 

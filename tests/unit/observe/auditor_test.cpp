@@ -1,6 +1,8 @@
 // The auditor against a cache and an event link that the test plays.
 #include "tiercache/observe/auditor.hpp"
 
+#include "../l2/fake_events.hpp"
+
 #include "tiercache/command/table.hpp"
 
 #include <chrono>
@@ -20,38 +22,11 @@ using stats::Counter;
 
 namespace {
 
+using l2::testing::FakeEvents;
+
 Time now() {
   return std::chrono::steady_clock::now();
 }
-
-// Keeps what is asked until the test answers.
-class FakeEvents final : public l2::Events {
- public:
-  struct Asked {
-    std::uint32_t db = 0;
-    std::vector<std::string> words;
-    Answer answer;
-  };
-
-  void start() override {
-  }
-  void stop() override {
-  }
-  void relocate(const std::string&) override {
-  }
-  void set_intervals(const l2::EventIntervals&) override {
-  }
-  void use_db(std::uint32_t) override {
-  }
-  l2::EventsSnapshot snapshot() const override {
-    return {};
-  }
-  void query(std::uint32_t db, const std::vector<std::string_view>& args, Answer answer) override {
-    asked.push_back({db, {args.begin(), args.end()}, std::move(answer)});
-  }
-
-  std::deque<Asked> asked;
-};
 
 coherence::CacheConfig cache_config() {
   coherence::CacheConfig config;
@@ -88,13 +63,13 @@ struct Bench {
   void answer(const Result<l2::Reply>& reply) {
     auditor.set_rate(1000);
     const Time limit = now() + 60s;
-    while (events.asked.empty() && now() < limit) {
+    while (events.queries.empty() && now() < limit) {
       io.restart();
       io.run_one_for(1s);
     }
-    REQUIRE_FALSE(events.asked.empty());
+    REQUIRE_FALSE(events.queries.empty());
     auditor.set_rate(0);  // those already asked stay unanswered
-    last = std::move(events.asked.front());
+    last = std::move(events.queries.front());
     last.answer(reply);
     settle();
   }
@@ -130,7 +105,7 @@ struct Bench {
   FakeEvents events;
   stats::Counters counters;
   Auditor auditor{{io, cache, events, fences, counters, 1}};
-  FakeEvents::Asked last;
+  FakeEvents::Query last;
 };
 
 using Counts = std::vector<std::uint64_t>;

@@ -11,14 +11,15 @@
 #include <utility>
 #include <vector>
 
-namespace tiercache::invalidation::testing {
+namespace tiercache::l2::testing {
 
-class FakeEvents final : public l2::Events {
+class FakeEvents final : public Events {
  public:
   struct Query {
     std::vector<std::string> words;
     Answer answer;
-    std::optional<l2::Reply> reply{};  // once executed
+    std::optional<Reply> reply{};  // once executed
+    std::uint32_t db = 0;
   };
 
   void start() override {
@@ -27,19 +28,18 @@ class FakeEvents final : public l2::Events {
   }
   void relocate(const std::string& /*why*/) override {
   }
-  void set_intervals(const l2::EventIntervals& /*intervals*/) override {
+  void set_intervals(const EventIntervals& /*intervals*/) override {
   }
   void use_db(std::uint32_t /*db*/) override {
   }
-  l2::EventsSnapshot snapshot() const override {
+  EventsSnapshot snapshot() const override {
     return {};
   }
-  void query(std::uint32_t /*db*/, const std::vector<std::string_view>& args,
-             Answer answer) override {
-    queries.push_back({{args.begin(), args.end()}, std::move(answer)});
+  void query(std::uint32_t db, const std::vector<std::string_view>& args, Answer answer) override {
+    queries.push_back({{args.begin(), args.end()}, std::move(answer), {}, db});
   }
   // The oldest.
-  void answer(Result<l2::Reply> reply) {
+  void answer(Result<Reply> reply) {
     const Answer answer = std::move(queries.front().answer);
     queries.pop_front();
     answer(std::move(reply));
@@ -48,4 +48,4 @@ class FakeEvents final : public l2::Events {
   std::deque<Query> queries;
 };
 
-}  // namespace tiercache::invalidation::testing
+}  // namespace tiercache::l2::testing
