@@ -7,6 +7,7 @@
 // until all is answered. What concerns keys that it does not name waits until then too.
 #include "flight_state.hpp"
 #include "session.hpp"
+#include "tags.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
@@ -305,19 +306,26 @@ void Session::send_elsewhere(std::uint64_t id, Lane& lane, bool asking) {
   if (!its || its->state() == l2::Link::State::dead) {
     its = link;
   }
-  const auto ask = [&] {
+  const auto ask = [&](Asked as) {
     if (asking) {
-      link->send("*1\r\n$6\r\nASKING\r\n", *this, id << 1 | kPttl);
+      link->send("*1\r\n$6\r\nASKING\r\n", *this, tag_of(id, as));
     }
   };
-  if (const Op& op = queue_.at(id); is_loading(op)) {
-    ask();
+  const auto ask_pttl = [&](Asked as) {
+    ask(as);
     scratch_.clear();
-    resp::append_request(scratch_, {"PTTL", op.extra->loading->keys[0]});
-    link->send(scratch_, *this, id << 1 | kPttl);
+    resp::append_request(scratch_, {"PTTL", queue_.at(id).extra->loading->keys[0]});
+    link->send(scratch_, *this, tag_of(id, as));
+  };
+  const bool loading = is_loading(queue_.at(id));
+  if (loading) {
+    ask_pttl(Asked::before);
   }
-  ask();
-  link->send(queue_.at(id).request, *this, id << 1);
+  ask(Asked::before);
+  link->send(queue_.at(id).request, *this, tag_of(id));
+  if (loading && queue_.at(id).extra->loading->asks_behind) {
+    ask_pttl(Asked::behind);
+  }
 }
 
 // L1 keeps nothing of what comes now: the slot may not be that node's yet.

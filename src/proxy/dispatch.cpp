@@ -1,6 +1,7 @@
 // Session: what becomes of a request.
 #include "session.hpp"
 #include "source_write.hpp"
+#include "tags.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
@@ -268,7 +269,7 @@ void Session::send(std::string_view bytes, std::uint64_t id) {
   if (!op.harmless) {
     last_write_ = id;
   }
-  link_->send(bytes, *this, id << 1);
+  link_->send(bytes, *this, tag_of(id));
 }
 
 // To the shared link and back, with what it does to L1.

@@ -143,6 +143,20 @@ HashRead hash_read(std::string_view command, std::vector<std::string> fields,
   return {std::ranges::find(kReads, command, &Name::command)->kind, std::move(fields), version};
 }
 
+bool same_if_no_field(std::string_view command) {
+  switch (std::ranges::find(kReads, command, &Name::command)->kind) {
+    case Kind::field:
+    case Kind::fields:
+    case Kind::has_field:
+    case Kind::field_length:
+      return true;
+    case Kind::misfit:  // of a string a part may be empty
+      return command == "getrange" || command == "substr";
+    default:
+      return false;
+  }
+}
+
 bool lacks_hash(std::string_view command, std::string_view reply, bool gone) {
   switch (std::ranges::find(kReads, command, &Name::command)->kind) {
     case Kind::field:

@@ -38,8 +38,10 @@ bool reads_hash(std::string_view command);
 HashRead hash_read(std::string_view command, std::vector<std::string> fields,
                    resp::Version version);
 
-// Whether Redis's reply to such a read is one to a missing key. `gone`: the key was not there just
-// before, or its TTL is over by now; that alone tells where a field may be missing.
+// Whether the reply to a missing key is also that to a field that is missing.
+bool same_if_no_field(std::string_view command);
+// Whether Redis's reply to such a read is one to a missing key. `gone`: the key was not there
+// before or behind it; that alone tells where same_if_no_field().
 bool lacks_hash(std::string_view command, std::string_view reply, bool gone);
 
 // The reply, from what was loaded.

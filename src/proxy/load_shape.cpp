@@ -31,6 +31,17 @@ bool loads_value(std::string_view command) {
   return std::ranges::find(kLoading, command) != std::end(kLoading);
 }
 
+bool same_if_empty(std::string_view command) {
+  return command == "strlen" || command == "getrange" || command == "substr";
+}
+
+bool lacks_value(std::string_view command, std::string_view reply, bool gone) {
+  if (same_if_empty(command)) {
+    return gone && (reply == ":0\r\n" || reply == "$0\r\n\r\n");
+  }
+  return reply == ":0\r\n" || reply == "$-1\r\n" || reply == "_\r\n";
+}
+
 LoadShape shape_of(command::Args args) {
   if (is_word(args[0], "strlen")) {
     return {LoadShape::Kind::length};

@@ -11,6 +11,11 @@ namespace tiercache::proxy {
 
 // Whether a source is asked where this read finds the key missing in Redis.
 bool loads_value(std::string_view command);
+// Whether the reply to a missing key is also that to an empty value, or to a part of one.
+bool same_if_empty(std::string_view command);
+// Whether Redis's reply is one to a missing key. `gone`: the key was not there before or behind it;
+// that alone tells where same_if_empty().
+bool lacks_value(std::string_view command, std::string_view reply, bool gone);
 
 struct LoadShape {
   enum class Kind : std::uint8_t { value, length, exists, range };

@@ -1,6 +1,7 @@
 // Session: commands that speak of the client's own connection, which ends here.
 #include "hello.hpp"
 #include "session.hpp"
+#include "tags.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
@@ -201,7 +202,7 @@ Session::Step Session::trial(l2::LinkPtr link, Move where, l2::LoginPtr login) {
   extra.name = std::move(where.name);
   extra.asks = !where.question.empty();
   extra.link = link;
-  link->send(extra.asks ? where.question : "*1\r\n$4\r\nPING\r\n", *this, id << 1);
+  link->send(extra.asks ? where.question : "*1\r\n$4\r\nPING\r\n", *this, tag_of(id));
   stall_ = Stall::drain;
   return Step::next;
 }

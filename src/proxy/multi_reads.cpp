@@ -4,6 +4,7 @@
 #include "refusal.hpp"
 #include "session.hpp"
 #include "split_bulks.hpp"
+#include "tags.hpp"
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -246,7 +247,7 @@ bool Session::begin_multi(std::uint64_t id, Args keys) {
     coherence_.on_read_sent(part.hash, place.seq);
     scratch_.clear();
     resp::append_request(scratch_, {"PTTL", key});
-    link_->send(scratch_, *this, id << 1 | kPttl);
+    link_->send(scratch_, *this, tag_of(id, Asked::before));
   }
   op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
   if (!may_all()) {

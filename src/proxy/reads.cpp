@@ -3,9 +3,10 @@
 // A flight is two requests back to back, `PTTL key` and then the read, so that everything is known
 // when the read's reply ends. L1 hears of the reply before anybody gets its first byte.
 #include "flight_state.hpp"
-#include "hash_read.hpp"
+#include "presence.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
+#include "tags.hpp"
 #include "variants.hpp"
 
 #include "tiercache/base/check.hpp"
@@ -30,14 +31,6 @@ constexpr std::size_t kCopiedUnderLock = 4096;
 bool ages(const Op& op) {
   return op.extra && op.extra->loading && !op.pttl_bad &&
          op.extra->loading->shape.kind != LoadShape::Kind::exists;
-}
-
-// Whether Redis has the hash that is to be loaded if it has not.
-bool has_hash(const Op& op, std::string_view command, std::string_view reply, Time at) {
-  // PTTL was asked before: a key of which little was left may be gone since.
-  const bool over =
-      op.pttl >= 0 && op.extra->loading->asked + std::chrono::milliseconds(op.pttl) <= at;
-  return !lacks_hash(command, reply, over || op.pttl == -2);
 }
 
 }  // namespace
@@ -179,7 +172,9 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   op.space = space;
   op.hash = ask.key.hash;
   op.flight = outcome.flight;
-  if (loads(what, space)) [[unlikely]] {
+  const bool loaded = loads(what, space);
+  const bool asks_again = loaded && asks_behind(worker_, space, what.command->name);
+  if (loaded) [[unlikely]] {
     op.repeatable = false;  // what is loaded would not be
     op.more().loading =
         std::make_unique<Loading>(Loading{shape_of(request.args),
@@ -188,12 +183,18 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
                                           live,
                                           {},
                                           0});
+    op.extra->loading->asks_behind = asks_again;
   }
   coherence_.on_read_sent(op.hash, outcome.flight_seq);
   scratch_.clear();
   resp::append_request(scratch_, {"PTTL", key});
-  link_->send(scratch_, *this, id << 1 | kPttl);
+  link_->send(scratch_, *this, tag_of(id, Asked::before));
   send(relay_bytes(request), id);
+  if (asks_again) [[unlikely]] {
+    scratch_.clear();
+    resp::append_request(scratch_, {"PTTL", key});
+    link_->send(scratch_, *this, tag_of(id, Asked::behind));
+  }
   return Step::next;
 }
 
@@ -275,7 +276,9 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
   if (!op.streaming) {
     const Verdict verdict = judge(op.gather, worker_.spaces().max_value(op.space));
     if (verdict == Verdict::keep) {
-      if (last) {
+      if (last && is_loading(op) && op.extra->loading->asks_behind) [[unlikely]] {
+        op.extra->loading->read_reply = std::exchange(op.gather, {});
+      } else if (last) {
         end_flight(id);
       }
       return;
@@ -323,7 +326,8 @@ void Session::end_flight(std::uint64_t id) {
   Op& op = queue_.at(id);
   const std::string bytes = std::exchange(op.gather, {});
   const Heard heard = hear(op.command, bytes, op.pttl);
-  if (op.lane->master != nullptr && worker_.clustered() && (heard.nil || heard.missing))
+  const bool there = !is_loading(op) || redis_has(worker_, op, bytes);
+  if (op.lane->master != nullptr && worker_.clustered() && (heard.nil || heard.missing || !there))
       [[unlikely]] {
     ask_master_instead(id);
     return;
@@ -338,13 +342,8 @@ void Session::end_flight(std::uint64_t id) {
   const Time at = worker_.heard_at();
   worker_.spaces().limit(fill, op.space, op.hash, at, op.lane->cache.status().view().proof);
   bool loading = false;
-  bool there = true;
   if (op.extra && op.extra->loading) [[unlikely]] {
     const Loading& wanted = *op.extra->loading;
-    const Loads& loads = *worker_.hub().loads;
-    const bool hash = loads.result(op.space) == config::LoadResult::hash;
-    there = hash ? has_hash(op, worker_.table().commands()[op.command].name, bytes, at)
-                 : !heard.nil && !heard.missing;
     fill.cacheable = fill.cacheable && wanted.kept && (there || heard.nil || heard.missing);
     loading = !there && !worker_.hub().loads->is_absent(
                             {op.lane, spec_.db, wanted.keys[0], op.hash, op.space, {}}, at);
@@ -373,17 +372,6 @@ void Session::end_flight(std::uint64_t id) {
   }
   count_fill(op.space, filled);
   tell_waiters(waiters, fill.reply, news, true);
-}
-
-// How long L1 may keep it.
-std::int64_t Session::note_age(std::uint64_t id, bool may_wait) {
-  const Op& op = queue_.at(id);
-  Loading& loading = *op.extra->loading;
-  const Aged aged = worker_.hub().loads->heard(
-      worker_, {op.lane, spec_.db, loading.keys[0], op.hash, op.space, loading.asked}, op.pttl,
-      may_wait);
-  loading.age = aged.age;
-  return aged.pttl_ms;
 }
 
 // The bytes go to each who waits, on this thread or another. This session waits too.

@@ -70,13 +70,16 @@ struct MultiFill {
 struct Loading {
   LoadShape shape;
   std::vector<std::string> keys;
-  Time asked;                         // before it was sent
-  bool kept = true;                   // L1 may keep what Redis has
-  std::vector<std::string> elements;  // multi: what was loaded, by position
-  std::size_t missing = 0;            // multi: loads under way
-  Age age = Age::fresh;               // flight: of what Redis has
-  bool away = false;                  // flight: Redis has not answered
-  Staleness stale{};                  // multi: of the reply
+  Time asked;                               // before it was sent
+  bool kept = true;                         // L1 may keep what Redis has
+  std::vector<std::string> elements;        // multi: what was loaded, by position
+  std::size_t missing = 0;                  // multi: loads under way
+  Age age = Age::fresh;                     // flight: of what Redis has
+  bool away = false;                        // flight: Redis has not answered
+  Staleness stale{};                        // multi: of the reply
+  bool asks_behind = false;                 // flight: a second PTTL follows it (presence.hpp)
+  bool gone_behind = false;                 // and has not found the key
+  std::optional<std::string> read_reply{};  // until then
 };
 
 // What the parts of one command have in common.

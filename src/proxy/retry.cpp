@@ -6,6 +6,7 @@
 // A repeated read fills nothing: L1 has heard that its flight is lost, and takes the reply for one
 // that went past it.
 #include "session.hpp"
+#include "tags.hpp"
 
 #include <algorithm>
 
@@ -90,7 +91,7 @@ void Session::send_again(std::uint64_t id) {
   coherence_.on_owed();
   worker_.count(stats::Counter::l2_requests);
   worker_.count(stats::Counter::l2_retries);
-  link_->send(op.request, *this, id << 1);
+  link_->send(op.request, *this, tag_of(id));
 }
 
 }  // namespace tiercache::proxy

@@ -248,6 +248,7 @@ class Session final : public l2::Consumer, private io::Stream::User {
   bool hit_run();  // hit_run.cpp: GETs that L1 answers, several at a time; false: no such request
   void on_flight_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_pttl_piece(std::uint64_t id, std::string_view piece, bool last);
+  void on_behind_piece(std::uint64_t id, std::string_view piece, bool last);
   void end_flight(std::uint64_t id);
   void tell_waiters(const std::vector<coherence::Waiter>& waiters, std::string_view bytes,
                     News news, bool last);
@@ -398,7 +399,6 @@ class Session final : public l2::Consumer, private io::Stream::User {
   void after_exec(std::uint64_t id, bool ran);
 
   static constexpr std::uint16_t kNoCommand = 0xffff;
-  static constexpr std::uint64_t kPttl = 1;  // the low bit of a tag: the reply to PTTL
   // Constant after construction.
   Worker& worker_;
   const std::uint32_t id_;

@@ -2,6 +2,7 @@
 #include "flight_state.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
+#include "tags.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
@@ -417,21 +418,33 @@ void Session::on_extension(std::uint64_t id, std::string bytes) {
 }
 
 void Session::on_reply(std::uint64_t tag, std::string_view piece, bool last) {
-  if ((tag & kPttl) != 0) {
-    const Op& op = queue_.at(tag >> 1);
-    // Else it is that to ASKING.
-    if (!op.extra || op.extra->redirects == 0 || (is_loading(op) && !piece.starts_with('+'))) {
-      on_pttl_piece(tag >> 1, piece, last);
-    }
-  } else {
-    on_op_bytes(tag >> 1, piece, last);
+  const std::uint64_t id = op_in(tag);
+  const bool to_asking = piece.starts_with('+');
+  switch (asked_in(tag)) {
+    case Asked::itself:
+      on_op_bytes(id, piece, last);
+      break;
+    case Asked::before:
+      if (const Op& op = queue_.at(id);
+          !op.extra || op.extra->redirects == 0 || (is_loading(op) && !to_asking)) {
+        on_pttl_piece(id, piece, last);
+      }
+      break;
+    case Asked::behind:
+      if (!to_asking) {
+        on_behind_piece(id, piece, last);
+      }
+      break;
   }
 }
 
 void Session::on_lost(std::uint64_t tag, std::string_view why) {
-  // A PTTL is lost with the read behind it.
-  if ((tag & kPttl) == 0) {
-    on_op_lost(tag >> 1, why);
+  // A PTTL is lost with the read behind it, but one behind a read may be lost alone.
+  const std::uint64_t id = op_in(tag);
+  const bool waits = asked_in(tag) == Asked::behind && queue_.contains(id) &&
+                     is_loading(queue_.at(id)) && queue_.at(id).extra->loading->read_reply;
+  if (asked_in(tag) == Asked::itself || waits) {
+    on_op_lost(id, why);
   }
 }
 

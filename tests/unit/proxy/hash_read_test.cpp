@@ -121,6 +121,7 @@ TEST_CASE("which replies are those to a missing hash") {
     CAPTURE(one.reply);
     CHECK(lacks_hash(lower_case(one.args[0]), one.reply, false) == one.lacks);
     CHECK(lacks_hash(lower_case(one.args[0]), one.reply, true) == one.lacks_if_gone);
+    CHECK((one.lacks == one.lacks_if_gone || same_if_no_field(lower_case(one.args[0]))));
   }
 }
 

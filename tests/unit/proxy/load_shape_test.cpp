@@ -29,6 +29,27 @@ TEST_CASE("what reads of a string say of a value that was loaded") {
   }
 }
 
+TEST_CASE("which replies are those to a missing string") {
+  struct Case {
+    const char* command;
+    const char* reply;
+    bool lacks;  // where PTTL has shown the key
+    bool lacks_if_gone;
+  };
+  for (const Case& one :
+       {Case{"get", "$-1\r\n", true, true}, Case{"get", "_\r\n", true, true},
+        Case{"get", "$0\r\n\r\n", false, false}, Case{"exists", ":0\r\n", true, true},
+        Case{"exists", ":1\r\n", false, false}, Case{"strlen", ":0\r\n", false, true},
+        Case{"strlen", ":1\r\n", false, false}, Case{"getrange", "$0\r\n\r\n", false, true},
+        Case{"substr", "$0\r\n\r\n", false, true}, Case{"substr", "$1\r\na\r\n", false, false}}) {
+    CAPTURE(one.command);
+    CAPTURE(one.reply);
+    CHECK(lacks_value(one.command, one.reply, false) == one.lacks);
+    CHECK(lacks_value(one.command, one.reply, true) == one.lacks_if_gone);
+    CHECK((one.lacks == one.lacks_if_gone || same_if_empty(one.command)));
+  }
+}
+
 TEST_CASE("parts are counted as Redis counts them") {
   struct Case {
     const char* first;
