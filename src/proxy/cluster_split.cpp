@@ -217,10 +217,18 @@ void Session::end_part(std::uint64_t id, std::string reply) {
   const std::shared_ptr<Gathered> gathered = op.more().gathered;
   gathered->replies[op.more().part] = std::move(reply);
   gathered->missing--;
+  if (const Loading* loading = op.extra->loading.get()) {
+    gathered->stale.values += loading->stale.values;
+    gathered->stale.failed = gathered->stale.failed || loading->stale.failed;
+  }
   finish(op);
   if (gathered->missing == 0) {
     Op& whole = queue_.at(gathered->op);
-    deliver(whole, merge(gathered->split, gathered->replies));
+    const std::string all = merge(gathered->split, gathered->replies);
+    if (whole.marks && !all.starts_with('-')) {
+      deliver(whole, stale_mark(gathered->stale));
+    }
+    deliver(whole, all);
     finish(whole);
     check_output();
   }

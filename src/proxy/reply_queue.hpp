@@ -88,6 +88,7 @@ struct Gathered {
   std::vector<std::string> replies;
   std::size_t bytes = 0;  // of them
   std::size_t missing = 0;
+  Staleness stale{};
   std::uint64_t op = 0;  // the gathered one
 };
 

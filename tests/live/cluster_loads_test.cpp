@@ -116,6 +116,42 @@ TEST_CASE("MGET over the nodes loads what they lack, and writes of several nodes
   check("new ", "new 7");
 }
 
+TEST_CASE("MGET over the nodes tells who has asked for it how much of it is stale, and why") {
+  constexpr int kRows = 12;
+  Loading at(
+      "[[namespace]]\nname = \"aged\"\nmatch = [\"aged:*\"]\ntiers = \"l1+l2+l3\"\n"
+      "source = \"db\"\nkey = \"aged:{id:int}\"\nl2_ttl_ms = 300\n"
+      "stale_if_error_ms = 600000\nquery = \"select doc from t where id = :id\"\n");
+  at.put_all(kRows, "doc ");
+  std::vector<std::string> get{"MGET"};
+  std::string values;
+  std::set<std::size_t> owners;
+  for (int id = 1; id <= kRows; id++) {
+    const std::string key = "aged:" + std::to_string(id);
+    const std::string value = "doc " + std::to_string(id);
+    REQUIRE(at.stored(key, value));
+    owners.insert(at.world.owner_of(key));
+    get.push_back(key);
+    values += "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+  }
+  CHECK(owners.size() == 3);
+  at.world.direct("doc:1").call("SET", "doc:1", "fresh");
+  get.push_back("doc:1");
+  const std::string reply = "*" + std::to_string(kRows + 1) + "\r\n" + values + "$5\r\nfresh\r\n";
+  const std::string mark = "|2\r\n$15\r\ntiercache.stale\r\n:" + std::to_string(kRows) +
+                           "\r\n$23\r\ntiercache.stale_because\r\n$13\r\nsource_failed\r\n";
+  at.database.run("alter table t rename to away");
+  at.client.call("HELLO", "3");
+  CHECK(at.client.call("CACHE", "MARK", "ON").text == "OK");
+  CHECK(eventually([&] {
+    at.client.call(get);
+    return at.client.last_raw() == mark + reply;
+  }));
+  at.client.call("CACHE", "MARK", "OFF");
+  at.client.call(get);
+  CHECK(at.client.last_raw() == reply);
+}
+
 TEST_CASE("invalidations reach Redis's copies on whichever node they are") {
   constexpr int kRows = 40;
   Loading at(
