@@ -130,7 +130,7 @@ def set_through(bench):
     bench_load.fill(redis, bench.load_cores, FEW_KEYS)
     bars = {depth: Bar(1.0) for depth in bench.args.depths}
     proxies = [Target(bench.tiercache(redis), bars=bars),
-               Target(bench.tiercache(redis, "l1.enabled=false", name="tiercache, L1 off"))]
+               Target(bench.tiercache(redis, "l1.enabled=false", name="tiercache, L1 off"), bars=bars)]
     others = [Target(server) for server in bench.other_proxies(redis)]
     return [Comparison(bench, "SET of %d keys of 64 bytes, uniform, one redis-server behind all. With L1 on, tiercache "
                        "hears of every write that any of them makes." % FEW_KEYS,
