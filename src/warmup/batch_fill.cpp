@@ -170,6 +170,7 @@ void BatchFill::end_read(std::size_t index) {
   worker_.spaces().limit(fill, read.space, read.hash, at, lane_.cache.status().view().proof);
   std::vector<coherence::Waiter> nobody;  // begin_fill: such a flight is never joined
   const bool filled = lane_.cache.reply(read.hash, read.flight, fill, at, nobody);
+  const bool other_type = read.gather.other_type();
   worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
   worker_.spaces().count(read.space,
                          filled ? proxy::SpaceCounter::fills : proxy::SpaceCounter::refused);
@@ -179,7 +180,7 @@ void BatchFill::end_read(std::size_t index) {
     absent_.push_back(index);
     load();
   } else {
-    (filled ? result_.filled : result_.refused)++;
+    (filled ? result_.filled : other_type ? result_.other_type : result_.refused)++;
   }
   go_on();
 }
@@ -219,7 +220,11 @@ void BatchFill::on_loaded(std::size_t index, const proxy::LoadAnswer& answer) {
     result_.failed++;
   } else if (answer.kind == l3::Loaded::Kind::value) {
     result_.loaded++;
-    loaded_.push_back(index);
+    if (worker_.hub().loads->result(reads_[index].space) == config::LoadResult::hash) {
+      result_.other_type++;
+    } else {
+      loaded_.push_back(index);
+    }
   } else {
     result_.refused++;
   }

@@ -4,8 +4,8 @@
 //
 // What Redis has not can be loaded from the source of its namespace, as a client's GET would have
 // it, of which other loads of the key know. Once all of these are in Redis, and what tells of that
-// has been heard (a fence), they are read as the others were. Loads under way: kLoads at most, and
-// a share of the source's queue that leaves room for clients.
+// has been heard (a fence), they are read as the others were (a hash is not). Loads under way:
+// kLoads at most, and a share of the source's queue that leaves room for clients.
 #pragma once
 
 #include "reply_gather.hpp"
@@ -34,6 +34,7 @@ struct BatchResult {
   std::uint64_t filled = 0;
   std::uint64_t present = 0;
   std::uint64_t refused = 0;
+  std::uint64_t other_type = 0;  // than a string
   std::uint64_t failed = 0;
 };
 

@@ -48,6 +48,10 @@ bool ReplyGather::missing() const {
   return !too_large_ && get_ == "$-1\r\n";
 }
 
+bool ReplyGather::other_type() const {
+  return get_.starts_with("-WRONGTYPE");
+}
+
 std::int64_t ReplyGather::pttl_ms() const {
   return number_of(pttl_, ':').value_or(-1);
 }

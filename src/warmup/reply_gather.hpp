@@ -17,6 +17,8 @@ class ReplyGather {
   // After the last pieces. False: an error, too large, or not what was asked for.
   bool usable() const;
   bool missing() const;
+  // Redis has the key, and it is no string.
+  bool other_type() const;
   // As L1 keeps it. REQUIRES: usable().
   std::string_view reply() const {
     return get_;

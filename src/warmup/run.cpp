@@ -176,6 +176,7 @@ void Run::on_batch(const BatchResult& result) {
     progress.filled += result.filled;
     progress.present += result.present;
     progress.refused += result.refused;
+    progress.other_type += result.other_type;
     progress.failed += result.failed;
   });
   batches_out_--;
@@ -197,9 +198,10 @@ void Run::end(State state, std::string reason) {
   board_->end(state, std::move(reason), now());
   const Progress last = board_->read(now());
   spdlog::info(
-      "{}: {}{}{}; {} keys scanned, {} loaded, {} filled, {} present, {} refused, {} failed",
+      "{}: {}{}{}; {} keys scanned, {} loaded, {} filled, {} present, {} refused, {} of another "
+      "type, {} failed",
       label(job_), name(state), last.reason.empty() ? "" : ": ", last.reason, last.scanned,
-      last.loaded, last.filled, last.present, last.refused, last.failed);
+      last.loaded, last.filled, last.present, last.refused, last.other_type, last.failed);
   if (ended_) {
     std::exchange(ended_, nullptr)();
   }

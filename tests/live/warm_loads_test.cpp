@@ -108,6 +108,29 @@ TEST_CASE("a warmup that loads counts what a source has not and where it fails, 
   CHECK(world.proxy->log().find("warmup 'w': done; 9 keys scanned, 1 loaded") != std::string::npos);
 }
 
+TEST_CASE("rows that are hashes are loaded into Redis, and counted apart from what L1 refuses") {
+  LoadingWorld world(3);
+  world.direct.call("HSET", "row:2", "doc", "from Redis");
+  world.start(
+      warmup("strategy = \"keys\"\nrequired = true\ndeadline_ms = 86400000\n"
+             "keys = [\"row:1\", \"row:2\", \"row:77\", \"doc:3\"]\n"
+             "[[namespace]]\nname = \"rows\"\nmatch = [\"row:*\"]\ntiers = \"l1+l2+l3\"\n"
+             "source = \"db\"\nkey = \"row:{id:int}\"\nresult = \"hash\"\nl2_ttl_ms = 60000\n"
+             "query = \"select doc from t where id = :id\"\n"));
+  CHECK(world.done());
+  CHECK(world.warmed("seen") == 4);
+  CHECK(world.warmed("loaded") == 2);
+  CHECK(world.warmed("other_type") == 2);
+  CHECK(world.warmed("filled") + world.warmed("refused") == 2);
+  CHECK(world.warmed("refused") >= 1);
+  CHECK(world.warmed("failed") == 0);
+  CHECK(world.direct.call("HGET", "row:2", "doc").text == "from Redis");
+  CHECK(eventually([&] {  // it is not stored where L1 was emptied meanwhile
+    CHECK(world.client->call("HGET", "row:1", "doc").text == "doc 1");
+    return world.direct.call("TYPE", "row:1").text == "hash";
+  }));
+}
+
 TEST_CASE("what a warmup loads and clients ask for meanwhile is one load") {
   constexpr int kRows = 40;
   LoadingWorld world(kRows);

@@ -33,9 +33,10 @@ struct Progress {
   std::uint64_t scanned = 0;  // keys that were named, up to the limit
   std::uint64_t loaded = 0;   // from a source
   std::uint64_t filled = 0;
-  std::uint64_t present = 0;  // in L1 already
-  std::uint64_t refused = 0;  // read, but not to be kept: changed meanwhile, too large, gone
-  std::uint64_t failed = 0;   // not read: the link was lost, or the source has failed
+  std::uint64_t present = 0;     // in L1 already
+  std::uint64_t refused = 0;     // read, but not to be kept: changed meanwhile, too large, gone
+  std::uint64_t other_type = 0;  // no string, which is all that is read: a row that is a hash, too
+  std::uint64_t failed = 0;      // not read: the link was lost, or the source has failed
   std::chrono::system_clock::time_point started{};
   std::chrono::milliseconds took{0};  // so far
 };
