@@ -1,20 +1,22 @@
 #include "reply_gather.hpp"
 
 #include <string>
-#include <utility>
 
 #include <doctest/doctest.h>
 
 namespace tiercache::warmup {
 
 TEST_CASE("a key that is no string is told from a value, and from what is missing") {
-  for (const auto& [reply, other] :
-       {std::pair("-WRONGTYPE no\r\n", true), std::pair("-ERR no\r\n", false),
-        std::pair("$-1\r\n", false), std::pair("$10\r\n-WRONGTYPE\r\n", false)}) {
+  struct Case {
+    const char* reply;
+    bool other;
+  };
+  for (const Case& one : {Case{"-WRONGTYPE no\r\n", true}, Case{"-ERR no\r\n", false},
+                          Case{"$-1\r\n", false}, Case{"$10\r\n-WRONGTYPE\r\n", false}}) {
     ReplyGather gather;
     gather.add_pttl(":-1\r\n");
-    gather.add_get(reply, 100);
-    CHECK(gather.other_type() == other);
+    gather.add_get(one.reply, 100);
+    CHECK(gather.other_type() == one.other);
   }
 }
 
