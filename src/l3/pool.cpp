@@ -56,6 +56,7 @@ Pool::~Pool() {
 }
 
 Source::Taken Pool::submit(Load load) {
+  bool gathering = false;
   bool full = false;
   {
     MutexLock lock(mutex_);
@@ -67,11 +68,13 @@ Source::Taken Pool::submit(Load load) {
     Queue& queue = queues_[load.query];
     queue.waiting.push_back({std::move(load), now() + config_.timeout});
     waiting_++;
-    full = queue.gathering && queue.waiting.size() >= queue.batch;
+    gathering = queue.gathering;
+    full = gathering && queue.waiting.size() == queue.batch;
   }
+  // Who gathers sees to what it leaves, so no other thread need look.
   if (full) {
     full_.notify_all();
-  } else {
+  } else if (!gathering) {
     ready_.notify_one();
   }
   return Taken::yes;
@@ -188,9 +191,12 @@ void Pool::run(Connection& connection, std::vector<Waiting> batch) {
   if (more) {
     ready_.notify_all();
   }
-  for (std::size_t i = 0; i < batch.size(); i++) {
-    batch[i].load.done(std::move(results[i]));
-  }
+  const auto tell = [&] {
+    for (std::size_t i = 0; i < batch.size(); i++) {
+      batch[i].load.done(std::move(results[i]));
+    }
+  };
+  config_.around ? config_.around(tell) : tell();
 }
 
 void Pool::work(Connection& connection) {

@@ -5,6 +5,7 @@
 //
 // Of a read of a hash Loading::keys has the key and, behind it, the fields that it names.
 #include "hash_read.hpp"
+#include "posts.hpp"
 #include "session.hpp"
 #include "split_bulks.hpp"
 #include "variants.hpp"
@@ -16,8 +17,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 namespace tiercache::proxy {
 
@@ -29,14 +31,14 @@ namespace {
 void tell(Hub& hub, const std::vector<coherence::Waiter>& waiters,
           const std::shared_ptr<const std::string>& bytes,
           Session::News news = Session::News::bytes) {
-  std::unordered_map<std::uint32_t, std::vector<Ticket>> by_worker;
+  boost::unordered_flat_map<std::uint32_t, std::vector<Ticket>> by_worker;
   for (const coherence::Waiter waiter : waiters) {
     const Ticket ticket = Ticket::unpack(waiter);
     by_worker[ticket.worker].push_back(ticket);
   }
   for (auto& [index, tickets] : by_worker) {
     Worker& worker = *hub.workers.at(index);
-    worker.post([&worker, tickets = std::move(tickets), bytes, news] {
+    Posts::post(worker, [&worker, tickets = std::move(tickets), bytes, news] {
       for (const Ticket& ticket : tickets) {
         if (Session* session = worker.find(ticket.session)) {
           session->on_flight(session->op_of(ticket.op), bytes ? *bytes : std::string_view(),
@@ -184,7 +186,7 @@ bool Session::load_elements(std::uint64_t id) {
           } else if (stale && !answer.bytes) {
             answer.bytes = std::make_shared<const std::string>(nil);
           }
-          worker.post([&worker, me, i, kept, answer = std::move(answer)] {
+          Posts::post(worker, [&worker, me, i, kept, answer = std::move(answer)] {
             if (Session* session = worker.find(me.session)) {
               session->on_element(session->op_of(me.op), i, answer, kept);
             }

@@ -3,6 +3,7 @@
 #include "hash_read.hpp"
 #include "inquiry.hpp"
 #include "load_scripts.hpp"
+#include "posts.hpp"
 
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/split_mix.hpp"
@@ -85,7 +86,11 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
     const config::Source& one = config.sources[i];
     sources_.push_back(
         make({one.name, one.path, one.dsn, one.url, one.concurrency, one.queue, one.timeout,
-              std::chrono::microseconds(one.batch_window_us), one.validated, one.cold_concurrency},
+              std::chrono::microseconds(one.batch_window_us), one.validated, one.cold_concurrency,
+              [](const std::function<void()>& tell) {
+                const Posts together;
+                tell();
+              }},
              std::move(queries[i])));
   }
   for (const config::Source& one : config.sources) {
@@ -169,7 +174,6 @@ bool Loads::joinable(const Load& load, const Wanted& wanted) {
 
 void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
   const namespaces::Index space = wanted.space;
-  const std::string name = name_of(wanted);
   if (!fits(space, wanted.key)) {
     count(space, LoadCounter::unfit, reads);
     take({});
@@ -178,9 +182,9 @@ void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
   LoadPtr load;
   {
     MutexLock lock(mutex_);
-    const auto found = loads_.find(name);
-    if (found != loads_.end() && joinable(*found->second, wanted)) {
-      Load& other = *found->second;
+    const auto found = loads_.find(wanted);
+    if (found != loads_.end() && joinable(*found->load, wanted)) {
+      Load& other = *found->load;
       count(space, LoadCounter::joined, reads);
       join(other, wanted.till_stored, std::move(take));
       return;
@@ -188,7 +192,7 @@ void Loads::want(Worker& worker, Wanted wanted, std::size_t reads, Take take) {
     load = std::make_shared<Load>();
     load->wanted = std::move(wanted);
     join(*load, load->wanted.till_stored, std::move(take));
-    loads_[name] = load;
+    put(load);
   }
   begin(worker, load);
 }
@@ -224,10 +228,9 @@ Aged Loads::heard(Worker& worker, const Wanted& wanted, std::int64_t pttl_ms, bo
   LoadPtr load;
   {
     MutexLock lock(mutex_);
-    const std::string name = name_of(wanted);
-    const auto found = loads_.find(name);
+    const auto found = loads_.find(wanted);
     if (found != loads_.end()) {
-      const Load& other = *found->second;
+      const Load& other = *found->load;
       const bool over = other.state == Load::State::ended && wanted.asked > other.ended &&
                         (!other.answer->failed || other.ended + kLinger < at);
       if (!over) {
@@ -237,7 +240,7 @@ Aged Loads::heard(Worker& worker, const Wanted& wanted, std::int64_t pttl_ms, bo
     load = std::make_shared<Load>();
     load->wanted = wanted;
     load->wanted.stale = true;
-    loads_[name] = load;
+    put(load);
   }
   begin(worker, load);
   return result;
@@ -419,6 +422,7 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
     }
   }
   std::vector<Take> takers;
+  std::vector<LoadPtr> gone;
   {
     MutexLock lock(mutex_);
     takers.swap(load->takers);
@@ -432,7 +436,7 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
     if (stores) {
       load->state = Load::State::loaded;
     } else if (answer.failed && load->wanted.stale) {
-      retire(load);
+      retire(load, gone);
     } else {
       forget(load);
     }
@@ -441,7 +445,7 @@ void Loads::on_loaded(const LoadPtr& load, l3::Loaded loaded, bool in_redis) {
     take(answer);
   }
   if (stores || load->leased) {
-    load->worker->post([self = weak_from_this(), load, stores] {
+    Posts::post(*load->worker, [self = weak_from_this(), load, stores] {
       if (const auto loads = self.lock()) {
         stores ? loads->store(load) : loads->release(load);
       }

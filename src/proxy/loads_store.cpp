@@ -78,13 +78,14 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
   heed(*load, reply);
   std::vector<std::function<void()>> held;
   std::vector<Take> late;
+  std::vector<LoadPtr> gone;
   {
     MutexLock lock(mutex_);
     unmark(storing_, load->wanted.hash);
     held.swap(held_);
     late.swap(load->late);
     if (stored || reply.starts_with("$-1")) {
-      retire(load);
+      retire(load, gone);
     } else {
       load->state = Load::State::ended;
       forget(load);
@@ -100,7 +101,7 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
 }
 
 // It is over, and remembered for a while.
-void Loads::retire(const LoadPtr& load) {
+void Loads::retire(const LoadPtr& load, std::vector<LoadPtr>& gone) {
   const auto size = [](const Load& one) {
     return kLoadBytes + one.wanted.key.size() + (one.answer->bytes ? one.answer->bytes->size() : 0);
   };
@@ -113,6 +114,7 @@ void Loads::retire(const LoadPtr& load) {
          (ended_bytes_ > kEnded || ended_.front()->ended + kLinger < load->ended)) {
     ended_bytes_ -= size(*ended_.front());
     drop(ended_.front());
+    gone.push_back(std::move(ended_.front()));
     ended_.pop_front();
   }
 }
@@ -122,9 +124,18 @@ void Loads::forget(const LoadPtr& load) {
   drop(load);
 }
 
+// In place of an earlier one of the key.
+void Loads::put(const LoadPtr& load) {
+  if (const auto found = loads_.find(load->wanted); found != loads_.end()) {
+    loads_.erase(found);
+  }
+  loads_.insert({load->wanted.hash, load});
+}
+
+// Unless there is a later one of the key by now.
 void Loads::drop(const LoadPtr& load) {
-  const auto found = loads_.find(name_of(load->wanted));
-  if (found != loads_.end() && found->second == load) {
+  const auto found = loads_.find(load->wanted);
+  if (found != loads_.end() && found->load == load) {
     loads_.erase(found);
   }
 }

@@ -40,6 +40,9 @@ struct SourceConfig {
   std::chrono::microseconds window{0};  // so long a load waits for others to go with
   std::size_t validated = 0;  // of HTTP: bytes of answers that are kept for conditional requests
   unsigned cold_concurrency = 0;  // queries at a time to begin with (src/l3/ramp.hpp); 0: all
+  // Has to call `tell`, which calls back the loads that one query has answered; empty: nobody has
+  // anything to do before or after them.
+  std::function<void(const std::function<void()>& tell)> around{};
 };
 
 // One of those that a source is asked. It yields one column; of its rows the first counts. With

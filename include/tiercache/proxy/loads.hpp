@@ -61,10 +61,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 namespace tiercache::proxy {
 
@@ -268,7 +270,9 @@ class Loads : public std::enable_shared_from_this<Loads> {
   void on_stored(const LoadPtr& load, std::string_view reply);
   void forget(const LoadPtr& load) TC_REQUIRES(mutex_);
   void drop(const LoadPtr& load) TC_REQUIRES(mutex_);
-  void retire(const LoadPtr& load) TC_REQUIRES(mutex_);
+  // `gone` gets those that are not remembered any more: they are destroyed without the mutex.
+  void retire(const LoadPtr& load, std::vector<LoadPtr>& gone) TC_REQUIRES(mutex_);
+  void put(const LoadPtr& load) TC_REQUIRES(mutex_);
   void remember_absent(const Load& load) TC_REQUIRES(mutex_);
   std::string error_frame(const Space& space, const std::string& why) const;
 
@@ -291,10 +295,37 @@ class Loads : public std::enable_shared_from_this<Loads> {
   std::atomic<std::uint64_t> active_{0};
   std::atomic<std::uint64_t> wide_{0};  // writes that may have changed any key
   mutable Mutex mutex_;
-  std::unordered_map<std::string, LoadPtr> loads_ TC_GUARDED_BY(mutex_);
+  // The load of each key. Where it is told by the key's own hash, which lies beside the pointer: a
+  // look at a load that ended a second ago is a wait for memory.
+  struct Place {
+    KeyHash hash;
+    LoadPtr load;
+  };
+  struct PlaceHash {
+    using is_transparent = void;
+    using is_avalanching = void;
+    template <class Of>  // Place, or Wanted
+    std::size_t operator()(const Of& of) const noexcept {
+      return of.hash;
+    }
+  };
+  struct SamePlace {
+    using is_transparent = void;
+    static const Wanted& wanted(const Place& place) noexcept {
+      return place.load->wanted;
+    }
+    static const Wanted& wanted(const Wanted& wanted) noexcept {
+      return wanted;
+    }
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const noexcept {
+      return a.hash == b.hash && wanted(a).db == wanted(b).db && wanted(a).key == wanted(b).key;
+    }
+  };
+  boost::unordered_flat_set<Place, PlaceHash, SamePlace> loads_ TC_GUARDED_BY(mutex_);
   std::deque<LoadPtr> ended_ TC_GUARDED_BY(mutex_);
   std::size_t ended_bytes_ TC_GUARDED_BY(mutex_) = 0;
-  using Marks = std::unordered_map<KeyHash, unsigned>;
+  using Marks = boost::unordered_flat_map<KeyHash, unsigned>;
   static void unmark(Marks& marks, KeyHash hash);
   Marks storing_ TC_GUARDED_BY(mutex_);
   Marks writing_ TC_GUARDED_BY(mutex_);

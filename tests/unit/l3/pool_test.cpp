@@ -1,8 +1,10 @@
 // Which loads go together, and how many queries there are.
 #include "pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -131,6 +133,32 @@ TEST_CASE("the first of a batch waits for others, and not longer than until it i
     bench.submit(pool, 1, key);
   }
   bench.wait([&] { return bench.answered == 41; });
+}
+
+TEST_CASE("what one query has answered is told together") {
+  Bench bench;
+  SourceConfig config = limits(1, std::chrono::hours(1));
+  std::vector<std::size_t> told;  // in each telling; of the pool's one thread
+  config.around = [&](const std::function<void()>& tell) {
+    std::size_t before = 0;
+    {
+      const std::lock_guard lock(bench.mutex);
+      before = bench.answered;
+    }
+    tell();
+    const std::lock_guard lock(bench.mutex);
+    told.push_back(bench.answered - before);
+    bench.changed.notify_all();
+  };
+  bench.open = true;
+  Pool pool(config, kQueries, bench.connect());
+  for (int key = 0; key < 20; key++) {
+    bench.submit(pool, 1, key);
+  }
+  bench.submit(pool, 0, 20);
+  bench.wait([&] { return told.size() == 3; });
+  std::ranges::sort(told);
+  CHECK(told == std::vector<std::size_t>{1, 10, 10});
 }
 
 TEST_CASE("a window that ends lets go what there is") {
