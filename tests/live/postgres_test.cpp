@@ -77,9 +77,12 @@ struct World {
     constexpr int kPipeline = 1000;
     for (int begin = 1; begin <= keys; begin += kPipeline) {
       const int end = std::min(begin + kPipeline, keys + 1);
+      std::string requests;
       for (int i = begin; i < end; i++) {
-        client->send("GET", name + ":" + std::to_string(i));
+        const std::string key = name + ":" + std::to_string(i);
+        requests += Client::encode(std::vector<std::string_view>{"GET", key});
       }
+      client->send_raw(requests);
       for (int i = begin; i < end; i++) {
         CHECK(client->read().text == "doc " + std::to_string(i));
       }
