@@ -172,11 +172,14 @@ TEST_CASE("an invalidation of very many keys is answered while Redis answers not
     }
   };
   all(world.direct, "MSET", "old");
-  all(world.client, "MGET", "");
+  // What is still heard of the writes costs entries; a slow machine is longer about it.
+  CHECK(eventually([&] {
+    all(world.client, "MGET", "");
+    return world.client.call("CACHE", "STATS").find("l1_entries")->integer >= kKeys;
+  }));
   world.client.call("SET", "plain:1", "kept");
   CHECK(world.client.call("GET", "plain:1").text == "kept");
   CHECK(world.client.call("GET", "doc:7").text == "old");
-  CHECK(world.counted("namespace_docs", "fills") >= kKeys);
   world.database.run("update t set doc = 'new'");
   std::vector<std::unique_ptr<Client>> readers;
   for (int i = 0; i < 4; i++) {  // of both threads
