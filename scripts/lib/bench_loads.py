@@ -19,7 +19,7 @@ KEYS = 100_000
 FEW_KEYS = 20_000
 CONNECTIONS = 10
 DEPTH = 100
-CONCURRENCY = 2
+CONCURRENCIES = (1, 2)
 BATCH = 100
 TIMES = 10
 # tiercache-load's keys are a prefix and twelve digits; with a 1 before these they are numbers.
@@ -108,22 +108,26 @@ def loads(bench):
                      "from generate_series(0, %d) i; analyze t" % (FIRST, keys - 1))
         postgres.run("vacuum t")
         redis = bench.redis(cores=bench.all_cores)
-        proxy = bench.tiercache(redis, "threads=2", cores=bench.all_cores,
-                                config=SOURCE % (postgres.dsn(), CONCURRENCY) + "".join(SPACE % s for s in SPACES))
-        return [measured(bench, redis, proxy, keys)]
+        tables = []
+        for concurrency in CONCURRENCIES:
+            proxy = bench.tiercache(redis, "threads=2", cores=bench.all_cores,
+                                    config=SOURCE % (postgres.dsn(), concurrency) + "".join(SPACE % s for s in SPACES))
+            tables.append(measured(bench, redis, proxy, keys, concurrency))
+            proxy.stop()
+        return tables
     finally:
         bench.stop_all()
         postgres.stop()
 
 
-def measured(bench, redis, proxy, keys):
+def measured(bench, redis, proxy, keys, concurrency):
     samples = {space["name"]: [] for space in SPACES}
     for _ in range(min(bench.args.rounds, MOST_ROUNDS)):
         for space in SPACES:
-            samples[space["name"]].append(all_cold(bench, redis, proxy, space["name"], keys))
+            samples[space["name"]].append(all_cold(bench, redis, proxy, space["name"], keys, concurrency))
     table = Table("GET of %d keys that only PostgreSQL has, each once, by %d connections of %d requests at a time; "
-                  "%d queries at a time, and up to %d keys by one. All share the cores."
-                  % (keys, CONNECTIONS, DEPTH, CONCURRENCY, BATCH),
+                  "%s at a time, and up to %d keys by one. All share the cores."
+                  % (keys, CONNECTIONS, DEPTH, "one query" if concurrency == 1 else "%d queries" % concurrency, BATCH),
                   ["loads", "loads/s", "keys a query", "µs in queries, a key", "rate ratio", "bar", "verdict"])
     rates = {name: [sample[0] for sample in taken] for name, taken in samples.items()}
     for name, taken in samples.items():
@@ -134,7 +138,7 @@ def measured(bench, redis, proxy, keys):
     return table
 
 
-def all_cold(bench, redis, proxy, name, keys):
+def all_cold(bench, redis, proxy, name, keys, concurrency):
     """Loads a second, keys a query, microseconds in queries for each."""
     redis.ask("FLUSHALL")
     # A flush is heard like any other change: what is asked behind it is not answered from L1.
@@ -146,7 +150,7 @@ def all_cold(bench, redis, proxy, name, keys):
     result = bench_load.finish(load, proxy, 600)
     after = figures(proxy)
     queries = after["queries"] - before["queries"]
-    if result["nulls"] > 0 or after["loads"] - before["loads"] != keys or after["most_running"] > CONCURRENCY:
+    if result["nulls"] > 0 or after["loads"] - before["loads"] != keys or after["most_running"] > concurrency:
         raise BenchError("%d keys were not found, %d loaded, by %d queries at a time" % (
             result["nulls"], after["loads"] - before["loads"], after["most_running"]))
     return result.get("rate") or keys / (time.monotonic() - begun), keys / queries, (
