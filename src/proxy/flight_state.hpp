@@ -5,6 +5,8 @@
 
 #include "tiercache/coherence/shard.hpp"
 
+#include <string_view>
+
 namespace tiercache::proxy {
 
 // Of no flight.
@@ -18,6 +20,14 @@ inline bool is_loading(const Op& op) {
 // Another server has been asked to answer: it has ended for L1.
 inline bool has_left(const Op& op) {
   return op.flight == kNoFlight;
+}
+
+// A piece of the reply to a PTTL, as far as it matters.
+inline void gather_pttl(Op& op, std::string_view piece) {
+  constexpr std::size_t kLongest = 64;  // an error may be longer: it is one all the same
+  if (op.gather.size() < kLongest) {
+    op.gather.append(piece);
+  }
 }
 
 }  // namespace tiercache::proxy

@@ -38,11 +38,8 @@ void Session::on_behind_piece(std::uint64_t id, std::string_view piece, bool las
       !queue_.at(id).extra->loading->read_reply) {
     return;
   }
-  constexpr std::size_t kLongest = 64;  // an error may be longer: it is one all the same
   Op& op = queue_.at(id);
-  if (op.gather.size() < kLongest) {
-    op.gather.append(piece);
-  }
+  gather_pttl(op, piece);
   if (!last) {
     return;
   }

@@ -245,11 +245,8 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what,
 }
 
 void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last) {
-  constexpr std::size_t kLongest = 64;  // an error may be longer: it is one all the same
   Op& op = queue_.at(id);
-  if (op.gather.size() < kLongest) {
-    op.gather.append(piece);
-  }
+  gather_pttl(op, piece);
   if (!last) {
     return;
   }
