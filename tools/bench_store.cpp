@@ -228,6 +228,19 @@ void empty_loop(benchmark::State& state) {
   }
 }
 
+// One read of memory that waits for the one before, in as much memory as a store of so many keys
+// takes: the measure for the machine's part in a get, which is two of them (slot, then entry).
+void dependent_read(benchmark::State& state) {
+  constexpr std::size_t kBytesPerKey = 128;
+  std::vector<char> memory(static_cast<std::size_t>(state.range(0)) * kBytesPerKey, 1);
+  std::uint64_t random = 88172645463325252U;
+  std::size_t at = 0;
+  for (auto _ : state) {
+    at = (next_random(random) + static_cast<std::size_t>(memory[at])) % memory.size();
+    benchmark::DoNotOptimize(at);
+  }
+}
+
 std::size_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   std::size_t total = 0;
@@ -254,6 +267,7 @@ void memory(benchmark::State& state) {
 }
 
 BENCHMARK(memory)->Arg(64)->Arg(512)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(dependent_read)->Arg(10000)->Arg(1000000);
 BENCHMARK(empty_loop)->Arg(10000);
 BENCHMARK(get)->ArgsProduct({{10000, 1000000}, {0, 1, 2}});
 BENCHMARK(get_reply)->ArgsProduct({{10000, 1000000}, {0}});
