@@ -120,11 +120,16 @@ constexpr Rule kRules[] = {
        return c.handlers.channel.empty() || c.upstream.read_from == ReadFrom::master ||
               !c.upstream.nodes.empty();
      }},
-    {"handlers.of", "is not some of command and notify", "",
+    {"handlers.of", "is not some of command, notify and event", "",
      [](const Config& c) {
        return std::ranges::all_of(c.handlers.of, [](const std::string& word) {
-         return word == "command" || word == "notify";
+         return word == "command" || word == "notify" || word == "event";
        });
+     }},
+    {"handlers.of", "has event, but nothing tells what changes with", "coherence.invalidation",
+     [](const Config& c) {
+       return c.coherence.invalidation != Invalidation::ttl ||
+              std::ranges::find(c.handlers.of, "event") == c.handlers.of.end();
      }},
     {"handlers.of", "is empty, but there is somebody to be told", "",
      [](const Config& c) {

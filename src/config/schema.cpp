@@ -213,8 +213,9 @@ constexpr Key kSchema[] = {
         "handlers.channel", 0, 255, kStart,
         "Channel of Redis that is told of them with PUBLISH; empty = none"),
     key<&C::handlers, &Handlers::of>(
-        "handlers.of", Kind::words, 0, 2, kStart,
-        "What is told: command (CACHE INVALIDATE), notify (a source's notifications)"),
+        "handlers.of", Kind::words, 0, 3, kStart,
+        "What is told: command (CACHE INVALIDATE), notify (a source's notifications), event (each "
+        "change of a key that Redis tells)"),
     integer<&C::handlers, &Handlers::queue>("handlers.queue", 1, 1'000'000, kStart,
                                             "Invalidations that wait to be told to each; the "
                                             "oldest go first, and that is told"),

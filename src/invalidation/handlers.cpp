@@ -4,6 +4,7 @@
 
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/l3/poster.hpp"
+#include "tiercache/proxy/loads.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -205,6 +206,35 @@ void Handlers::tell(Notice notice) {
   notice.at = since_1970<std::chrono::milliseconds>();
   for (const auto& receiver : receivers_) {
     receiver->add(notice);
+  }
+}
+
+void Handlers::changed(std::string_view key, std::optional<std::uint32_t> db) {
+  if (hears_ && !key.starts_with(proxy::kLeasePrefix)) {
+    tell({.kind = Notice::Kind::event, .value = std::string(key), .db = db});
+  }
+}
+
+void Handlers::all_changed() {
+  if (hears_) {
+    tell({.kind = Notice::Kind::event, .scope = Notice::Scope::all});
+  }
+}
+
+bool tells_changes(const config::Handlers& config) {
+  return (!config.webhook.empty() || !config.channel.empty()) &&
+         std::ranges::find(config.of, "event") != config.of.end();
+}
+
+void tell_changes(l2::EventsListeners& listeners, const std::unique_ptr<Handlers>& handlers,
+                  const config::Handlers& config) {
+  if (tells_changes(config)) {
+    listeners.on_change = [&handlers](std::string_view key, std::optional<std::uint32_t> db) {
+      handlers->changed(key, db);
+    };
+    listeners.on_any_change = [&handlers] {
+      handlers->all_changed();
+    };
   }
 }
 

@@ -58,7 +58,9 @@ json::object object_of(const Notice& notice) {
   if (notice.scope == Notice::Scope::tag) {
     add_text(object, "name", notice.name);
   }
-  add_text(object, "value", notice.value);
+  if (notice.scope != Notice::Scope::all) {
+    add_text(object, "value", notice.value);
+  }
   if (notice.db) {
     object["db"] = *notice.db;
   } else {

@@ -37,7 +37,8 @@ EventsImpl::EventsImpl(boost::asio::io_context& io, coherence::Cache& cache, Fen
       config_(config),
       listeners_(std::move(listeners)),
       random_(std::move(random)),
-      canary_key_(config.canary_prefix + ":canary:" + config.proxy_id),
+      canary_prefix_(config.canary_prefix + ":canary:"),
+      canary_key_(canary_prefix_ + config.proxy_id),
       unused_prefix_("tiercache:no-key-begins-like-this:" + hex(random_()) + hex(random_()) + ":"),
       link_(config.link),
       tick_timer_(io),
@@ -152,6 +153,7 @@ void EventsImpl::on_key_event(std::uint32_t db, std::string_view key, std::strin
   if (key == canary_key_ && event == "set") {
     link_.on_canary_event();
   }
+  tell_change(key, db);
 }
 
 // Of the canaries written together one is heard at least: an invalidation names a key once,
@@ -167,11 +169,21 @@ void EventsImpl::on_invalidated(std::string_view key) {
   if (key == canary_key_) {
     link_.on_canary_event();
   }
+  tell_change(key, std::nullopt);
+}
+
+void EventsImpl::tell_change(std::string_view key, std::optional<std::uint32_t> db) {
+  if (listeners_.on_change && !key.starts_with(canary_prefix_)) {
+    listeners_.on_change(key, db);
+  }
 }
 
 void EventsImpl::on_flushed() {
   spdlog::info("event link: Redis was flushed or reloaded, memory is emptied");
   link_.on_null(status_);
+  if (listeners_.on_any_change) {
+    listeners_.on_any_change();
+  }
 }
 
 void EventsImpl::on_pong(std::uint64_t payload) {

@@ -22,6 +22,7 @@
 #include <atomic>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -88,6 +89,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   void tick();
   void arm();
   void on_wanted();
+  void tell_change(std::string_view key, std::optional<std::uint32_t> db);
   void note_state();
   void note_transport();
   void publish();
@@ -115,6 +117,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   EventsConfig config_;  // only the intervals change
   const EventsListeners listeners_;
   const Events::Random random_;
+  const std::string canary_prefix_;  // of every proxy's
   const std::string canary_key_;
   const std::string unused_prefix_;
 

@@ -61,7 +61,7 @@ std::optional<l3::Loaded> hash_of(std::string_view reply) {
 }
 
 std::string name_of_lease(const std::string& key) {
-  return "tiercache:lease:" + key;
+  return std::string(kLeasePrefix) + key;
 }
 
 }  // namespace

@@ -216,6 +216,7 @@ void ClusterNodes::add() {
                       parts_.hub.identities.anonymous()->id());
     }
   };
+  parts_.hear_changes(listeners);
   node.events =
       l2::make_events(parts_.control, node.cache, node.fences,
                       events_config(*config, node.reader ? node.reader->upstream() : node.upstream,

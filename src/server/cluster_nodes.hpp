@@ -42,6 +42,8 @@ struct ClusterParts {
   std::uint64_t cache_seed = 0;  // a key has one hash, whichever node it is on
   unsigned shards = 1;           // of each L1
   std::function<std::uint64_t()> random;
+  // Sets who hears what changes on a node.
+  std::function<void(l2::EventsListeners&)> hear_changes;
 };
 
 class ClusterNodes {

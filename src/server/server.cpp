@@ -198,6 +198,7 @@ void Server::Impl::make_events(const std::string& password) {
   listeners.on_commands = [this](const std::vector<command::LearntCommand>& commands) {
     on_commands(commands);
   };
+  invalidation::tell_changes(listeners, handlers_, settings_.get()->handlers);
   events_ = l2::make_events(
       control_, cache_, fences_,
       events_config(*settings_.get(), reader_ ? reader_->upstream() : upstream_, password,
@@ -207,10 +208,12 @@ void Server::Impl::make_events(const std::string& password) {
                  reader_ ? reader_->watch(cache_.status(), fences_, *events_) : nullptr});
   const config::Config& config = *settings_.get();
   if (!config.upstream.nodes.empty()) {
-    cluster_ = std::make_unique<ClusterNodes>(ClusterParts{
-        control_, hub_, registry_, settings_, password, cache_seed_, cache_.shards(), [this] {
-          return random();
-        }});
+    cluster_ = std::make_unique<ClusterNodes>(
+        ClusterParts{control_, hub_, registry_, settings_, password, cache_seed_, cache_.shards(),
+                     [this] { return random(); },
+                     [this](l2::EventsListeners& of_a_node) {
+                       invalidation::tell_changes(of_a_node, handlers_, settings_.get()->handlers);
+                     }});
   }
   const auto login = password.empty() ? proxy::ProxyLogin::none : proxy::ProxyLogin::password;
   if (config.listen.auth == config::Auth::upstream) {
@@ -415,6 +418,7 @@ void Server::Impl::begin_stop(int signal) {
   tcp_.stop();
   unix_.stop();
   warmups_->stop();
+  handlers_->hear_no_more();
   for (proxy::Worker* worker : hub_.workers) {
     worker->begin_drain();
   }

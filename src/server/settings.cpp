@@ -1,6 +1,7 @@
 #include "settings.hpp"
 
 #include "tiercache/admin/live_settings.hpp"
+#include "tiercache/invalidation/handlers.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -17,6 +18,7 @@ constexpr unsigned kMostShards = 4096;
 // See proxy::Worker::keeps.
 bool keeps_anything(const config::Config& config) {
   return config.l1.enabled || !config.sources.empty() ||
+         invalidation::tells_changes(config.handlers) ||
          config.upstream.read_from != config::ReadFrom::master;
 }
 

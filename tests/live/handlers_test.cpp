@@ -5,12 +5,14 @@
 
 #include "tiercache/l3/poster.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <future>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -284,6 +286,70 @@ TEST_CASE("what is not to be told is not, and what waits is told before the end"
   CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
   CHECK(fields(world.told(), "value") == std::vector<std::string>{"a", "b", "c"});
   CHECK(world.proxy.log().find("were not told") == std::string::npos);
+}
+
+// Told of what Redis tells; with a namespace whose loads take a lease, and canaries all the time.
+const std::string kOfEvents =
+    "of = [\"event\"]\n[coherence]\ncanary = true\ncanary_interval_ms = 100\n"
+    "[[namespace]]\nname = \"leased\"\nmatch = [\"leased:*\"]\ntiers = \"l1+l2+l3\"\n"
+    "source = \"api\"\nkey = \"leased:{id}\"\nquery = \"/{id}\"\nlease = true\n";
+
+TEST_CASE("each change of a key that Redis tells is told, whoever has changed it") {
+  World world(kOfEvents);
+  Client redis(world.redis.port());
+  // Nobody has heard what was before.
+  CHECK(eventually([&] { return !world.told().empty(); }));
+  CHECK(without_when(world.posts().at(0).body) ==
+        R"([{"kind":"event","scope":"all","db":null,"soft":false}])");
+  Client subscribed = subscriber(world.redis.port());
+  redis.call("SELECT", "3");
+  redis.call("HSET", "direct", "field", "1");
+  CHECK(without_when(message(subscribed)) ==
+        R"({"kind":"event","scope":"key","value":"direct","db":3,"soft":false})");
+  world.client.call("SET", "through", "1");
+  world.client.call("GET", "leased:1");
+  world.client.call("CACHE", "INVALIDATE", "KEY", "by command");
+  CHECK(eventually([&] { return world.told().find("leased:1") != std::string::npos; }));
+  const auto heard = world.proxy.stat("events_received");
+  CHECK(eventually([&] { return world.proxy.stat("events_received") > heard + 3; }));  // canaries
+  redis.call("DEL", "direct");
+  CHECK(eventually([&] { return fields(world.told(), "value").back() == "direct"; }));
+  std::vector<std::string> values = fields(world.told(), "value");
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  CHECK(values == std::vector<std::string>{"direct", "through", "leased:1", "direct"});
+}
+
+TEST_CASE("a flush, and what was not heard, may have changed any key") {
+  World world(kOfEvents);
+  Client redis(world.redis.port());
+  const auto told_of_all = [&] {
+    const auto scopes = fields(world.told(), "scope");
+    return std::count(scopes.begin(), scopes.end(), "all");
+  };
+  CHECK(eventually([&] { return told_of_all() == 1; }));
+  redis.call("FLUSHALL");
+  CHECK(eventually([&] { return told_of_all() == 2; }));
+  CHECK(redis.call("CLIENT", "KILL", "TYPE", "pubsub").integer == 1);
+  CHECK(eventually([&] { return told_of_all() == 3; }));
+  redis.call("SET", "a", "1");
+  CHECK(eventually([&] { return fields(world.told(), "value") == std::vector<std::string>{"a"}; }));
+  CHECK(told_of_all() == 3);
+}
+
+TEST_CASE("changes that never end do not keep the program from ending") {
+  World world("batch = 1\nqueue = 100\n" + kOfEvents);  // slower than the changes
+  std::atomic<bool> ended{false};
+  std::jthread writer([&] {
+    Client redis(world.redis.port());
+    for (int i = 0; !ended; i++) {
+      redis.call("SET", "a", std::to_string(i));
+    }
+  });
+  CHECK(eventually([&] { return world.counted("webhook", "told") > 100; }));
+  world.proxy.signal(SIGTERM);
+  CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
+  CHECK(world.proxy.log().find("were not told") == std::string::npos);
+  ended = true;
 }
 
 TEST_CASE("a webhook that is away does not keep the program from ending") {

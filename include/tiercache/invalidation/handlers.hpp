@@ -17,7 +17,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,13 @@ class Handlers {
     return wanted_[static_cast<std::size_t>(kind)];
   }
   void tell(Notice notice);
+  // What the event link hears, see l2::EventsListeners. Not told: what is no key of a user's.
+  void changed(std::string_view key, std::optional<std::uint32_t> db);
+  void all_changed();
+  // What is heard from here on is not told, so that settled() comes to be true.
+  void hear_no_more() noexcept {
+    hears_ = false;
+  }
   // `done`, with `notices` told before it is called, if there was no error.
   Invalidator::Done told(std::vector<Notice> notices, Invalidator::Done done);
   // Nothing waits, but for what a receiver does not take at the moment.
@@ -51,8 +60,15 @@ class Handlers {
   class Channel;
 
   std::array<bool, 4> wanted_{};
+  bool hears_ = true;
   std::uint64_t last_id_;
   std::vector<std::shared_ptr<Receiver>> receivers_;
 };
+
+// Whether changes of keys that Redis tells are to be told (`of` has "event").
+bool tells_changes(const config::Handlers& config);
+// If so, those that `listeners` will hear go to *handlers, which is there before the first comes.
+void tell_changes(l2::EventsListeners& listeners, const std::unique_ptr<Handlers>& handlers,
+                  const config::Handlers& config);
 
 }  // namespace tiercache::invalidation

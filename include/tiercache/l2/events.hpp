@@ -81,6 +81,12 @@ struct EventsListeners {
   // At each connection, before anything is served.
   std::function<void(const std::string& version, const std::string& run_id)> on_server_known;
   std::function<void(std::vector<command::LearntCommand> commands)> on_commands;
+  // Each change that is heard, in the order of Redis, and in which db where Redis says that. Not
+  // those of any proxy's canary.
+  std::function<void(std::string_view key, std::optional<std::uint32_t> db)> on_change{};
+  // Any key may have changed: Redis was flushed, or has just been connected to, so what came before
+  // was not heard. Where nothing can be heard (Transport::ttl) neither is called.
+  std::function<void()> on_any_change{};
 };
 
 struct EventsSnapshot {

@@ -70,6 +70,9 @@
 
 namespace tiercache::proxy {
 
+// Before a key: the name of its lease.
+inline constexpr std::string_view kLeasePrefix = "tiercache:lease:";
+
 struct Hub;
 struct Lane;
 class Worker;

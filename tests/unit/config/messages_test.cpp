@@ -151,7 +151,11 @@ TEST_CASE("keys that contradict each other are reported where one was written") 
        "over a "
        "Cluster"},
       {"[handlers]\nof = [\"command\", \"-notify\"]\n",
-       "f.toml:2:6: handlers.of ([\"command\", \"-notify\"]) is not some of command and notify"},
+       "f.toml:2:6: handlers.of ([\"command\", \"-notify\"]) is not some of command, notify and "
+       "event"},
+      {"[handlers]\nof = [\"event\"]\n[coherence]\ninvalidation = \"ttl\"\n",
+       "f.toml:2:6: handlers.of ([\"event\"]) has event, but nothing tells what changes with "
+       "coherence.invalidation (\"ttl\")"},
       {"[handlers]\nof = []\nwebhook = \"http://a/?b=c\"\n",
        "f.toml:2:6: handlers.of ([]) is empty, but there is somebody to be told"},
   });

@@ -32,6 +32,8 @@ TEST_CASE("the JSON of each kind and scope") {
       R"({"id":8,"at":1003,"kind":"command","scope":"tag","name":"id","value":"7","db":0,"soft":false})");
   CHECK(to_json({Kind::command, Scope::prefix, {}, "", 0, false, 9, 1004})
             .find(R"("scope":"prefix","value":"")") != std::string::npos);
+  CHECK(to_json({Kind::event, Scope::all, {}, {}, {}, false, 9, 1004}) ==
+        R"({"id":9,"at":1004,"kind":"event","scope":"all","db":null,"soft":false})");
   CHECK(to_json({Kind::lost, Scope::all, {}, {}, {}, false, 10, 1005, 3}) ==
         R"({"id":10,"at":1005,"kind":"lost","scope":"all","lost":3})");
 }
