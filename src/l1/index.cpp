@@ -334,12 +334,11 @@ void Index::prefetch_entries(KeyHash hash) const noexcept {
   if (chunk == nullptr) {
     return;
   }
-  for (const Slot slot : chunk->slots) {
-    if ((slot & kTagMask) == tag_of(hash) && slot != 0) {
-      const char* block = reinterpret_cast<const char*>(slot & Entry::kPointerMask & ~kIsBundle);
-      __builtin_prefetch(block);
-      __builtin_prefetch(block + 64);
-    }
+  for (unsigned found = chunk->with_tag(tag_of(hash)); found != 0; found &= found - 1) {
+    const Slot slot = chunk->slots[static_cast<unsigned>(std::countr_zero(found))];
+    const char* block = reinterpret_cast<const char*>(slot & Entry::kPointerMask & ~kIsBundle);
+    __builtin_prefetch(block);  // a free slot's is address 0, which a prefetch may name
+    __builtin_prefetch(block + 64);
   }
 }
 
