@@ -303,4 +303,27 @@ TEST_CASE("slots move, nodes join and are lost and come back: events go on") {
   CHECK(eventually([&] { return comes(lost); }));
 }
 
+TEST_CASE("handlers are told of the changes on all masters") {
+  ClusterWorld world;
+  Proxied proxied(world, {"handlers.channel=told", "handlers.of=event"});
+  Client told = proxied.client();
+  // Each master is heard: that anything may have changed before is told.
+  REQUIRE(eventually([&] {
+    const std::string line = told.call("CACHE", "STATS").find("handler_channel")->text;
+    return std::stoul(line.substr(std::string("told=").size())) >= world.size();
+  }));
+  told.call("SUBSCRIBE", "told");
+  std::vector<std::string> untold;
+  for (std::size_t i = 0; i < world.size(); i++) {
+    const std::string key = key_on(world, i);
+    CHECK(Client(world.server(i).port()).call("SET", key, "1").text == "OK");
+    untold.push_back(R"("kind":"event","scope":"key","value":")" + key + R"(","db":0)");
+  }
+  while (!untold.empty()) {
+    const std::string notice = told.read().items.at(2).text;
+    std::erase_if(untold,
+                  [&](const std::string& one) { return notice.find(one) != std::string::npos; });
+  }
+}
+
 }  // namespace tiercache::testing
