@@ -29,6 +29,11 @@ std::int64_t since_1970() {
       .count();
 }
 
+bool tells(const config::Handlers& config, std::string_view word) {
+  return (!config.webhook.empty() || !config.channel.empty()) &&
+         std::ranges::find(config.of, word) != config.of.end();
+}
+
 }  // namespace
 
 // Owned by a shared_ptr: what is under way comes back to it by the loop.
@@ -181,13 +186,9 @@ Handlers::Handlers(boost::asio::io_context& control, l2::Events& events,
   if (!config.channel.empty()) {
     receivers_.push_back(std::make_shared<Channel>(control, events, config));
   }
-  const auto wants = [&](Notice::Kind kind, const char* word) {
-    wanted_[static_cast<std::size_t>(kind)] =
-        !receivers_.empty() && std::ranges::find(config.of, word) != config.of.end();
-  };
-  wants(Notice::Kind::command, "command");
-  wants(Notice::Kind::notify, "notify");
-  wants(Notice::Kind::event, "event");
+  wanted_[static_cast<std::size_t>(Notice::Kind::command)] = tells(config, "command");
+  wanted_[static_cast<std::size_t>(Notice::Kind::notify)] = tells(config, "notify");
+  wanted_[static_cast<std::size_t>(Notice::Kind::event)] = tells(config, "event");
 }
 
 Handlers::~Handlers() {
@@ -210,20 +211,17 @@ void Handlers::tell(Notice notice) {
 }
 
 void Handlers::changed(std::string_view key, std::optional<std::uint32_t> db) {
-  if (hears_ && !key.starts_with(proxy::kLeasePrefix)) {
+  if (wants(Notice::Kind::event) && !key.starts_with(proxy::kLeasePrefix)) {
     tell({.kind = Notice::Kind::event, .value = std::string(key), .db = db});
   }
 }
 
 void Handlers::all_changed() {
-  if (hears_) {
-    tell({.kind = Notice::Kind::event, .scope = Notice::Scope::all});
-  }
+  tell({.kind = Notice::Kind::event, .scope = Notice::Scope::all});
 }
 
 bool tells_changes(const config::Handlers& config) {
-  return (!config.webhook.empty() || !config.channel.empty()) &&
-         std::ranges::find(config.of, "event") != config.of.end();
+  return tells(config, "event");
 }
 
 void tell_changes(l2::EventsListeners& listeners, const std::unique_ptr<Handlers>& handlers,

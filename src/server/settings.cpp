@@ -15,8 +15,8 @@ constexpr std::size_t kSmallestShard = 4 * config::kMib;
 constexpr unsigned kShardsPerThread = 8;
 constexpr unsigned kMostShards = 4096;
 
-// See proxy::Worker::keeps.
-bool keeps_anything(const config::Config& config) {
+// Somebody wants to know what changes: what is kept (see proxy::Worker::keeps), or a handler.
+bool wants_changes(const config::Config& config) {
   return config.l1.enabled || !config.sources.empty() ||
          invalidation::tells_changes(config.handlers) ||
          config.upstream.read_from != config::ReadFrom::master;
@@ -24,7 +24,7 @@ bool keeps_anything(const config::Config& config) {
 
 std::vector<l2::Transport> transports(const config::Config& config) {
   using l2::Transport;
-  if (!keeps_anything(config)) {
+  if (!wants_changes(config)) {
     return {Transport::ttl};  // nobody asks what has changed, and Redis need not tell it
   }
   switch (config.coherence.invalidation) {
@@ -144,7 +144,7 @@ l2::EventsConfig events_config(const config::Config& config, l2::UpstreamPtr ups
   l2::EventsConfig events;
   events.upstream = std::move(upstream);
   events.transports = transports(config);
-  events.keeps = keeps_anything(config);
+  events.keeps = wants_changes(config);
   events.tracking_prefixes = config.coherence.tracking_prefixes;
   events.user = config.upstream.user;
   events.password = password;

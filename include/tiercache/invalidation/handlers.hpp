@@ -35,7 +35,7 @@ class Handlers {
   Handlers(const Handlers&) = delete;
   Handlers& operator=(const Handlers&) = delete;
 
-  // Whether anybody is told of that kind. Any thread.
+  // Whether anybody is told of that kind. Any thread; of events the control thread.
   bool wants(Notice::Kind kind) const noexcept {
     return wanted_[static_cast<std::size_t>(kind)];
   }
@@ -45,7 +45,7 @@ class Handlers {
   void all_changed();
   // What is heard from here on is not told, so that settled() comes to be true.
   void hear_no_more() noexcept {
-    hears_ = false;
+    wanted_[static_cast<std::size_t>(Notice::Kind::event)] = false;
   }
   // `done`, with `notices` told before it is called, if there was no error.
   Invalidator::Done told(std::vector<Notice> notices, Invalidator::Done done);
@@ -60,7 +60,6 @@ class Handlers {
   class Channel;
 
   std::array<bool, 4> wanted_{};
-  bool hears_ = true;
   std::uint64_t last_id_;
   std::vector<std::shared_ptr<Receiver>> receivers_;
 };
