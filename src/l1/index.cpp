@@ -336,9 +336,11 @@ void Index::prefetch_entries(KeyHash hash) const noexcept {
   }
   for (unsigned found = chunk->with_tag(tag_of(hash)); found != 0; found &= found - 1) {
     const Slot slot = chunk->slots[static_cast<unsigned>(std::countr_zero(found))];
-    const char* block = reinterpret_cast<const char*>(slot & Entry::kPointerMask & ~kIsBundle);
-    __builtin_prefetch(block);  // a free slot's is address 0, which a prefetch may name
-    __builtin_prefetch(block + 64);
+    // An address and no pointer: a free slot's is 0, which a prefetch may name, but to which
+    // nothing may be added as a pointer.
+    const std::uintptr_t block = slot & Entry::kPointerMask & ~kIsBundle;
+    __builtin_prefetch(reinterpret_cast<const void*>(block));
+    __builtin_prefetch(reinterpret_cast<const void*>(block + 64));
   }
 }
 
