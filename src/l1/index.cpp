@@ -341,6 +341,7 @@ void Index::prefetch_entries(KeyHash hash) const noexcept {
     const std::uintptr_t block = slot & Entry::kPointerMask & ~kIsBundle;
     __builtin_prefetch(reinterpret_cast<const void*>(block));
     __builtin_prefetch(reinterpret_cast<const void*>(block + 64));
+    __builtin_prefetch(reinterpret_cast<const void*>(block + 111));
   }
 }
 
