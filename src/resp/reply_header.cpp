@@ -9,13 +9,15 @@ ReplyHeader read_reply_header(std::string_view reply) {
   if (reply.starts_with('_')) {
     return {true, -1, reply.size()};
   }
-  const std::size_t end = reply.find("\r\n");
-  if (reply.empty() || (reply[0] != ':' && reply[0] != '$') || end == std::string_view::npos) {
+  if (reply.empty() || (reply[0] != ':' && reply[0] != '$')) {
     return header;
   }
-  const auto [stop, error] = std::from_chars(reply.data() + 1, reply.data() + end, header.number);
-  header.ok = error == std::errc() && stop == reply.data() + end;
-  header.size = end + 2;
+  std::int64_t number = 0;
+  const char* const end = reply.data() + reply.size();
+  const auto [stop, error] = std::from_chars(reply.data() + 1, end, number);
+  if (error == std::errc() && end - stop >= 2 && stop[0] == '\r' && stop[1] == '\n') {
+    header = {true, number, static_cast<std::size_t>(stop + 2 - reply.data())};
+  }
   return header;
 }
 
