@@ -5,6 +5,7 @@
 
 #include "tiercache/coherence/shard.hpp"
 
+#include <optional>
 #include <string_view>
 
 namespace tiercache::proxy {
@@ -22,12 +23,17 @@ inline bool has_left(const Op& op) {
   return op.flight == kNoFlight;
 }
 
-// A piece of the reply to a PTTL, as far as it matters.
-inline void gather_pttl(Op& op, std::string_view piece) {
+// The reply to a PTTL, as far as it matters, when its last piece is here. What comes in one piece
+// is not copied; else it is in `gather`.
+inline std::optional<std::string_view> whole_pttl(Op& op, std::string_view piece, bool last) {
   constexpr std::size_t kLongest = 64;  // an error may be longer: it is one all the same
+  if (last && op.gather.empty()) {
+    return piece;
+  }
   if (op.gather.size() < kLongest) {
     op.gather.append(piece);
   }
+  return last ? std::optional<std::string_view>(op.gather) : std::nullopt;
 }
 
 }  // namespace tiercache::proxy

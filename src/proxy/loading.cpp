@@ -28,7 +28,7 @@ using config::LoadResult;
 namespace {
 
 // Each on its session's thread. `bytes` null: nil.
-void tell(Hub& hub, const std::vector<coherence::Waiter>& waiters,
+void tell(Hub& hub, const coherence::Waiters& waiters,
           const std::shared_ptr<const std::string>& bytes,
           Session::News news = Session::News::bytes) {
   boost::unordered_flat_map<std::uint32_t, std::vector<Ticket>> by_worker;
@@ -72,8 +72,7 @@ bool Session::loads_any(const Classified& what, Args args) const {
 }
 
 // `stale`: what Redis has said of a key that it has; empty: it has it not.
-void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
-                   std::string_view stale) {
+void Session::load(std::uint64_t id, const coherence::Waiters& waiters, std::string_view stale) {
   const Op& op = queue_.at(id);
   Loading& loading = *op.extra->loading;
   std::optional<HashRead> hash;
@@ -97,8 +96,8 @@ void Session::load(std::uint64_t id, std::vector<coherence::Waiter> waiters,
   worker_.hub().loads->want(
       worker_, std::move(wanted), reads,
       // It is called while Loads is being destroyed too.
-      [&hub = worker_.hub(), loads = worker_.hub().loads.get(), waiters = std::move(waiters),
-       shape = loading.shape, hash = std::move(hash), space = op.space,
+      [&hub = worker_.hub(), loads = worker_.hub().loads.get(), waiters, shape = loading.shape,
+       hash = std::move(hash), space = op.space,
        stale = std::string(stale)](const LoadAnswer& answer) {
         std::shared_ptr<const std::string> bytes = answer.bytes;
         News news = News::bytes;

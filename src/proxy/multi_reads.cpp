@@ -304,7 +304,7 @@ void Session::fill_multi(Op& op) {
   MultiFill& multi = op.more().multi;
   multi.given_up = true;
   const auto elements = split_bulks(op.gather, static_cast<std::size_t>(op.pttl));
-  std::vector<coherence::Waiter> nobody;
+  coherence::Waiters nobody;
   for (MultiFill::Part& part : multi.parts) {
     coherence::Fill fill;
     fill.cacheable = !elements.empty() && part.pttl_known;
@@ -347,7 +347,7 @@ void Session::give_up_multi(Op& op) {
     return;
   }
   multi.given_up = true;
-  std::vector<coherence::Waiter> nobody;
+  coherence::Waiters nobody;
   coherence::Fill fill;
   fill.cacheable = false;
   for (const MultiFill::Part& part : multi.parts) {

@@ -39,16 +39,17 @@ void Session::on_behind_piece(std::uint64_t id, std::string_view piece, bool las
     return;
   }
   Op& op = queue_.at(id);
-  gather_pttl(op, piece);
-  if (!last) {
+  const auto pttl = whole_pttl(op, piece, last);
+  if (!pttl) {
     return;
   }
-  const resp::ReplyHeader header = resp::read_reply_header(op.gather);
+  const resp::ReplyHeader header = resp::read_reply_header(*pttl);
   Loading& loading = *op.extra->loading;
   // What it does not tell the source may.
-  loading.gone_behind = !op.gather.starts_with(':') || !header.ok || header.number == kNoKey;
-  op.gather = *std::exchange(loading.read_reply, std::nullopt);
-  end_flight(id);
+  loading.gone_behind = !pttl->starts_with(':') || !header.ok || header.number == kNoKey;
+  const std::string reply = *std::exchange(loading.read_reply, std::nullopt);
+  op.gather.clear();
+  end_flight(id, reply);
 }
 
 // How long L1 may keep it.

@@ -246,15 +246,15 @@ Session::Step Session::ttl_read(const Request& request, const Classified& what,
 
 void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
-  gather_pttl(op, piece);
-  if (!last) {
+  const auto reply = whole_pttl(op, piece, last);
+  if (!reply) {
     return;
   }
-  if (refuses_user(op.gather)) {
+  if (refuses_user(*reply)) {
     user_->on_pttl_refused();
   }
-  const bool integer = op.gather.starts_with(':');
-  const resp::ReplyHeader header = resp::read_reply_header(op.gather);
+  const bool integer = reply->starts_with(':');
+  const resp::ReplyHeader header = resp::read_reply_header(*reply);
   op.gather.clear();
   if (op.fills_keys()) {
     MultiFill& multi = op.more().multi;
@@ -269,28 +269,31 @@ void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last)
 
 void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool last) {
   Op& op = queue_.at(id);
-  op.gather.append(piece);
+  // What comes in one piece, as nearly all does, is not copied.
+  std::string gathered = std::exchange(op.gather, {});
+  const std::string_view bytes = gathered.empty() ? piece : gathered.append(piece);
   if (!op.streaming) {
-    const Verdict verdict = judge(op.gather, worker_.spaces().max_value(op.space));
+    const Verdict verdict = judge(bytes, worker_.spaces().max_value(op.space));
+    if (!last && verdict != Verdict::stream) {
+      op.gather = gathered.empty() ? std::string(piece) : std::move(gathered);
+      return;
+    }
     if (verdict == Verdict::keep) {
-      if (last && is_loading(op) && op.extra->loading->asks_behind) [[unlikely]] {
-        op.extra->loading->read_reply = std::exchange(op.gather, {});
-      } else if (last) {
-        end_flight(id);
+      if (is_loading(op) && op.extra->loading->asks_behind) [[unlikely]] {
+        op.extra->loading->read_reply = std::string(bytes);
+      } else {
+        end_flight(id, bytes);
       }
       return;
     }
-    if (verdict == Verdict::more && !last) {
-      return;
-    }
     op.streaming = true;
-    if (worker_.spaces().ages(op.space) && ages(op) && !op.gather.starts_with('-')) [[unlikely]] {
+    if (worker_.spaces().ages(op.space) && ages(op) && !bytes.starts_with('-')) [[unlikely]] {
       // Too large to be kept back, so it is not waited for.
       note_age(id, false);
     }
     if (has_left(op)) {
       // Over for L1.
-    } else if (refuses_user(op.gather)) {
+    } else if (refuses_user(bytes)) {
       // It shows nothing of the key, so nothing of the key need go.
       op.lane->cache.flight_lost(op.hash, op.flight, op.waiters);
     } else {
@@ -304,8 +307,7 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
     }
   }
   // The last piece ends this operation too.
-  const std::string bytes = std::exchange(op.gather, {});
-  const std::vector<coherence::Waiter> waiters = op.waiters;
+  const coherence::Waiters waiters = op.waiters;
   const bool nil =
       last && !op.started && op.command == command_ids().get && (bytes == kNil || bytes == "_\r\n");
   const bool stale = op.extra && op.extra->loading && op.extra->loading->age >= Age::stale;
@@ -319,9 +321,8 @@ void Session::on_flight_piece(std::uint64_t id, std::string_view piece, bool las
                last);
 }
 
-void Session::end_flight(std::uint64_t id) {
+void Session::end_flight(std::uint64_t id, std::string_view bytes) {
   Op& op = queue_.at(id);
-  const std::string bytes = std::exchange(op.gather, {});
   const Heard heard = hear(op.command, bytes, op.pttl);
   const bool there = !is_loading(op) || redis_has(worker_, op, bytes);
   if (op.lane->master != nullptr && worker_.clustered() && (heard.nil || heard.missing || !there))
@@ -332,7 +333,7 @@ void Session::end_flight(std::uint64_t id) {
   coherence::Fill fill;
   fill.cacheable = heard.consistent && !op.pttl_bad;
   fill.missing = heard.missing;
-  fill.reply = heard.nil ? kNil : std::string_view(bytes);
+  fill.reply = heard.nil ? kNil : bytes;
   fill.pttl_ms = op.pttl;
   // The link it came by: none is left while it owes.
   op.lane->set_source(fill, link_of(*op.lane)->next_place().source);
@@ -350,8 +351,8 @@ void Session::end_flight(std::uint64_t id) {
       loading = wanted.age == Age::old;
     }
   }
-  std::vector<coherence::Waiter> waiters;
-  waiters.swap(op.waiters);
+  coherence::Waiters waiters = op.waiters;
+  op.waiters.clear();
   op.lane->shown(op.hash);
   const bool left = has_left(op);
   const bool filled = !left && op.lane->cache.reply(op.hash, op.flight, fill, at, waiters);
@@ -359,7 +360,7 @@ void Session::end_flight(std::uint64_t id) {
     waiters.push_back(ticket(id));
   }
   if (loading) {
-    load(id, std::move(waiters), there ? std::string_view(bytes) : std::string_view());
+    load(id, waiters, there ? bytes : std::string_view());
     return;
   }
   News news = heard.nil ? News::nil : News::bytes;
@@ -372,8 +373,8 @@ void Session::end_flight(std::uint64_t id) {
 }
 
 // The bytes go to each who waits, on this thread or another. This session waits too.
-void Session::tell_waiters(const std::vector<coherence::Waiter>& waiters, std::string_view bytes,
-                           News news, bool last) {
+void Session::tell_waiters(const coherence::Waiters& waiters, std::string_view bytes, News news,
+                           bool last) {
   boost::container::small_vector<std::pair<std::uint32_t, std::vector<Ticket>>, 4> abroad;
   for (const coherence::Waiter waiter : waiters) {
     const Ticket ticket = Ticket::unpack(waiter);
@@ -441,8 +442,8 @@ void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
   Op& op = queue_.at(id);
   std::string bytes;
   resp::append_error(bytes, away_text(why, *op.lane));
-  std::vector<coherence::Waiter> waiters;
-  waiters.swap(op.waiters);
+  coherence::Waiters waiters = op.waiters;
+  op.waiters.clear();
   if (!op.streaming) {
     if (!has_left(op)) {
       op.lane->cache.flight_lost(op.hash, op.flight, waiters);
@@ -453,7 +454,7 @@ void Session::on_flight_lost(std::uint64_t id, std::string_view why) {
     if (op.extra && op.extra->loading && may_all() &&
         worker_.hub().loads->fits(op.space, op.extra->loading->keys[0])) {
       op.extra->loading->away = true;
-      load(id, std::move(waiters), {});
+      load(id, waiters, {});
       return;
     }
   }

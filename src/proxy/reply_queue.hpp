@@ -151,7 +151,7 @@ struct Op {
   std::string request;        // its bytes, where they may have to be sent again, or elsewhere
   std::string out;            // answer bytes that wait for their turn
   std::string gather;         // the part of Redis's reply that must be seen whole
-  std::vector<coherence::Waiter> waiters;
+  coherence::Waiters waiters;
   Lane* lane = nullptr;  // where it went, or would have gone
   std::unique_ptr<OpExtra> extra;
 

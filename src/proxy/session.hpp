@@ -249,9 +249,9 @@ class Session final : public l2::Consumer, private io::Stream::User {
   void on_flight_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_pttl_piece(std::uint64_t id, std::string_view piece, bool last);
   void on_behind_piece(std::uint64_t id, std::string_view piece, bool last);
-  void end_flight(std::uint64_t id);
-  void tell_waiters(const std::vector<coherence::Waiter>& waiters, std::string_view bytes,
-                    News news, bool last);
+  void end_flight(std::uint64_t id, std::string_view reply);
+  void tell_waiters(const coherence::Waiters& waiters, std::string_view bytes, News news,
+                    bool last);
   void on_flight_lost(std::uint64_t id, std::string_view why);
   void done_reading(Op& op);
 
@@ -259,7 +259,7 @@ class Session final : public l2::Consumer, private io::Stream::User {
   bool loads(const Classified& what, namespaces::Index space) const;
   bool loads_any(const Classified& what, Args args) const;
   bool waits_for_store(const Classified& what, Args args);
-  void load(std::uint64_t id, std::vector<coherence::Waiter> waiters, std::string_view stale);
+  void load(std::uint64_t id, const coherence::Waiters& waiters, std::string_view stale);
   Step load_past(const Request& request, const Classified& what, namespaces::Index space);
   // invalidated.cpp
   std::optional<Step> meet_invalidations(const Request& request, const Classified& what);

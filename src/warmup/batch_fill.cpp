@@ -168,7 +168,7 @@ void BatchFill::end_read(std::size_t index) {
   }
   const Time at = now();
   worker_.spaces().limit(fill, read.space, read.hash, at, lane_.cache.status().view().proof);
-  std::vector<coherence::Waiter> nobody;  // begin_fill: such a flight is never joined
+  coherence::Waiters nobody;  // begin_fill: such a flight is never joined
   const bool filled = lane_.cache.reply(read.hash, read.flight, fill, at, nobody);
   const bool other_type = read.gather.other_type();
   worker_.count(filled ? stats::Counter::l1_fills : stats::Counter::l1_fills_refused);
@@ -256,7 +256,7 @@ void BatchFill::on_lost(std::uint64_t tag, std::string_view /*why*/) {
     return;  // the GET behind it is lost too
   }
   Read& read = reads_[static_cast<std::size_t>(tag >> 1)];
-  std::vector<coherence::Waiter> nobody;
+  coherence::Waiters nobody;
   lane_.cache.flight_lost(read.hash, read.flight, nobody);
   worker_.count(stats::Counter::l2_errors);
   result_.failed++;

@@ -75,7 +75,7 @@ class EventWorld {
   }
   // Puts a reply into the cache as a read of it would. False if it was refused.
   bool fill(std::uint32_t db, std::string_view key) {
-    std::vector<coherence::Waiter> waiters;
+    coherence::Waiters waiters;
     const coherence::ReadOutcome outcome = read(db, key);
     if (outcome.kind != coherence::ReadOutcome::Kind::send) {
       return false;

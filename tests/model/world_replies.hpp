@@ -65,7 +65,7 @@ void World<R>::reply(unsigned link_index) {
   const Request r = links_[link_index].replies.front();
   pop_front(links_[link_index].replies);
   Client& c = clients_[r.client];
-  std::vector<coherence::Waiter> waiters;
+  coherence::Waiters waiters;
   if (r.letter != 'M' && (r.flights[0] != 0 || r.flights[1] != 0)) {
     const unsigned k = r.flights[0] != 0 ? 0 : 1;
     cache_.reply(key(k).hash, r.flights[k], fill_of(r, k), now(), waiters);
@@ -200,7 +200,7 @@ void World<R>::lose(unsigned link_index) {
   link = Link{};
   link.id = next_link_++;
   for (const Request& r : pending) {
-    std::vector<coherence::Waiter> waiters;
+    coherence::Waiters waiters;
     for (unsigned k = 0; k < kKeys; k++) {
       if (r.flights[k] != 0) {
         cache_.flight_lost(key(k).hash, r.flights[k], waiters);

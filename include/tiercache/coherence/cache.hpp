@@ -89,9 +89,8 @@ class BasicCache {
                      OnPart&& on_part);
 
   FlightId begin_fill(const l1::Key& key, const l1::Variant& variant, const Place& place, Time now);
-  bool reply(KeyHash hash, FlightId flight, const Fill& fill, Time now,
-             std::vector<Waiter>& waiters);
-  void flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters);
+  bool reply(KeyHash hash, FlightId flight, const Fill& fill, Time now, Waiters& waiters);
+  void flight_lost(KeyHash hash, FlightId flight, Waiters& waiters);
 
   void event(KeyHash hash);
   void write_begin(KeyHash hash);

@@ -69,14 +69,14 @@ FlightId BasicCache<R>::begin_fill(const l1::Key& key, const l1::Variant& varian
 
 template <Rules R>
 bool BasicCache<R>::reply(KeyHash hash, FlightId flight, const Fill& fill, Time now,
-                          std::vector<Waiter>& waiters) {
+                          Waiters& waiters) {
   return at(hash, [&](BasicShard<R>& shard) {
     return shard.on_reply(hash, flight, fill, status_.view(), now, waiters);
   });
 }
 
 template <Rules R>
-void BasicCache<R>::flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters) {
+void BasicCache<R>::flight_lost(KeyHash hash, FlightId flight, Waiters& waiters) {
   at(hash, [&](BasicShard<R>& shard) {
     shard.on_flight_lost(hash, flight, waiters);
     note(shard, hash, Transition::lost);

@@ -15,6 +15,7 @@
 
 #include "tiercache/base/hash.hpp"
 #include "tiercache/base/time.hpp"
+#include "tiercache/coherence/flights.hpp"
 #include "tiercache/coherence/link_status.hpp"
 #include "tiercache/coherence/rules.hpp"
 #include "tiercache/coherence/session.hpp"
@@ -25,30 +26,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include <boost/container/small_vector.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
-
 namespace tiercache::coherence {
-
-// A data connection. A reconnected link is another link.
-using LinkId = std::uint64_t;
-// 0 is no flight.
-using FlightId = std::uint64_t;
-// Whoever asked; opaque here.
-using Waiter = std::uint64_t;
-
-// Where a read would be sent, and as the how-manieth request on that link.
-struct Place {
-  LinkId link = 0;
-  std::uint64_t seq = 0;
-  std::uint64_t source = 0;  // the server process behind it; 0: not known yet
-  // Who acts on it. Redis may refuse one user what it shows another, so only the same joins.
-  std::uint64_t user = 0;
-};
 
 struct ReadAsk {
   l1::Key key;
@@ -148,21 +129,19 @@ class BasicShard {
   // The flight's reply. Appends its waiters, whom the caller answers after this call with the
   // same bytes. Returns whether L1 has it now.
   bool on_reply(KeyHash hash, FlightId flight, const Fill& fill, const View& view, Time now,
-                std::vector<Waiter>& waiters);
+                Waiters& waiters);
   // The flight's link is gone: nothing was delivered. Appends its waiters, who get an error.
-  void on_flight_lost(KeyHash hash, FlightId flight, std::vector<Waiter>& waiters);
+  void on_flight_lost(KeyHash hash, FlightId flight, Waiters& waiters);
 
   // Of fills under way those of keys for which matches(std::string_view key) is true are neither
   // kept nor joined from here on. Looks at each fill under way.
   template <class Matches>
   void refuse_flights(Matches&& matches) {
-    for (auto& [hash, flights] : flights_) {
-      for (Flight& flight : flights) {
-        if (matches(std::string_view(flight.key))) {
-          flight.epoch = kRefused;
-        }
+    flights_.for_each([&](KeyHash, Flight& flight) {
+      if (matches(flight.key())) {
+        flight.epoch = kRefused;
       }
-    }
+    });
   }
 
   // Redis says that the key changed.
@@ -192,7 +171,7 @@ class BasicShard {
     return config_;
   }
   std::size_t flights() const noexcept {
-    return flight_count_;
+    return flights_.size();
   }
   Trace& trace() noexcept {
     return trace_;
@@ -217,7 +196,7 @@ class BasicShard {
   // For the explorer: whether an entry would be served, and a digest of everything that decides
   // about the future, with unbounded counters reduced to what is compared.
   template <class Sink>
-  void digest(Sink&& sink, const View& view) const;
+  void digest(Sink&& sink, const View& view);
 
  private:
   struct Stripe {
@@ -225,22 +204,6 @@ class BasicShard {
     std::uint32_t writes_pending = 0;
     std::uint32_t changes = 0;
   };
-  struct Flight {
-    FlightId id = 0;
-    Place place;
-    std::uint64_t epoch = 0;
-    std::uint64_t generation = 0;
-    Time sent_at{};
-    std::uint32_t db = 0;
-    std::uint16_t command = 0;
-    std::uint8_t resp = 0;
-    bool joinable = true;
-    bool fenced = false;  // a reply of another link was delivered since it was sent
-    std::string key;
-    std::string args;
-    boost::container::small_vector<Waiter, 2> waiters;
-  };
-  using Flights = boost::container::small_vector<Flight, 1>;
   // No stripe's epoch.
   static constexpr std::uint64_t kRefused = ~std::uint64_t{0};
 
@@ -272,15 +235,14 @@ class BasicShard {
   void fence_others(KeyHash hash, const Flight& delivered, const View& view, Time now);
   Flight& start(const l1::Key& key, const l1::Variant& variant, const Place& place,
                 const View& view, Time now);
-  bool take(KeyHash hash, FlightId id, Flight& out);
+  // REQUIRES: it is under way.
+  Flight& flight_of(KeyHash hash, FlightId id);
 
   ShardConfig config_;
   l1::Store store_;
   std::vector<Stripe> stripes_;
   Trace trace_;
-  boost::unordered_flat_map<KeyHash, Flights> flights_;
-  std::size_t flight_count_ = 0;
-  FlightId next_flight_ = 1;
+  Flights flights_;
   std::uint64_t refused_ = 0;
   std::uint64_t invalidated_ = 0;
 };

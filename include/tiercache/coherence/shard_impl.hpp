@@ -39,8 +39,8 @@ bool BasicShard<R>::may_join(const Flight& flight, const ReadAsk& ask, const Vie
     return false;
   }
   return flight.db == ask.key.db && flight.command == ask.answers.front().command &&
-         flight.resp == ask.answers.front().resp && flight.key == ask.key.bytes &&
-         flight.args == ask.answers.front().args;
+         flight.resp == ask.answers.front().resp && flight.key() == ask.key.bytes &&
+         flight.args() == ask.answers.front().args;
 }
 
 template <Rules R>
@@ -89,20 +89,20 @@ ReadOutcome BasicShard<R>::on_read(const ReadAsk& ask, const View& view, Time no
     return outcome;
   }
   if (ask.reach.look != Look::none) {
-    const auto found = flights_.find(ask.key.hash);
-    if (found != flights_.end()) {
-      // The newest first: with Look::own only the latest may be new enough.
-      for (std::size_t i = found->second.size(); i-- > 0;) {
-        Flight& flight = found->second[i];
-        if (may_join(flight, ask, view, now)) {
-          flight.waiters.push_back(ask.waiter);
-          outcome.kind = ReadOutcome::Kind::joined;
-          outcome.flight = flight.id;
-          outcome.flight_seq = flight.place.seq;
-          outcome.foreign = flight.place.link != ask.place.link;
-          return outcome;
-        }
+    // The newest first: with Look::own only the latest may be new enough.
+    flights_.until(ask.key.hash, [&](Flight& flight) {
+      if (!may_join(flight, ask, view, now)) {
+        return false;
       }
+      flight.waiters.push_back(ask.waiter);
+      outcome.kind = ReadOutcome::Kind::joined;
+      outcome.flight = flight.id;
+      outcome.flight_seq = flight.place.seq;
+      outcome.foreign = flight.place.link != ask.place.link;
+      return true;
+    });
+    if (outcome.kind == ReadOutcome::Kind::joined) {
+      return outcome;
     }
   }
   Flight& flight = start(ask.key, ask.answers.front(), ask.place, view, now);
@@ -126,12 +126,9 @@ l1::Entry* BasicShard<R>::on_multi_part(const l1::Key& key, std::span<const l1::
 }
 
 template <Rules R>
-typename BasicShard<R>::Flight& BasicShard<R>::start(const l1::Key& key, const l1::Variant& variant,
-                                                     const Place& place, const View& view,
-                                                     Time now) {
-  Flights& flights = flights_[key.hash];
-  Flight& flight = flights.emplace_back();
-  flight.id = next_flight_++;
+Flight& BasicShard<R>::start(const l1::Key& key, const l1::Variant& variant, const Place& place,
+                             const View& view, Time now) {
+  Flight& flight = flights_.start(key.hash);
   flight.place = place;
   flight.epoch = stripe(key.hash).epoch;
   flight.generation = generation(view);
@@ -139,9 +136,7 @@ typename BasicShard<R>::Flight& BasicShard<R>::start(const l1::Key& key, const l
   flight.db = key.db;
   flight.command = variant.command;
   flight.resp = variant.resp;
-  flight.key = key.bytes;
-  flight.args = variant.args;
-  flight_count_++;
+  flight.set_name(key.bytes, variant.args);
   note(Transition::begun, key.hash, view, now);
   return flight;
 }
@@ -155,24 +150,10 @@ FlightId BasicShard<R>::begin_fill(const l1::Key& key, const l1::Variant& varian
 }
 
 template <Rules R>
-bool BasicShard<R>::take(KeyHash hash, FlightId id, Flight& out) {
-  const auto found = flights_.find(hash);
-  if (found == flights_.end()) {
-    return false;
-  }
-  Flights& flights = found->second;
-  const auto at = std::find_if(flights.begin(), flights.end(),
-                               [id](const Flight& flight) { return flight.id == id; });
-  if (at == flights.end()) {
-    return false;
-  }
-  out = std::move(*at);
-  flights.erase(at);
-  if (flights.empty()) {
-    flights_.erase(found);
-  }
-  flight_count_--;
-  return true;
+Flight& BasicShard<R>::flight_of(KeyHash hash, FlightId id) {
+  Flight* flight = flights_.find(hash, id);
+  TC_CHECK(flight != nullptr);
+  return *flight;
 }
 
 template <Rules R>
@@ -224,9 +205,9 @@ void BasicShard<R>::commit(KeyHash hash, const Flight& flight, const Fill& fill,
     meta.ttl = exact ? l1::Ttl::exact : l1::Ttl::capped;
     meta.expire_at = from + left;
   }
-  const l1::Key key{hash, flight.db, flight.key};
+  const l1::Key key{hash, flight.db, flight.key()};
   const std::uint16_t command = fill.stored_as == Fill::kAsAsked ? flight.command : fill.stored_as;
-  const l1::Variant variant{command, flight.resp, flight.args};
+  const l1::Variant variant{command, flight.resp, flight.args()};
   store_.put(key, variant, fill.reply, meta, now, generation(view));
 }
 
@@ -239,50 +220,46 @@ void BasicShard<R>::fence_others(KeyHash hash, const Flight& delivered, const Vi
     return;
   }
   bool any = false;
-  store_.for_each_variant(l1::Key{hash, delivered.db, delivered.key}, [&](l1::Entry& entry) {
+  store_.for_each_variant(l1::Key{hash, delivered.db, delivered.key()}, [&](l1::Entry& entry) {
     entry.set_fence(view.next_ping());
     any = true;
   });
   if (any) {
     note(Transition::fenced, hash, view, now);
   }
-  const auto found = flights_.find(hash);
-  if (found != flights_.end()) {
-    for (Flight& flight : found->second) {
-      flight.fenced = flight.fenced || flight.place.link != delivered.place.link;
-    }
-  }
+  flights_.for_each(hash, [&](Flight& flight) {
+    flight.fenced = flight.fenced || flight.place.link != delivered.place.link;
+  });
 }
 
 template <Rules R>
 bool BasicShard<R>::on_reply(KeyHash hash, FlightId id, const Fill& fill, const View& view,
-                             Time now, std::vector<Waiter>& waiters) {
-  Flight flight;
-  TC_CHECK(take(hash, id, flight));
+                             Time now, Waiters& waiters) {
+  Flight& flight = flight_of(hash, id);
   waiters.insert(waiters.end(), flight.waiters.begin(), flight.waiters.end());
-  if (!may_commit(hash, flight, fill, view)) {
+  const bool kept = may_commit(hash, flight, fill, view);
+  if (!kept) {
     refused_++;
-    if (R.drop_uncommitted) {
-      advance(hash);
-    }
-    note(Transition::refused, hash, view, now);
-    return false;
   }
-  if (fill.sole) {
+  if (kept ? fill.sole : R.drop_uncommitted) {
     advance(hash);
-  } else {
+  }
+  if (kept && !fill.sole) {
     fence_others(hash, flight, view, now);
   }
-  commit(hash, flight, fill, view, now);
-  note(Transition::committed, hash, view, now);
-  return true;
+  if (kept) {
+    commit(hash, flight, fill, view, now);
+  }
+  flights_.end(hash, flight);
+  note(kept ? Transition::committed : Transition::refused, hash, view, now);
+  return kept;
 }
 
 template <Rules R>
-void BasicShard<R>::on_flight_lost(KeyHash hash, FlightId id, std::vector<Waiter>& waiters) {
-  Flight flight;
-  TC_CHECK(take(hash, id, flight));
+void BasicShard<R>::on_flight_lost(KeyHash hash, FlightId id, Waiters& waiters) {
+  Flight& flight = flight_of(hash, id);
   waiters.insert(waiters.end(), flight.waiters.begin(), flight.waiters.end());
+  flights_.end(hash, flight);
 }
 
 template <Rules R>
@@ -332,7 +309,7 @@ void BasicShard<R>::on_pass_read(KeyHash hash) {
 
 template <Rules R>
 template <class Sink>
-void BasicShard<R>::digest(Sink&& sink, const View& view) const {
+void BasicShard<R>::digest(Sink&& sink, const View& view) {
   for (const Stripe& at : stripes_) {
     sink(at.writes_pending);
   }
@@ -347,11 +324,7 @@ void BasicShard<R>::digest(Sink&& sink, const View& view) const {
   });
   // Flights in the order they were started: their ids grow.
   std::vector<std::pair<KeyHash, const Flight*>> all;
-  for (const auto& [hash, flights] : flights_) {
-    for (const Flight& flight : flights) {
-      all.emplace_back(hash, &flight);
-    }
-  }
+  flights_.for_each([&](KeyHash hash, const Flight& flight) { all.emplace_back(hash, &flight); });
   std::sort(all.begin(), all.end(),
             [](const auto& a, const auto& b) { return a.second->id < b.second->id; });
   for (const auto& [hash, flight] : all) {

@@ -296,7 +296,7 @@ void CatchUpWorld::end_read(std::size_t index) {
   fill.reply = reply;
   fill.source = kReplica;
   fill.sole = client.to_master && rules_.sole;
-  std::vector<Waiter> waiters;
+  Waiters waiters;
   cache_.reply(key(client.key).hash, client.flight, fill, kNow, waiters);
   if (std::ranges::find(waiters, index) == waiters.end()) {
     waiters.push_back(index);

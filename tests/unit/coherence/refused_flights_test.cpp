@@ -34,7 +34,7 @@ struct Bench {
   bool answer(std::string_view name, FlightId flight) {
     Fill fill;
     fill.reply = "$1\r\nv\r\n";
-    std::vector<Waiter> waiters;
+    Waiters waiters;
     return cache.reply(key(name).hash, flight, fill, Time(10s), waiters);
   }
   ReadOutcome::Kind read(std::string_view name) {

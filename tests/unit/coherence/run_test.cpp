@@ -42,7 +42,7 @@ void fill(Cache& cache, const std::string& name, std::size_t size, Time at, std:
   fill.reply = reply;
   fill.pttl_ms = pttl;
   fill.source = 1;
-  std::vector<Waiter> waiters;
+  Waiters waiters;
   CHECK(cache.reply(key.hash, flight, fill, at, waiters));
 }
 

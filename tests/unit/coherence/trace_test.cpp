@@ -44,7 +44,7 @@ struct Bench {
   void fill(FlightId flight) {
     Fill with;
     with.reply = "$1\r\nv\r\n";
-    std::vector<Waiter> waiters;
+    Waiters waiters;
     cache.reply(key.hash, flight, with, Time(11s), waiters);
   }
   std::vector<std::string> transitions() {

@@ -53,7 +53,7 @@ struct Bench {
     coherence::Fill with;
     with.reply = reply;
     with.source = 7;
-    std::vector<coherence::Waiter> waiters;
+    coherence::Waiters waiters;
     REQUIRE(cache.reply(key.hash, flight, with, now(), waiters));
   }
   bool kept() {

@@ -348,7 +348,7 @@ TEST_CASE("a run shows nobody what Redis has not allowed them") {
     coherence::Fill fill;
     fill.reply = "$6\r\nsecret\r\n";
     fill.source = 1;
-    std::vector<coherence::Waiter> waiters;
+    coherence::Waiters waiters;
     CHECK(rig.cache.reply(key.hash, rig.cache.begin_fill(key, {get, 0, {}}, {1, 1, 1}, Rig::now()),
                           fill, Rig::now(), waiters));
   });
