@@ -71,12 +71,11 @@ struct SessionWorld {
   FakeSource* source = nullptr;
 
   SessionWorld()
-      : rig(1, [](config::Config& config) { config = with_source(false); }),
+      : rig(1, [](config::Config& config) { config = with_source({}); }),
         invalidations(make(rig.hub)),
         let_go(invalidations) {
     rig.hub.loads = std::make_shared<proxy::Loads>(
-        with_source(false), rig.hub,
-        [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
+        with_source({}), rig.hub, [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
           auto made = std::make_unique<FakeSource>();
           source = made.get();
           return made;
