@@ -187,19 +187,23 @@ class Bench:
         wait_until(server.answers, "the epoll loop does not answer")
         return server
 
-    def predixy(self, redis):
+    def predixy(self, redis, name="predixy"):
+        """`redis`: the server behind it, or the nodes of a Cluster."""
         program = self.args.predixy or shutil.which("predixy")
         if not program:
             raise Missing("predixy is not installed")
         port = free_port()
         config = self.directory / ("predixy-%d.conf" % port)
-        config.write_text(
-            "Name bench\nBind 127.0.0.1:%d\nWorkerThreads 1\n"
-            "Authority {\n  Auth {\n    Mode write\n  }\n}\n"
-            "StandaloneServerPool {\n  Databases 1\n  Hash crc16\n  Distribution modula\n  RefreshMethod fixed\n"
-            "  Group one {\n    + 127.0.0.1:%d\n  }\n}\n" % (port, redis.port))
-        server = self.start("predixy", port, [program, config], self.server_cores)
-        wait_until(server.answers, "predixy does not answer")
+        if isinstance(redis, Server):
+            pool = ("StandaloneServerPool {\n  Databases 1\n  Hash crc16\n  Distribution modula\n"
+                    "  RefreshMethod fixed\n  Group one {\n    + 127.0.0.1:%d\n  }\n}\n" % redis.port)
+        else:
+            pool = "ClusterServerPool {\n  Servers {\n%s  }\n}\n" % "".join(
+                "    + 127.0.0.1:%d\n" % node.port for node in redis)
+        config.write_text("Name bench\nBind 127.0.0.1:%d\nWorkerThreads 1\n"
+                          "Authority {\n  Auth {\n    Mode write\n  }\n}\n%s" % (port, pool))
+        server = self.start(name, port, [program, config], self.server_cores)
+        wait_until(server.answers, name + " does not answer")
         return server
 
     def nutcracker(self, redis):
