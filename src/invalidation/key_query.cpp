@@ -2,8 +2,10 @@
 
 #include "tiercache/topology/slot_errors.hpp"
 #include "tiercache/topology/slot_map.hpp"
+#include "tiercache/topology/slot_trail.hpp"
 #include "tiercache/topology/slots.hpp"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,7 +18,7 @@ namespace {
 
 using l2::Reply;
 using topology::NodeIndex;
-using topology::Redirect;
+using topology::SlotTrail;
 
 class Follower : public std::enable_shared_from_this<Follower> {
  public:
@@ -24,13 +26,13 @@ class Follower : public std::enable_shared_from_this<Follower> {
       : hub_(hub),
         query_(std::move(query)),
         timer_(control),
-        give_up_(std::chrono::steady_clock::now() + KeyQuery::kPatience) {
+        give_up_(std::chrono::steady_clock::now() + SlotTrail::kPatience) {
   }
 
   void begin() {
-    hops_ = 0;
     const topology::SlotMapPtr map = hub_.slot_map();
-    const NodeIndex node = map ? map->node_of[topology::slot_of(query_.key)] : NodeIndex{0};
+    const NodeIndex node =
+        map ? trail_.begin(*map, topology::slot_of(query_.key)).node : NodeIndex{0};
     if (node == topology::SlotMap::kNobody) {
       later(Error{ErrorCode::unavailable, "CLUSTERDOWN Hash slot not served"});
     } else {
@@ -57,16 +59,15 @@ class Follower : public std::enable_shared_from_this<Follower> {
       query_.answer(std::move(reply));
       return;
     }
-    const std::optional<Redirect> where = topology::read_redirect(error);
-    if (!where || where->kind == Redirect::Kind::moved) {
+    const SlotTrail::Next next = trail_.refused(error, *map, from);
+    if (next.stale) {
       hub_.on_redirect(from < map->nodes.size() ? map->nodes[from] : std::nullopt);
     }
-    const NodeIndex there = where ? map->node_at(*where, from) : topology::SlotMap::kNobody;
-    if (there == topology::SlotMap::kNobody || ++hops_ > KeyQuery::kHops) {
+    if (next.node == topology::SlotMap::kNobody) {
       later(std::move(reply));
-      return;
+    } else {
+      ask(next.node, next.asking);
     }
-    ask(there, where->kind == Redirect::Kind::ask);
   }
 
   void later(Result<Reply> last) {
@@ -75,7 +76,7 @@ class Follower : public std::enable_shared_from_this<Follower> {
       query_.answer(std::move(last));
       return;
     }
-    timer_.expires_at(at + KeyQuery::kPause);
+    timer_.expires_at(at + SlotTrail::kPause);
     timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
       if (!error) {
         self->begin();
@@ -87,7 +88,7 @@ class Follower : public std::enable_shared_from_this<Follower> {
   const KeyQuery query_;
   boost::asio::steady_timer timer_;
   const Time give_up_;
-  unsigned hops_ = 0;
+  SlotTrail trail_;
 };
 
 }  // namespace

@@ -2,8 +2,8 @@
 // that says that the slot is elsewhere, or moving, has not run it, and is not the last to be asked.
 // What has been lost on its way is sent again there, so it must be one that may run twice.
 //
-// Limits: kHops redirects in a row, then a pause of kPause; kPatience in all, then the last answer
-// is the answer. With one Redis it is asked once.
+// Limits: those of topology::SlotTrail, then the last answer is the answer. With one Redis it is
+// asked once.
 //
 // Thread: the control thread, where `answer` is called later, once. The hub and its events outlive
 // it.
@@ -13,7 +13,6 @@
 #include "tiercache/l2/events.hpp"
 #include "tiercache/proxy/worker.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,10 +23,6 @@
 namespace tiercache::invalidation {
 
 struct KeyQuery {
-  static constexpr unsigned kHops = 8;
-  static constexpr std::chrono::milliseconds kPause{50};
-  static constexpr std::chrono::seconds kPatience{5};
-
   std::uint32_t db = 0;
   std::string key;
   std::vector<std::string> words;
