@@ -57,15 +57,6 @@ constexpr Rule kRules[] = {
      [](const Config& c) {
        return are_addresses(c.upstream.sentinels);
      }},
-    // Such writes do not follow slots.
-    {"upstream.nodes",
-     "cannot be set together with a namespace of strategy write-through or write-back", "",
-     [](const Config& c) {
-       return c.upstream.nodes.empty() ||
-              std::ranges::all_of(c.namespaces, [](const Namespace& one) {
-                return one.strategy == Strategy::cache_aside;
-              });
-     }},
     {"upstream.nodes", "cannot be set together with a [[warmup]] of another db than 0", "",
      [](const Config& c) {
        return c.upstream.nodes.empty() ||

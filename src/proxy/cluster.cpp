@@ -12,6 +12,7 @@
 #include "tiercache/base/check.hpp"
 #include "tiercache/base/words.hpp"
 #include "tiercache/l2/upstream.hpp"
+#include "tiercache/proxy/writes.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -73,8 +74,8 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
   }
   off_node_.clear();
   // Keys that live in the proxy alone have no slot.
-  const bool remote =
-      !worker_.spaces().any_local() || local_keys(what, request.args) == LocalKeys::none;
+  const bool remote = !worker_.spaces().any_local() ||
+                      local_keys(what, request.args) == LocalKeys::none || local_spaces_.empty();
   if (remote) {
     read_keys(what, request.args);
     // Most name one key, and nothing else is to be thought of.
@@ -153,6 +154,15 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
     return ask_all(what, request.args, *all);
   }
   if (crosses && worker_.config().cluster.split && !worker_.denied(what.position, request.args)) {
+    if (source_writes(worker_.hub()) != nullptr &&
+        local_keys(what, request.args) != LocalKeys::none) {
+      // The source is to have them together; Writes finds the nodes.
+      off_node_.clear();
+      const topology::NodeIndex node =
+          map_->node_of[topology::slot_of(request.args[keys_.front().index])];
+      use(node == topology::SlotMap::kNobody ? worker_.home() : worker_.lane(node));
+      return std::nullopt;
+    }
     if (const auto step = split_request(what, request.args)) {
       return step;
     }

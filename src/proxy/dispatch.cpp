@@ -66,11 +66,9 @@ Session::Step Session::dispatch(const Request& request) {
       return *step;
     }
   }
-  // Behind a write to a source that is not answered another one may go, and nothing else; where a
-  // request has a place of its own (a node, a replica) nothing.
+  // Behind a write to a source that is not answered another one may go, and nothing else.
   if (!pinned_ && !queue_.empty() && is_source_write(queue_.front())) [[unlikely]] {
-    const bool another = what.kind == Kind::write && !worker_.clustered() &&
-                         !worker_.reads_replicas() &&
+    const bool another = what.kind == Kind::write && !worker_.reads_replicas() &&
                          !worker_.denied(what.position, request.args) &&
                          local_keys(what, request.args) == LocalKeys::run && local_spaces_.empty();
     if (!another) {

@@ -166,9 +166,10 @@ Session::Permission Session::permission(const Classified& what) {
   // Who has logged in on the session's own connection has no other to ask on, and a write has no
   // harmless form; Redis may be asked about them.
   const bool about = own_login || write;
-  const l2::LinkPtr link = worker_.links().shared(about ? l2::LinkSpec{} : with_login(spec_));
+  l2::Links& links = write ? lane_->links : worker_.links();
+  const l2::LinkPtr link = links.shared(about ? l2::LinkSpec{} : with_login(spec_));
   if (!link) {
-    refusal_ = away_text(worker_.links().why_not());
+    refusal_ = away_text(links.why_not());
     return Permission::no;
   }
   const std::string_view name = what.command->name;

@@ -119,7 +119,7 @@ Session::Step Session::run_local(const Classified& what, Args args) {
   // like it go together: Writes keeps the order of each key, and the answers have that of the
   // requests. Of a source's queue pipelines take half, so that none is refused for its own length.
   Writes& writes = *worker_.hub().loads->writes();
-  const Writes::Wanted wanted{lane_, db, worker_.spaces().find(args[keys_[0].index])};
+  const Writes::Wanted wanted{db, worker_.spaces().find(args[keys_[0].index])};
   if (!queue_.empty() && (!is_source_write(queue_.front()) || writes.crowded(wanted.space))) {
     return stall(Stall::drain);
   }
@@ -135,20 +135,31 @@ Session::Step Session::run_local(const Classified& what, Args args) {
   }
   const std::string whose = writes.keys_of(wanted.space);
   WritePlan plan =
-      plan_write(what.command->name, args, {writes.l2_ttl(wanted.space), unix_time(), whose});
+      plan_write(what.command->name, args,
+                 {writes.l2_ttl(wanted.space), unix_time(), whose, worker_.clustered()});
   if (!plan.error.empty()) {
     return answer_error(plan.error);
   }
+  NodesOf nodes{{}, {lane_->index}};
+  if (worker_.clustered()) {
+    nodes = nodes_of(plan.keys, *worker_.slot_map(), worker_.config().cluster.split);
+  }
+  if (!nodes.error.empty()) {
+    return answer_error(nodes.error);
+  }
   l2::LinkSpec spec;
   spec.db = db;
-  if (!lane_->links.shared(spec)) {
-    return answer_away();
+  for (const topology::NodeIndex node : nodes.nodes) {
+    const Lane& lane = worker_.lane(node);
+    if (!lane.links.shared(spec)) {
+      worker_.count(stats::Counter::l2_errors);
+      return answer_error(away_text(lane.links.why_not(), lane));
+    }
   }
   count_keys(args);
   const std::uint64_t id = push(OpKind::extension);
   Op& op = queue_.at(id);
-  op.effects.add(lane_->cache, what.kind, args, keys_, db);
-  op.effects.begin(*lane_);
+  op.effects.add(lane_->cache, what.kind, args, keys_, db);  // not begun: Writes tells L1
   if (pinned_) {
     stall_ = Stall::drain;
   }

@@ -3,9 +3,13 @@
 #include "tiercache/base/words.hpp"
 #include "tiercache/local/set_options.hpp"
 #include "tiercache/resp/encoder.hpp"
+#include "tiercache/topology/slots.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
 
 namespace tiercache::proxy {
 
@@ -42,6 +46,18 @@ std::string wrong_time(std::string_view name, std::string_view text, Unit unit,
              : std::string("ERR invalid expire time in '").append(name).append("' command");
 }
 
+Errand errand(std::string_view key, std::string bytes) {
+  Errand one{std::string(key), {}, {}};
+  one.requests.push_back(std::move(bytes));
+  return one;
+}
+
+std::string set_request(std::string_view key, std::string_view value,
+                        std::chrono::milliseconds ttl) {
+  return ttl.count() > 0 ? request({"SET", key, value, "PX", std::to_string(ttl.count())})
+                         : request({"SET", key, value});
+}
+
 void plan_set(WritePlan& plan, command::Args args, const WriteTerms& terms) {
   const auto options = local::read_set_options(args, 3, SetOptions::For::set);
   if (!options) {
@@ -56,12 +72,45 @@ void plan_set(WritePlan& plan, command::Args args, const WriteTerms& terms) {
   plan.keys.push_back({args[1], args[2]});
   if (options->unit != Unit::none) {
     plan.error = wrong_time("set", options->time, options->unit, terms.now);
-    plan.requests.push_back(request(args));
-  } else if (terms.l2_ttl.count() > 0) {
-    plan.requests.push_back(
-        request({"SET", args[1], args[2], "PX", std::to_string(terms.l2_ttl.count())}));
+    plan.errands.push_back(errand(args[1], request(args)));
   } else {
-    plan.requests.push_back(request({"SET", args[1], args[2]}));
+    plan.errands.push_back(errand(args[1], set_request(args[1], args[2], terms.l2_ttl)));
+  }
+}
+
+using Pair = std::pair<std::string_view, std::string_view>;
+
+// Those of one slot, or of one Redis.
+Errand set_together(const std::vector<Pair>& pairs, std::chrono::milliseconds ttl) {
+  std::vector<std::string_view> words{"MSET"};
+  for (const Pair& pair : pairs) {
+    words.insert(words.end(), {pair.first, pair.second});
+  }
+  Errand together = errand(pairs.front().first, request(words));
+  for (std::size_t i = 0; ttl.count() > 0 && i < pairs.size(); i++) {
+    together.requests.push_back(request({"PEXPIRE", pairs[i].first, std::to_string(ttl.count())}));
+  }
+  return together;
+}
+
+// A key that is named twice is set once, to what it is to have at last: what is done apart has no
+// order.
+void plan_slots(WritePlan& plan, const std::vector<Pair>& pairs, std::chrono::milliseconds ttl) {
+  std::map<topology::Slot, std::map<std::string_view, std::string_view>> slots;
+  for (const Pair& pair : pairs) {
+    slots[topology::slot_of(pair.first)].insert_or_assign(pair.first, pair.second);
+  }
+  for (const auto& slot : slots) {
+    std::vector<Errand> apart;
+    for (const auto& its : slot.second) {
+      apart.push_back(errand(its.first, set_request(its.first, its.second, ttl)));
+    }
+    if (apart.size() == 1) {
+      plan.errands.push_back(std::move(apart.front()));
+    } else {
+      plan.errands.push_back(set_together({slot.second.begin(), slot.second.end()}, ttl));
+      plan.errands.back().apart = std::move(apart);
+    }
   }
 }
 
@@ -70,12 +119,15 @@ void plan_mset(WritePlan& plan, command::Args args, const WriteTerms& terms) {
     plan.error = "ERR wrong number of arguments for 'mset' command";
     return;
   }
-  plan.requests.push_back(request(args));
+  std::vector<Pair> pairs;
   for (std::size_t i = 1; i < args.size(); i += 2) {
     plan.keys.push_back({args[i], args[i + 1]});
-    if (terms.l2_ttl.count() > 0) {
-      plan.requests.push_back(request({"PEXPIRE", args[i], std::to_string(terms.l2_ttl.count())}));
-    }
+    pairs.emplace_back(args[i], args[i + 1]);
+  }
+  if (terms.by_slots) {
+    plan_slots(plan, pairs, terms.l2_ttl);
+  } else {
+    plan.errands.push_back(set_together(pairs, terms.l2_ttl));
   }
 }
 
@@ -102,15 +154,38 @@ WritePlan plan_write(std::string_view name, command::Args args, const WriteTerms
   } else if (name == "setex" || name == "psetex") {
     plan.error = wrong_time(name, args[2], name == "setex" ? Unit::ex : Unit::px, terms.now);
     plan.keys.push_back({args[1], args[3]});
-    plan.requests.push_back(request(args));
+    plan.errands.push_back(errand(args[1], request(args)));
   } else {
     plan.reply = WritePlan::Reply::removed;
     for (const std::string_view key : args.subspan(1)) {
       plan.keys.push_back({key, std::nullopt});
-      plan.requests.push_back(request({args[0], key}));
+      plan.errands.push_back(errand(key, request({args[0], key})));
     }
   }
   return plan;
+}
+
+NodesOf nodes_of(const std::vector<WritePlan::Key>& keys, const topology::SlotMap& map,
+                 bool split) {
+  NodesOf found;
+  std::optional<topology::Slot> first;
+  for (const WritePlan::Key& key : keys) {
+    const topology::Slot slot = topology::slot_of(key.name);
+    first = first ? first : slot;
+    const topology::NodeIndex node = map.node_of[slot];
+    if (slot != *first && !split) {
+      found.error = "CROSSSLOT Keys in request don't hash to the same slot";
+      return found;
+    }
+    if (node == topology::SlotMap::kNobody) {
+      found.error = "CLUSTERDOWN Hash slot not served";
+      return found;
+    }
+    if (std::ranges::find(found.nodes, node) == found.nodes.end()) {
+      found.nodes.push_back(node);
+    }
+  }
+  return found;
 }
 
 }  // namespace tiercache::proxy

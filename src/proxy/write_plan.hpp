@@ -8,7 +8,10 @@
 // syntax is refused here, before the source is asked.
 #pragma once
 
+#include "errand.hpp"
+
 #include "tiercache/command/command.hpp"
+#include "tiercache/topology/slot_map.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -30,8 +33,8 @@ struct WritePlan {
   };
   std::string error;  // empty: it can be done; else the reply, without "-"
   Reply reply = Reply::ok;
-  std::vector<Key> keys;              // in their order, each as often as it was named
-  std::vector<std::string> requests;  // to be sent together; of `removed` one for each key
+  std::vector<Key> keys;        // in their order, each as often as it was named
+  std::vector<Errand> errands;  // for Redis; of `removed` one for each key
 };
 
 // Whether there is a plan for the command at all. `name` as in the command table.
@@ -45,8 +48,17 @@ struct WriteTerms {
   std::chrono::milliseconds l2_ttl{0};  // of what is set without a time of its own; 0: none
   std::chrono::milliseconds now{0};     // since 1970
   std::string_view keys;                // what errors call them
+  bool by_slots = false;                // over a Cluster: an errand's keys have one slot
 };
 // REQUIRES: can_write_to_source(name), the number of arguments fits. Views are into `args`.
 WritePlan plan_write(std::string_view name, command::Args args, const WriteTerms& terms);
+
+// Over a Cluster: the nodes of the keys, each once, or why they cannot be written together.
+// `split`: they may have several slots.
+struct NodesOf {
+  std::string error;
+  std::vector<topology::NodeIndex> nodes;
+};
+NodesOf nodes_of(const std::vector<WritePlan::Key>& keys, const topology::SlotMap& map, bool split);
 
 }  // namespace tiercache::proxy

@@ -1,6 +1,6 @@
 #include "tiercache/proxy/writes.hpp"
 
-#include "inquiry.hpp"
+#include "errands.hpp"
 #include "write_back.hpp"
 #include "write_plan.hpp"
 
@@ -25,17 +25,12 @@ std::string name_of(std::uint32_t db, std::string_view key) {
   return std::to_string(db).append(":").append(key);
 }
 
-l2::LinkSpec spec_of(std::uint32_t db) {
-  l2::LinkSpec spec;
-  spec.db = db;
-  return spec;
-}
-
 }  // namespace
 
 Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& make)
     : loads_(loads),
       set_(config.namespaces),
+      clustered_(!config.upstream.nodes.empty()),
       unanswered_(config.sources.size()),
       sinks_(config.sources.size()) {
   std::vector<std::vector<l3::Query>> statements(config.sources.size());
@@ -177,7 +172,7 @@ std::string Writes::make_changes(const Space& space, const WritePlan& plan, Writ
     const auto known = std::ranges::find(write.keys, key.name);
     write.named.push_back(static_cast<std::size_t>(known - write.keys.begin()));
     if (known == write.keys.end()) {
-      write.hashes.push_back(write.wanted.lane->cache.hash(write.wanted.db, key.name));
+      write.hashes.push_back(write.worker->cache().hash(write.wanted.db, key.name));
       write.keys.emplace_back(key.name);
     }
   }
@@ -193,12 +188,13 @@ void Writes::want(Worker& worker, const Wanted& wanted, WritePlan plan, Take tak
     take(std::move(error));
     return;
   }
-  write->requests = std::move(plan.requests);
+  write->errands = std::move(plan.errands);
   write->counts = plan.reply == WritePlan::Reply::removed;
   write->take = std::move(take);
   const bool hindered = doomed_.load(std::memory_order_relaxed) >= kDoomed;
   bool full = false;
   bool first = false;
+  hold(*write);
   loads_.begin_write(write->hashes);
   {
     MutexLock lock(mutex_);
@@ -214,6 +210,7 @@ void Writes::want(Worker& worker, const Wanted& wanted, WritePlan plan, Take tak
     }
   }
   if (full || hindered) {
+    let_go(*write);
     loads_.end_write(write->hashes);
     write->take(error_of(space, full ? ": too many writes are waiting"
                                      : ": Redis keeps copies that are to be removed first"));
@@ -280,16 +277,36 @@ void Writes::on_written(const WritePtr& write, l3::Written written) {
   }
 }
 
-void Writes::announce(const Lane& lane, const std::vector<KeyHash>& hashes) const {
-  for (const KeyHash hash : hashes) {
-    lane.cache.blocking_write_reply(hash);
+// To all nodes, also such as have come meanwhile: each may have the key, or get it.
+void Writes::hold(Write& write) {
+  const std::vector<Node> nodes = write.worker->hub().nodes();
+  for (; write.held < nodes.size(); write.held++) {
+    for (const KeyHash hash : write.hashes) {
+      nodes[write.held].cache.write_begin(hash);
+    }
+  }
+}
+
+void Writes::let_go(Write& write) {
+  const std::vector<Node> nodes = write.worker->hub().nodes();
+  for (; write.held > 0; write.held--) {
+    for (const KeyHash hash : write.hashes) {
+      nodes[write.held - 1].cache.write_end(hash);
+    }
+  }
+}
+
+void Writes::announce(Worker& worker, const std::vector<KeyHash>& hashes) {
+  for (const Node& node : worker.hub().nodes()) {
+    for (const KeyHash hash : hashes) {
+      node.cache.blocking_write_reply(hash);
+    }
   }
 }
 
 // On the worker's thread. Told first and looked for stores then, as any write.
 void Writes::to_redis(const WritePtr& write) {
-  const Lane& lane = *write->wanted.lane;
-  announce(lane, write->hashes);
+  announce(*write->worker, write->hashes);
   const bool waits = loads_.is_storing(write->hashes, [self = weak_from_this(), write] {
     write->worker->post([self, write] {
       if (const auto writes = self.lock()) {
@@ -300,23 +317,18 @@ void Writes::to_redis(const WritePtr& write) {
   if (waits) {
     return;
   }
-  const l2::LinkPtr link = lane.links.shared(spec_of(write->wanted.db));
-  if (!link) {
-    write->replies.resize(write->requests.size(),
-                          "-ERR upstream is unavailable: " + std::string(lane.links.why_not()));
-    end_in_redis(write);
-    return;
-  }
-  for (const std::string& request : write->requests) {
-    Inquiry::send(*link, request, [self = weak_from_this(), write](std::string_view reply) {
-      if (const auto writes = self.lock()) {
-        write->replies.emplace_back(reply);
-        if (write->replies.size() == write->requests.size()) {
-          writes->end_in_redis(write);
-        }
-      }
-    });
-  }
+  Errands::Terms terms;
+  terms.db = write->wanted.db;
+  terms.before = [write] {
+    hold(*write);
+  };
+  Errands::run(*write->worker, std::move(terms), std::exchange(write->errands, {}),
+               [self = weak_from_this(), write](std::vector<std::string> replies) {
+                 if (const auto writes = self.lock()) {
+                   write->replies = std::move(replies);
+                   writes->end_in_redis(write);
+                 }
+               });
 }
 
 void Writes::end_in_redis(const WritePtr& write) {
@@ -351,6 +363,7 @@ void Writes::end_in_redis(const WritePtr& write) {
 
 // Answered first: a write that follows is of a client that may have seen it.
 void Writes::end(const WritePtr& write, std::string reply) {
+  let_go(*write);
   write->take(std::move(reply));
   std::vector<WritePtr> next;
   {

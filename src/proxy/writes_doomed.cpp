@@ -1,6 +1,6 @@
 // Writes: copies that Redis is to let go of, since it did not take a write, or since nobody knows
 // what the source has.
-#include "inquiry.hpp"
+#include "errands.hpp"
 #include "write_back.hpp"
 
 #include "tiercache/proxy/worker.hpp"
@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
@@ -20,75 +21,106 @@ namespace {
 // Between two attempts to remove a copy.
 constexpr auto kRetry = std::chrono::milliseconds(100);
 
-l2::LinkSpec spec_of(std::uint32_t db) {
-  l2::LinkSpec spec;
-  spec.db = db;
-  return spec;
+Errand unlink(std::span<const std::string> keys) {
+  std::vector<std::string_view> words{"UNLINK"};
+  words.insert(words.end(), keys.begin(), keys.end());
+  Errand errand{keys.front(), {}, {}};
+  resp::append_request(errand.requests.emplace_back(), words);
+  return errand;
+}
+
+// Over a Cluster each key goes by itself.
+std::vector<Errand> unlink_all(std::span<const std::string> keys, bool by_slots) {
+  std::vector<Errand> errands;
+  const std::size_t together = by_slots ? 1 : keys.size();
+  for (std::size_t i = 0; i < keys.size(); i += together) {
+    errands.push_back(unlink(keys.subspan(i, together)));
+  }
+  return errands;
 }
 
 }  // namespace
 
 // Redis may have older copies of what an earlier run was about to write there, also of what its
-// source has by now. But as long as the source cannot be asked, they are the best there is.
+// source has by now. But as long as the source cannot be asked, they are the best there is. A
+// Cluster has one db only: what was written to others was not written there.
 void Writes::doom_found(Worker& worker, std::uint32_t db, const std::set<std::string>& keys) {
-  Doomed doomed{&worker, &worker.home(), db, {}, {}};
+  if (keys.empty() || (db != 0 && clustered_)) {
+    return;
+  }
+  DoomedPtr first;
+  DoomedPtr last;
   for (const std::string& key : keys) {
-    doomed.keys.push_back(key);
-    doomed.hashes.push_back(worker.home().cache.hash(db, key));
-    if (doomed.keys.size() == kDoomed) {
-      doom(std::exchange(doomed, {&worker, &worker.home(), db, {}, {}}));
+    if (!last || last->keys.size() == kDoomed) {
+      const auto next = std::make_shared<Doomed>(Doomed{&worker, db, {}, {}});
+      (last ? last->next : first) = next;
+      last = next;
     }
+    last->keys.push_back(key);
+    last->hashes.push_back(worker.cache().hash(db, key));
   }
-  if (!doomed.keys.empty()) {
-    doom(std::move(doomed));
-  }
+  doom(first);
 }
 
 void Writes::doom(Write& write) {
-  doom(Doomed{write.worker, write.wanted.lane, write.wanted.db, write.keys, write.hashes,
-              std::exchange(write.sequence, 0)});
+  doom(std::make_shared<Doomed>(Doomed{write.worker, write.wanted.db, write.keys, write.hashes,
+                                       std::exchange(write.sequence, 0)}));
 }
 
-void Writes::doom(Doomed its) {
-  const auto doomed = std::make_shared<Doomed>(std::move(its));
-  doomed_.fetch_add(doomed->keys.size(), std::memory_order_relaxed);
-  doomed->worker->post([self = weak_from_this(), doomed] {
+void Writes::doom(const DoomedPtr& first) {
+  for (const Doomed* its = first.get(); its != nullptr; its = its->next.get()) {
+    doomed_.fetch_add(its->keys.size(), std::memory_order_relaxed);
+  }
+  first->worker->post([self = weak_from_this(), first] {
     if (const auto writes = self.lock()) {
-      writes->remove(doomed);
+      writes->remove(first);
     }
   });
 }
 
 // On the worker's thread. Whatever has become of the key meanwhile: the source has its value.
-void Writes::remove(const std::shared_ptr<Doomed>& doomed) {
-  const l2::LinkPtr link = doomed->lane->links.shared(spec_of(doomed->db));
-  if (!link) {
+void Writes::remove(const DoomedPtr& doomed) {
+  announce(*doomed->worker, doomed->hashes);
+  Errands::Terms terms;
+  terms.db = doomed->db;
+  terms.patient = false;
+  Errands::run(*doomed->worker, terms, unlink_all(doomed->keys, clustered_),
+               [self = weak_from_this(), doomed](const std::vector<std::string>& replies) {
+                 if (const auto writes = self.lock()) {
+                   writes->on_removed(doomed, replies);
+                 }
+               });
+}
+
+// Those that are gone are done with, the others are tried again.
+void Writes::on_removed(const DoomedPtr& doomed, const std::vector<std::string>& replies) {
+  announce(*doomed->worker, doomed->hashes);
+  const std::size_t before = doomed->keys.size();
+  const std::size_t together = before / replies.size();
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < before; i++) {
+    if (!replies[i / together].starts_with(':')) {
+      doomed->keys[left] = doomed->keys[i];
+      doomed->hashes[left] = doomed->hashes[i];
+      left++;
+    }
+  }
+  doomed->keys.resize(left);
+  doomed->hashes.resize(left);
+  doomed_.fetch_sub(before - left, std::memory_order_relaxed);
+  if (left > 0) {
     remove_later(doomed);
     return;
   }
-  std::vector<std::string_view> words{"UNLINK"};
-  words.insert(words.end(), doomed->keys.begin(), doomed->keys.end());
-  std::string request;
-  resp::append_request(request, words);
-  announce(*doomed->lane, doomed->hashes);
-  Inquiry::send(*link, request, [self = weak_from_this(), doomed](std::string_view reply) {
-    const auto writes = self.lock();
-    if (!writes) {
-      return;
-    }
-    writes->announce(*doomed->lane, doomed->hashes);
-    if (reply.starts_with(':')) {
-      writes->doomed_.fetch_sub(doomed->keys.size(), std::memory_order_relaxed);
-      if (doomed->sequence > 0) {
-        writes->write_back_->settle(doomed->sequence);
-      }
-    } else {
-      writes->remove_later(doomed);
-    }
-  });
+  if (doomed->sequence > 0) {
+    write_back_->settle(doomed->sequence);
+  }
+  if (doomed->next) {
+    remove(doomed->next);
+  }
 }
 
-void Writes::remove_later(const std::shared_ptr<Doomed>& doomed) {
+void Writes::remove_later(const DoomedPtr& doomed) {
   const auto timer = std::make_shared<boost::asio::steady_timer>(doomed->worker->io(), kRetry);
   timer->async_wait(
       [self = weak_from_this(), doomed, timer](const boost::system::error_code& error) {

@@ -212,6 +212,33 @@ void ClusterWorld::take(std::uint16_t slot, std::size_t to) {
   wait_agreed();
 }
 
+void ClusterWorld::drop(std::uint16_t slot) {
+  const std::string number = std::to_string(slot);
+  const std::size_t owner = owners_.at(slot);
+  expect_ok(control(owner).call("CLUSTER", "DELSLOTS", number), "DELSLOTS");
+  // What the master has said before may yet arrive somewhere, and counts there.
+  const auto all_know = [&] {
+    bool all = true;
+    for (std::size_t i = 0; i < size(); i++) {
+      if (control(i).call("CLUSTER", "INFO").text.find("cluster_slots_assigned:16383") ==
+          std::string::npos) {
+        control(i).call("CLUSTER", "DELSLOTS", number);
+        all = false;
+      }
+    }
+    return all;
+  };
+  if (!eventually(all_know)) {
+    throw std::runtime_error("the servers do not forget who had the slot");
+  }
+}
+
+void ClusterWorld::serve(std::uint16_t slot, std::size_t master) {
+  expect_ok(control(master).call("CLUSTER", "ADDSLOTS", std::to_string(slot)), "ADDSLOTS");
+  owners_[slot] = master;
+  wait_agreed();
+}
+
 std::string ClusterWorld::addresses() const {
   std::string list;
   for (const auto& one : servers_) {

@@ -56,6 +56,9 @@ class ClusterWorld {
   }
   // A master takes the slot without its keys, as after a split: the other deletes what it has.
   void take(std::uint16_t slot, std::size_t to);
+  // Nobody serves the slot, whose keys stay where they are; until a master does again.
+  void drop(std::uint16_t slot);
+  void serve(std::uint16_t slot, std::size_t master);
 
   // For upstream.nodes.
   std::string addresses() const;

@@ -9,6 +9,10 @@
 // that none puts an older value behind the write; see loads.hpp, whose second pair of steps this
 // takes part in as a client's write.
 //
+// Over a Cluster Redis's part goes where each key is at that moment (src/proxy/errands.hpp), and
+// all nodes' L1 are told, since while a slot moves more than one may have the key. The hash of a
+// key is the same on all.
+//
 // If the source does not take a write, nothing was changed. If Redis does not take what the source
 // has taken, the client is told so, and Redis's copy is removed as soon as Redis allows; until then
 // it may show the older value.
@@ -44,8 +48,8 @@
 
 namespace tiercache::proxy {
 
+struct Errand;
 struct Hub;
-struct Lane;
 class Loads;
 class Worker;
 class WriteBack;
@@ -99,13 +103,13 @@ class Writes : public std::enable_shared_from_this<Writes> {
   }
 
   struct Wanted {
-    const Lane* lane = nullptr;
     std::uint32_t db = 0;
     namespaces::Index space = 0;
   };
   using Take = std::function<void(std::string reply)>;
-  // REQUIRES: has(space), the plan has no error, the cache was told that the keys are being
-  // written. `take` is called once, from within or later, on any thread. On that worker's thread.
+  // L1 knows of it until right before `take` is called, once, from within or later, on any thread.
+  // REQUIRES: has(space), the plan has no error, and is by slots if there is a Cluster. On that
+  // worker's thread.
   void want(Worker& worker, const Wanted& wanted, WritePlan plan, Take take);
 
   // ",written=1,...", behind what Loads says of the namespace.
@@ -138,23 +142,25 @@ class Writes : public std::enable_shared_from_this<Writes> {
     std::vector<std::size_t> named;  // which of these were named, in that order
     std::vector<l3::Change> changes;
     journal::Record record;  // of write-back, instead
-    std::vector<std::string> requests;
-    bool counts = false;  // the reply is how many were there
+    std::vector<Errand> errands;
+    std::size_t held = 0;  // the L1 of so many nodes knows that the keys are being written
+    bool counts = false;   // the reply is how many were there
     Take take;
     std::uint64_t sequence = 0;        // in the journal, which keeps it as long as this is not 0
     std::size_t behind = 0;            // for so many keys it is not the first
     std::vector<std::uint64_t> rows;   // that the source has changed
-    std::vector<std::string> replies;  // Redis's
+    std::vector<std::string> replies;  // Redis's, to the errands
   };
   using WritePtr = std::shared_ptr<Write>;
   struct Doomed {
     Worker* worker = nullptr;
-    const Lane* lane = nullptr;
     std::uint32_t db = 0;
     std::vector<std::string> keys;
     std::vector<KeyHash> hashes;
-    std::uint64_t sequence = 0;  // as a Write's
+    std::uint64_t sequence = 0;              // as a Write's
+    std::shared_ptr<Doomed> next = nullptr;  // of which it is the turn then
   };
+  using DoomedPtr = std::shared_ptr<Doomed>;
 
   std::string make_changes(const Space& space, const WritePlan& plan, Write& write) const;
   std::string source_change(const Space& space, std::string_view key,
@@ -169,16 +175,20 @@ class Writes : public std::enable_shared_from_this<Writes> {
   void end(const WritePtr& write, std::string reply);
   void doom(Write& write);
   void doom_found(Worker& worker, std::uint32_t db, const std::set<std::string>& keys);
-  void doom(Doomed its);
-  void remove(const std::shared_ptr<Doomed>& doomed);
-  void remove_later(const std::shared_ptr<Doomed>& doomed);
-  void announce(const Lane& lane, const std::vector<KeyHash>& hashes) const;
+  void doom(const DoomedPtr& first);
+  void remove(const DoomedPtr& doomed);
+  void on_removed(const DoomedPtr& doomed, const std::vector<std::string>& replies);
+  void remove_later(const DoomedPtr& doomed);
+  static void hold(Write& write);
+  static void let_go(Write& write);
+  static void announce(Worker& worker, const std::vector<KeyHash>& hashes);
   std::string error_of(const Space& space, std::string_view text) const;
   void count(namespaces::Index space, WriteCounter what) noexcept;
   std::string back_line(std::size_t source) const;
 
   Loads& loads_;
   const namespaces::Set set_;
+  const bool clustered_;
   std::vector<std::unique_ptr<Space>> spaces_;  // by index
   std::atomic<std::size_t> doomed_{0};          // keys
   mutable Mutex mutex_;
