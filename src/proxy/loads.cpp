@@ -47,6 +47,7 @@ Loads::Loads(const config::Config& config, Hub& hub, const MakeSource& make)
     : hub_(hub),
       lease_token_(make_token()),
       told_(config.upstream.nodes.empty() ? nullptr : std::make_unique<Told>()),
+      stored_(std::make_unique<Stored>()),
       absent_(absent_limits()) {
   std::vector<std::vector<l3::Query>> queries(config.sources.size());
   spaces_.push_back(std::make_unique<Space>());  // of the keys of no namespace
@@ -119,7 +120,7 @@ Loads::Seen Loads::see(const Wanted& wanted) const {
   seen.wide = wide_.load(std::memory_order_seq_cst);
   seen.generation = cache.status().view().generation;
   seen.changes = cache.changes(wanted.hash);
-  seen.told = told_ ? (*told_)[wanted.hash % kTold].load(std::memory_order_seq_cst) : 0;
+  seen.told = told_ ? (*told_)[wanted.hash % kStripes].load(std::memory_order_seq_cst) : 0;
   seen.node = wanted.lane->index;
   return seen;
 }

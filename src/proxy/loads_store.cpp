@@ -76,12 +76,15 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
   const bool stored = reply.starts_with("+OK");
   count(load->wanted.space, stored ? LoadCounter::stored : LoadCounter::not_stored);
   heed(*load, reply);
+  const Time ended = std::chrono::steady_clock::now();
   std::vector<std::function<void()>> held;
   std::vector<Take> late;
   std::vector<LoadPtr> gone;
   {
     MutexLock lock(mutex_);
     unmark(storing_, load->wanted.hash);
+    (*stored_)[load->wanted.hash % kStripes].store(ended.time_since_epoch().count(),
+                                                   std::memory_order_relaxed);
     held.swap(held_);
     late.swap(load->late);
     if (stored || reply.starts_with("$-1")) {
@@ -98,6 +101,14 @@ void Loads::on_stored(const LoadPtr& load, std::string_view reply) {
     take(*load->answer);
   }
   release(load);
+}
+
+// Marked before Redis is asked, dated after it has answered: what was stored since then is one or
+// the other.
+bool Loads::stored_since(KeyHash hash, Time then) const {
+  MutexLock lock(mutex_);
+  return storing_.contains(hash) || (*stored_)[hash % kStripes].load(std::memory_order_relaxed) >=
+                                        then.time_since_epoch().count();
 }
 
 // It is over, and remembered for a while.
@@ -184,7 +195,7 @@ bool Loads::is_storing(std::span<const KeyHash> keys, const std::function<void()
 bool Loads::must_wait(std::span<const KeyHash> writes, bool wide, const std::function<void()>& go) {
   MutexLock lock(mutex_);
   for (std::size_t i = 0; told_ && i < writes.size(); i++) {
-    (*told_)[writes[i] % kTold].fetch_add(1, std::memory_order_seq_cst);
+    (*told_)[writes[i] % kStripes].fetch_add(1, std::memory_order_seq_cst);
   }
   bool wait = wide && !storing_.empty();
   for (const KeyHash hash : writes) {

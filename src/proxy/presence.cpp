@@ -14,6 +14,12 @@ namespace tiercache::proxy {
 namespace {
 
 constexpr std::int64_t kNoKey = -2;  // PTTL's
+constexpr std::int64_t kNoTtl = -1;
+
+// Whether the key, of the first PTTL, may have gone by the second.
+bool another_key(std::int64_t first, std::int64_t second) {
+  return first == kNoTtl || second < 0 ? second != first : second > first;
+}
 
 bool is_hash(Worker& worker, namespaces::Index space) {
   return worker.hub().loads->result(space) == config::LoadResult::hash;
@@ -27,9 +33,16 @@ bool asks_behind(Worker& worker, namespaces::Index space, std::string_view comma
 
 bool redis_has(Worker& worker, const Op& op, std::string_view reply) {
   const std::string_view command = worker.table().commands()[op.command].name;
-  const bool gone = op.pttl == kNoKey || op.extra->loading->gone_behind;
-  return is_hash(worker, op.space) ? !lacks_hash(command, reply, gone)
-                                   : !lacks_value(command, reply, gone);
+  const bool hash = is_hash(worker, op.space);
+  const auto lacks = [&](bool gone) {
+    return hash ? lacks_hash(command, reply, gone) : lacks_value(command, reply, gone);
+  };
+  if (!lacks(true)) {
+    return true;
+  }
+  const Loading& loading = *op.extra->loading;
+  return !lacks(op.pttl == kNoKey || loading.gone_behind ||
+                worker.hub().loads->stored_since(op.hash, loading.asked));
 }
 
 // The read ends with it, unless that was passed on already, or goes elsewhere: then nobody waits.
@@ -46,7 +59,8 @@ void Session::on_behind_piece(std::uint64_t id, std::string_view piece, bool las
   const resp::ReplyHeader header = resp::read_reply_header(*pttl);
   Loading& loading = *op.extra->loading;
   // What it does not tell the source may.
-  loading.gone_behind = !pttl->starts_with(':') || !header.ok || header.number == kNoKey;
+  loading.gone_behind =
+      !pttl->starts_with(':') || !header.ok || another_key(op.pttl, header.number);
   const std::string reply = *std::exchange(loading.read_reply, std::nullopt);
   op.gather.clear();
   end_flight(id, reply);

@@ -3,8 +3,11 @@
 // The reply tells it, but where that to a missing key is also that to an absent field or an empty
 // string. Redis may expire or evict a key, or another client remove it, between any two requests of
 // ours. So behind such a read a second PTTL is sent: a key that was there before and behind it was
-// there, and one that was not is loaded. (One that went and came again meanwhile passes for one
-// that was there.)
+// there, and one that was not is loaded.
+//
+// It may also go and come again meanwhile, since a load has stored it. This proxy knows when it may
+// have done so; of another one the TTL tells, which has grown. (Where that is the same to the
+// millisecond, or there is none, it passes for one that was there.)
 #pragma once
 
 #include "reply_queue.hpp"

@@ -175,6 +175,8 @@ class Loads : public std::enable_shared_from_this<Loads> {
   void end_write(std::span<const KeyHash> keys);
   // For such a write, whose keys have been announced: as must_wait(), for stores only.
   bool is_storing(std::span<const KeyHash> keys, const std::function<void()>& go);
+  // Whether it may have stored a value since then, of this key or one of a like hash.
+  bool stored_since(KeyHash hash, Time then) const;
   // Null: no namespace writes to a source.
   Writes* writes() const noexcept {
     return writes_.get();
@@ -285,13 +287,15 @@ class Loads : public std::enable_shared_from_this<Loads> {
     return (*load_times_)[(hash >> 16U) % kLoadTimes];
   }
 
-  // Announced writes, by stripes of keys.
-  static constexpr std::size_t kTold = std::size_t{1} << 16U;
-  using Told = std::array<std::atomic<std::uint32_t>, kTold>;
+  // By stripes of keys: announced writes, and when a value was stored last, in Time's ticks.
+  static constexpr std::size_t kStripes = std::size_t{1} << 16U;
+  using Told = std::array<std::atomic<std::uint32_t>, kStripes>;
+  using Stored = std::array<std::atomic<Time::rep>, kStripes>;
 
   Hub& hub_;
   const std::string lease_token_;     // of this process
   const std::unique_ptr<Told> told_;  // null: there is one node, whose cache knows
+  const std::unique_ptr<Stored> stored_;
   // Null: no namespace refreshes ahead.
   std::unique_ptr<std::array<std::atomic<std::uint32_t>, kLoadTimes>> load_times_;
   std::vector<std::unique_ptr<Space>> spaces_;  // by index

@@ -39,7 +39,7 @@ struct World {
   Rig rig;
   FakeSource* source = nullptr;
 
-  World() : rig(1, [](config::Config& config) { config = with_sources(); }) {
+  World() : rig(2, [](config::Config& config) { config = with_sources(); }) {
     rig.hub.loads = std::make_shared<proxy::Loads>(
         with_sources(), rig.hub, [this](const l3::SourceConfig&, const std::vector<l3::Query>&) {
           auto made = std::make_unique<FakeSource>();
@@ -194,4 +194,51 @@ TEST_CASE("a link that is lost before the second PTTL is answered has lost the r
   query.load.done(kRow);
   world.rig.run();
   CHECK(client.read() == "$3\r\nabc\r\n");
+}
+
+// The key that was there first has been removed by then, the other one has been stored since.
+TEST_CASE("a key that goes and comes again between the two PTTLs is loaded") {
+  for (const auto& [first, second] :
+       {std::pair(":500\r\n", ":3600000\r\n"), std::pair(":500\r\n", ":-1\r\n"),
+        std::pair(":-1\r\n", ":3600000\r\n")}) {
+    for (const Read& read : kReads) {
+      CAPTURE(read.words);
+      World world;
+      TestClient client(world.rig);
+      client.send(read.words);
+      world.rig.fill(read.nothing, first);
+      world.rig.reply(second);
+      CHECK(client.read().empty());
+      world.load(of_hash(read) ? kRow : kDoc);
+      CHECK(client.read() == read.loaded);
+    }
+  }
+}
+
+TEST_CASE("where the proxy has stored the key meanwhile its TTL may be the same") {
+  enum class Stored { before, meanwhile, perhaps };
+  for (const Stored stored : {Stored::before, Stored::meanwhile, Stored::perhaps}) {
+    for (const Read& read : kReads) {
+      CAPTURE(read.words);
+      World world;
+      TestClient first(world.rig);
+      TestClient client(world.rig, 1);
+      first.send(of_hash(read) ? "HGETALL row:1" : "GET doc:1");
+      world.rig.fill(of_hash(read) ? "*0\r\n" : "$-1\r\n", ":-2\r\n");
+      world.load(of_hash(read) ? kRow : kDoc);
+      REQUIRE(world.rig.link().pending.size() == 1);
+      if (stored == Stored::before) {
+        world.rig.reply("+OK\r\n");
+      }
+      client.send(read.words);
+      world.rig.link(1).reply(":-1\r\n");
+      world.rig.reply(read.nothing, 1);
+      if (stored == Stored::meanwhile) {
+        world.rig.reply("+OK\r\n");
+      }
+      world.rig.reply(":-1\r\n", 1);
+      CHECK(world.loads() == 0);
+      CHECK(client.read() == (stored == Stored::before ? read.nothing : read.loaded));
+    }
+  }
 }
