@@ -206,6 +206,10 @@ void NodeEvents::seat() {
 
 void NodeEvents::connect(Tap& tap) {
   tap.link = worker_.lane(tap.node()).links.own(client_.spec, tap);
+  if (!tap.link) {
+    tap.lose();
+    return;
+  }
   tap.link->pause_reading(paused_);
   std::vector<std::string_view> channels;
   std::vector<std::string_view> patterns;

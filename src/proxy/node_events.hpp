@@ -9,8 +9,9 @@
 //
 // Owned by a session, used on its thread. Limits: one tap for each other master; the subscriptions
 // of the client; kLongest for one frame on a tap, longer ones are dropped; kMostDoubtful frames put
-// aside, further ones are dropped; a tap that is lost, or does not answer for kPatience, is tried
-// again after 1, 2, 4 and then each 8 seconds, and what happened meanwhile is not told.
+// aside, further ones are dropped; a tap that is lost, or does not answer for kPatience, or for
+// which there are too many connections, is tried again after 1, 2, 4 and then each 8 seconds, and
+// what happened meanwhile is not told.
 #pragma once
 
 #include "keyspace_events.hpp"

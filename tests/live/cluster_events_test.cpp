@@ -303,6 +303,34 @@ TEST_CASE("slots move, nodes join and are lost and come back: events go on") {
   CHECK(eventually([&] { return comes(lost); }));
 }
 
+TEST_CASE("where a node has no room for one more connection its events come once there is") {
+  ClusterWorld world;
+  tell_all_events(world);
+  Proxied proxied(world, {"threads=1", "upstream.max_connections=8"});
+  Listener listener(proxied, 3);
+  listener.subscribe("PSUBSCRIBE", {"news"});
+  const std::size_t full = master_of(world, listener) == 2 ? 1 : 2;
+  const std::string key = key_on(world, full);
+  std::vector<Client> holders;
+  do {
+    holders.push_back(proxied.client());
+    CHECK(holders.back().call("MULTI").text == "OK");
+  } while (!holders.back().call("SET", key, "1").is_error());
+  listener.subscribe("PSUBSCRIBE", {"__keyspace@0__:*"});
+  // It is tried again, and other nodes tell.
+  const std::int64_t refused = proxied.proxy.stat("l2_links_refused");
+  CHECK(eventually([&] { return proxied.proxy.stat("l2_links_refused") > refused; }));
+  const std::string elsewhere = key_on(world, 0);
+  world.direct(elsewhere).call("SET", elsewhere, "1");
+  listener.hear_until({event(elsewhere, "set")});
+  holders.clear();
+  CHECK(eventually([&] {
+    world.direct(key).call("SET", key, "1");
+    CHECK(listener.call("PING", "x").text == "x");
+    return listener.heard[event(key, "set")] > 0;
+  }));
+}
+
 TEST_CASE("handlers are told of the changes on all masters") {
   ClusterWorld world;
   Proxied proxied(world, {"handlers.channel=told", "handlers.of=event"});
