@@ -151,17 +151,12 @@ void Admin::invalidate_matching(const Request& request, Notice::Scope scope,
     responder.reply(error_reply("ERR tiercache: " + selection.error().detail));
     return;
   }
-  using Tell = invalidation::Invalidator::Tell;
+  using invalidation::Invalidator;
   const std::uint64_t number = owed_.add(std::move(responder));
-  invalidation::Invalidator::Done done = [](const Result<std::int64_t>&) {
-  };
-  if (waits) {
-    done = counted(number);
-  }
   const Status begun = parts_.invalidator.matching(
-      std::move(selection).value(), request.how, Tell::failures_too,
-      parts_.handlers.told(notices(request, scope, request.args.subspan(words - 1, 1)),
-                           std::move(done)));
+      std::move(selection).value(), request.how, Invalidator::Tell::first_outcome,
+      waits ? counted(number) : Invalidator::Done(),
+      parts_.handlers.told(notices(request, scope, request.args.subspan(words - 1, 1)), {}));
   if (!begun) {
     owed_.reply(number, error_reply("ERR tiercache: " + begun.error().detail));
   } else if (!waits) {

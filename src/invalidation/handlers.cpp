@@ -247,7 +247,9 @@ Invalidator::Done Handlers::told(std::vector<Notice> notices, Invalidator::Done 
         tell(std::move(notice));
       }
     }
-    done(removed);
+    if (done) {
+      done(removed);
+    }
   };
 }
 

@@ -3,6 +3,7 @@
 #include "key_query.hpp"
 #include "letting_go.hpp"
 #include "selector.hpp"
+#include "waiters.hpp"
 
 #include "tiercache/invalidation/l1_walk.hpp"
 #include "tiercache/l2/scan.hpp"
@@ -54,18 +55,14 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
     letting_go_->begin(std::move(keys), std::move(done));
   }
   // Of what has been published.
-  void carry_out(Published published, Selection selection, How how, Tell tell, Done done);
+  void carry_out(Published published, Selection selection, How how, Tell tell, Done done,
+                 Done notices);
   // For a request that waits.
   void touch(std::uint32_t db, std::string key, How how) {
     letting_go_->touch(db, std::move(key), how);
   }
 
  private:
-  struct Waiter {
-    Number number = 0;
-    Tell tell = Tell::at_end;
-    Done done;
-  };
   // One node's keys of one glob are SCANned after the other.
   struct Job {
     Job(boost::asio::io_context& control, Published of, Selection what, How means)
@@ -87,7 +84,7 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
     std::uint64_t failures = 0;
     std::chrono::milliseconds pause = kRetryMin;
     boost::asio::steady_timer retry;
-    std::vector<Waiter> waiters;
+    Waiters waiters;
   };
   using JobPtr = std::shared_ptr<Job>;
   void start(const JobPtr& job);
@@ -108,16 +105,14 @@ class Invalidator::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 void Invalidator::Impl::carry_out(Published published, Selection selection, How how, Tell tell,
-                                  Done done) {
+                                  Done done, Done notices) {
   JobPtr& job = jobs_[published.id];
   const bool fresh = job == nullptr;
   if (fresh) {
     job = std::make_shared<Job>(control_, published, std::move(selection), how);
     job->globs = hub_.loads ? selector_.globs(job->selection) : std::vector<std::string>();
   }
-  if (done) {
-    job->waiters.push_back({published.number, tell, std::move(done)});
-  }
+  job->waiters.add(published.number, job->number, std::move(notices), tell, std::move(done));
   if (fresh) {
     start(JobPtr(job));
   }
@@ -250,25 +245,18 @@ void Invalidator::Impl::fail(const JobPtr& job, const Error& error) {
       self->start(job);
     }
   });
-  for (const Waiter& waiter : job->waiters) {
-    if (waiter.tell == Tell::failures_too) {
-      waiter.done(error);
-    }
+  for (const Done& done : job->waiters.take_failed()) {
+    done(error);
   }
 }
 
 void Invalidator::Impl::end(const JobPtr& job) {
-  std::vector<Waiter> told;
-  std::vector<Waiter> early;
-  for (Waiter& waiter : job->waiters) {
-    (waiter.number <= job->number ? told : early).push_back(std::move(waiter));
-  }
+  const std::vector<Done> told = job->waiters.take_ended(job->number);
   const std::int64_t removed = job->removed;
   const Number renewed = hub_.invalidations->retire(job->id, job->number);
   if (renewed == 0) {
     jobs_.erase(job->id);
   } else {
-    job->waiters = std::move(early);
     job->number = renewed;
     job->removed = 0;
     job->pause = kRetryMin;
@@ -278,8 +266,8 @@ void Invalidator::Impl::end(const JobPtr& job) {
       }
     });
   }
-  for (const Waiter& waiter : told) {
-    waiter.done(removed);
+  for (const Done& done : told) {
+    done(removed);
   }
 }
 
@@ -310,7 +298,7 @@ void Invalidator::keys(std::uint32_t db, std::vector<std::string> keys, How how,
   });
 }
 
-Status Invalidator::matching(Selection selection, How how, Tell tell, Done done) {
+Status Invalidator::matching(Selection selection, How how, Tell tell, Done done, Done notices) {
   Published published = hub_.invalidations->publish(
       {impl_->selector().text(selection, how), selection.db, how == How::soften,
        [impl = impl_.get(), selection](std::string_view key) {
@@ -319,13 +307,14 @@ Status Invalidator::matching(Selection selection, How how, Tell tell, Done done)
   if (published.id == 0) {
     return Error{ErrorCode::refused, "too many invalidations are under way"};
   }
-  boost::asio::post(
-      control_, [weak = std::weak_ptr(impl_), published, selection = std::move(selection), how,
-                 tell, done = std::move(done)]() mutable {
-        if (const auto impl = weak.lock()) {
-          impl->carry_out(published, std::move(selection), how, tell, std::move(done));
-        }
-      });
+  boost::asio::post(control_,
+                    [weak = std::weak_ptr(impl_), published, selection = std::move(selection), how,
+                     tell, done = std::move(done), notices = std::move(notices)]() mutable {
+                      if (const auto impl = weak.lock()) {
+                        impl->carry_out(published, std::move(selection), how, tell, std::move(done),
+                                        std::move(notices));
+                      }
+                    });
   return Unit{};
 }
 

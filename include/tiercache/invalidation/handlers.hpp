@@ -47,7 +47,7 @@ class Handlers {
   void hear_no_more() noexcept {
     wanted_[static_cast<std::size_t>(Notice::Kind::event)] = false;
   }
-  // `done`, with `notices` told before it is called, if there was no error.
+  // `done`, which may be empty, with `notices` told before it is called, if there was no error.
   Invalidator::Done told(std::vector<Notice> notices, Invalidator::Done done);
   // Nothing waits, but for what a receiver does not take at the moment.
   bool settled() const;

@@ -23,10 +23,10 @@
 // Cost: matching() a mutex and an allocation, whatever there is. Then one UNLINK a key; a walk over
 // L1 in steps; and Redis's keys, with SCAN, only where a namespace with a source is concerned.
 // Limits: proxy::Invalidations::kMost are pending at a time, others are refused; kBatch keys under
-// way of each, and of those that requests wait for, which queue.
+// way of each, and of those that requests wait for, which queue; Waiters::kMost wait for the first
+// outcome of each (src/invalidation/waiters.hpp).
 //
-// Called on any thread; works on the control thread, where `done` is called later, once unless Tell
-// says otherwise. What is
+// Called on any thread; works on the control thread, where `done` is called later, once. What is
 // under way when it is destroyed is dropped. Destroyed while neither loop runs; the hub and its
 // events outlive it.
 #pragma once
@@ -81,11 +81,14 @@ class Invalidator {
 
   void keys(std::uint32_t db, std::vector<std::string> keys, How how, Done done);
 
-  // When `done` is called: once all copies are gone; or before that too, with the error, whenever
-  // Redis fails, although it is tried again.
-  enum class Tell : std::uint8_t { at_end, failures_too };
-  // An error: it is refused. `done` may be empty.
-  Status matching(Selection selection, How how, Tell tell = Tell::at_end, Done done = {});
+  // When `done` is called: once all copies are gone; or at what comes first, that, or an error
+  // since Redis fails (it is tried again all the same) or too many wait for the same selection.
+  enum class Tell : std::uint8_t { at_end, first_outcome };
+  // An error: it is refused. `notices` is called once all copies are gone, before `done`; where the
+  // same selection comes again meanwhile, the ones of one caller stand for those of others. Both
+  // may be empty.
+  Status matching(Selection selection, How how, Tell tell = Tell::at_end, Done done = {},
+                  Done notices = {});
 
   // The namespace of that name; kDefault: there is none.
   namespaces::Index find(std::string_view name) const noexcept;
