@@ -183,7 +183,7 @@ TEST_CASE("a webhook and a channel are told of each CACHE INVALIDATE, when it ho
   for (std::size_t i = 1; i < ids.size(); i++) {
     CHECK(std::stoll(ids[i]) == std::stoll(ids[i - 1]) + 1);
   }
-  CHECK(world.counted("channel", "told") == 6);
+  CHECK(eventually([&] { return world.counted("channel", "told") == 6; }));
   for (const char* receiver : {"webhook", "channel"}) {
     CHECK(world.counted(receiver, "failed") == 0);
     CHECK(world.counted(receiver, "lost") == 0);

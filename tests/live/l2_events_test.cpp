@@ -165,7 +165,7 @@ TEST_CASE("SWAPDB is found out by the canaries of both dbs") {
   }));
   CHECK_FALSE(rounds().empty());
   client.call("SWAPDB", "3", "5");
-  REQUIRE(world.loop.until([&] { return world.generation() > before; }, 2000ms));
+  REQUIRE(world.loop.until([&] { return world.generation() > before; }));
   CHECK_FALSE(world.cached(3, "k"));
   CHECK(world.events().snapshot().losses == 0);
 }
@@ -178,7 +178,7 @@ TEST_CASE("notifications switched off are noticed, and switched on again") {
   REQUIRE(world.fill(0, "k"));
   const std::uint64_t generation = world.generation();
   client.call("CONFIG", "SET", "notify-keyspace-events", "");
-  REQUIRE(world.loop.until([&] { return world.state() != LinkState::live; }, 1000ms));
+  REQUIRE(world.loop.until([&] { return world.state() != LinkState::live; }));
   CHECK(world.generation() > generation);
   REQUIRE(world.live());
   CHECK(world.events().snapshot().losses == 1);
@@ -308,7 +308,7 @@ TEST_CASE("where canaries are not wanted the server's statistics are watched") {
   }));
   const std::uint64_t before = world.generation();
   client.call("SWAPDB", "0", "1");
-  REQUIRE(world.loop.until([&] { return world.generation() > before; }, 2000ms));
+  REQUIRE(world.loop.until([&] { return world.generation() > before; }));
   CHECK(world.events().snapshot().losses == 0);
   client.call("CONFIG", "SET", "notify-keyspace-events", "K");
   REQUIRE(world.loop.until([&] { return world.events().snapshot().losses == 1; }));

@@ -148,10 +148,13 @@ TEST_CASE("of a key's writes that are applied together the last one is") {
 
 TEST_CASE("a pipeline of writes is journalled together, and answered in its order") {
   World world;
+  std::string requests;
   for (int i = 0; i < 100; i++) {
-    world.client->send("SET", "log:" + std::to_string(i), "x");
+    const std::string key = "log:" + std::to_string(i);
+    requests += Client::encode(std::vector<std::string_view>{"SET", key, "x"});
   }
-  world.client->send("GET", "log:99");
+  requests += Client::encode(std::vector<std::string_view>{"GET", "log:99"});
+  world.client->send_raw(requests);
   for (int i = 0; i < 100; i++) {
     CHECK(world.client->read().text == "OK");
   }
@@ -166,7 +169,7 @@ TEST_CASE("a stop applies what is pending, or leaves it for the next start") {
   World world;
   CHECK(world.client->call("SET", "log:1", "1").text == "OK");
   world.proxy->signal(SIGTERM);
-  CHECK(world.proxy->wait_exit(std::chrono::seconds(10)) == 0);
+  CHECK(world.proxy->wait_exit(std::chrono::seconds(60)) == 0);
   CHECK(world.rows("select doc from log") == Rows{"1"});
   world.text = "limits.drain_timeout_ms = 200\n" + world.text;
   world.start();
@@ -174,7 +177,7 @@ TEST_CASE("a stop applies what is pending, or leaves it for the next start") {
   CHECK(world.client->call("SET", "log:1", "2").text == "OK");
   CHECK(world.client->call("SET", "doc:1", "x").text == "OK");
   world.proxy->signal(SIGTERM);
-  CHECK(world.proxy->wait_exit(std::chrono::seconds(10)) == 0);
+  CHECK(world.proxy->wait_exit(std::chrono::seconds(60)) == 0);
   CAPTURE(world.proxy->log());
   CHECK(world.proxy->log().find("2 writes stay in the journal") != std::string::npos);
   // Redis has something else by now; whoever is let in sees what was promised.
@@ -263,7 +266,7 @@ TEST_CASE("a full disk refuses writes and loses none") {
     CHECK(refused > 0);
     CHECK(acknowledged.size() > 5);
     world.proxy->signal(SIGKILL);
-    CHECK(world.proxy->wait_exit(std::chrono::seconds(10)));
+    CHECK(world.proxy->wait_exit(std::chrono::seconds(60)));
     world.database.run("commit");
     std::ofstream(std::filesystem::path(name) / "room").close();
     CHECK(::mount("tmpfs", name, "tmpfs", MS_REMOUNT, "size=10m") == 0);
@@ -321,7 +324,7 @@ TEST_CASE("killed at any moment: each acknowledged write is applied, in its orde
     for (std::thread& thread : threads) {
       thread.join();
     }
-    CHECK(world.proxy->wait_exit(std::chrono::seconds(10)));
+    CHECK(world.proxy->wait_exit(std::chrono::seconds(60)));
     total += done;
     world.start();
   }

@@ -456,7 +456,7 @@ TEST_CASE("a stop answers the writes that are under way") {
   CHECK_FALSE(world.proxy.wait_exit(std::chrono::milliseconds(100)));
   world.database.run("commit");
   CHECK(world.client.read().text == "OK");
-  CHECK(world.proxy.wait_exit(std::chrono::seconds(10)) == 0);
+  CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
   CHECK(world.row(1) == "waits");
 }
 
