@@ -181,7 +181,11 @@ void EventsImpl::tell_change(std::string_view key, std::optional<std::uint32_t> 
 void EventsImpl::on_flushed() {
   spdlog::info("event link: Redis was flushed or reloaded, memory is emptied");
   link_.on_null(status_);
-  if (listeners_.on_any_change) {
+  tell_any_change();
+}
+
+void EventsImpl::tell_any_change() {
+  if (listeners_.on_any_change && ladder_.current() != Transport::ttl) {
     listeners_.on_any_change();
   }
 }

@@ -199,9 +199,7 @@ void EventsImpl::serve() {
   next_poll_ = canary_on_ ? now() + link.canary_interval : now();
   link_.configure(link);
   link_.on_subscribed(source_of(known_.run_id), now(), status_, actions_);
-  if (listeners_.on_any_change && ladder_.current() != Transport::ttl) {
-    listeners_.on_any_change();
-  }
+  tell_any_change();
   obey(actions_);
   arm();
 }

@@ -90,6 +90,7 @@ class EventsImpl final : public std::enable_shared_from_this<EventsImpl>,
   void arm();
   void on_wanted();
   void tell_change(std::string_view key, std::optional<std::uint32_t> db);
+  void tell_any_change();
   void note_state();
   void note_transport();
   void publish();

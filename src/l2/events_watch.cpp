@@ -81,6 +81,9 @@ void EventsImpl::canaries_answered() {
         "Redis refuses both the canary and CONFIG GET: nothing proves that it sends events");
     return;
   }
+  if (round_.surprise) {
+    tell_any_change();
+  }
   if (round_.refused) {
     if (round_.surprise) {
       status_.bump_generation();
@@ -163,6 +166,7 @@ void EventsImpl::on_polled_statistics(const Reply& reply) {
   // The first look proves nothing about the time before it.
   if (!statistics_known_ || calls != statistics_) {
     status_.bump_generation();
+    tell_any_change();
   }
   statistics_known_ = true;
   statistics_ = std::move(calls);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -113,6 +114,15 @@ struct World {
       all += asked.body;
     }
     return all;
+  }
+  std::int64_t told_of_all() const {
+    const auto scopes = fields(told(), "scope");
+    return std::count(scopes.begin(), scopes.end(), "all");
+  }
+  // Some have been left behind, and looked at.
+  void await_canaries() {
+    const auto heard = proxy.stat("events_received");
+    CHECK(eventually([&] { return proxy.stat("events_received") > heard + 3; }));
   }
   std::int64_t counted(const std::string& receiver, const std::string& what) {
     const Value stats = client.call("CACHE", "STATS");
@@ -311,8 +321,7 @@ TEST_CASE("each change of a key that Redis tells is told, whoever has changed it
   world.client.call("GET", "leased:1");
   world.client.call("CACHE", "INVALIDATE", "KEY", "by command");
   CHECK(eventually([&] { return world.told().find("leased:1") != std::string::npos; }));
-  const auto heard = world.proxy.stat("events_received");
-  CHECK(eventually([&] { return world.proxy.stat("events_received") > heard + 3; }));  // canaries
+  world.await_canaries();
   redis.call("DEL", "direct");
   CHECK(eventually([&] { return fields(world.told(), "value").back() == "direct"; }));
   std::vector<std::string> values = fields(world.told(), "value");
@@ -323,18 +332,30 @@ TEST_CASE("each change of a key that Redis tells is told, whoever has changed it
 TEST_CASE("a flush, and what was not heard, may have changed any key") {
   World world(kOfEvents);
   Client redis(world.redis.port());
-  const auto told_of_all = [&] {
-    const auto scopes = fields(world.told(), "scope");
-    return std::count(scopes.begin(), scopes.end(), "all");
-  };
-  CHECK(eventually([&] { return told_of_all() == 1; }));
+  CHECK(eventually([&] { return world.told_of_all() == 1; }));
+  world.await_canaries();
   redis.call("FLUSHALL");
-  CHECK(eventually([&] { return told_of_all() == 2; }));
+  // The canaries that are gone tell it too.
+  CHECK(eventually([&] { return world.told_of_all() == 3; }));
   CHECK(redis.call("CLIENT", "KILL", "TYPE", "pubsub").integer == 1);
-  CHECK(eventually([&] { return told_of_all() == 3; }));
+  CHECK(eventually([&] { return world.told_of_all() == 4; }));
   redis.call("SET", "a", "1");
   CHECK(eventually([&] { return fields(world.told(), "value") == std::vector<std::string>{"a"}; }));
-  CHECK(told_of_all() == 3);
+  CHECK(world.told_of_all() == 4);
+}
+
+TEST_CASE("a swap of dbs, of which no event tells, may have changed any key, however it shows") {
+  for (const char* canary : {"true", "false"}) {
+    CAPTURE(canary);
+    World world("of = [\"event\"]\n[coherence]\ncanary_interval_ms = 100\ncanary = " +
+                std::string(canary) + "\n");
+    CHECK(eventually([&] { return world.told_of_all() == 1; }));
+    if (std::string_view(canary) == "true") {
+      world.await_canaries();
+    }
+    Client(world.redis.port()).call("SWAPDB", "0", "1");
+    CHECK(eventually([&] { return world.told_of_all() == 2; }));
+  }
 }
 
 TEST_CASE("changes that never end do not keep the program from ending") {
