@@ -80,6 +80,10 @@ class LinkImpl final : public Link,
   Time died_at() const noexcept {
     return died_at_;
   }
+  // Shared, ready, and nobody waits for a reply.
+  bool idle() const noexcept {
+    return state_ == State::ready && pending_.empty();
+  }
 
  private:
   using Self = boost::intrusive_ptr<LinkImpl>;

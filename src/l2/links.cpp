@@ -10,6 +10,7 @@
 #include <deque>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/post.hpp>
 #include <boost/container_hash/hash.hpp>
@@ -92,6 +93,9 @@ class Pool final : public Links, private Upstream::User {
   const Random random_;
   boost::unordered_flat_map<Key, Slot> slots_;
   std::deque<Spare> spares_;  // the oldest first
+  // Shared links in whose place is another. Who has one may go on using it; it is closed when it
+  // owes nothing.
+  std::vector<Ref> replaced_;
   boost::intrusive::list<LinkImpl, boost::intrusive::constant_time_size<false>> alive_;
   std::string why_not_;
   // Handlers that have been posted may come after us.
@@ -146,6 +150,9 @@ LinkPtr Pool::adopt(const LinkSpec& spec, const LinkPtr& candidate) {
     fresh->die("there is another link of its kind");
     return slot.link;
   }
+  if (slot.link->state() == Link::State::connecting) {
+    replaced_.push_back(slot.link);
+  }
   slot.link = fresh;
   slot.counted = false;
   return fresh;
@@ -158,6 +165,12 @@ void Pool::drop_users(const std::function<bool(std::uint64_t user)>& in_use) {
     }
     entry.second.link->die("nobody uses it any more");
     return true;
+  });
+  std::erase_if(replaced_, [](const Ref& link) {
+    if (link->idle()) {
+      link->die("another one has taken its place");
+    }
+    return link->state() == Link::State::dead;
   });
   const Time oldest = Clock::now() - config_->spare_time;
   std::erase_if(spares_, [&](const Spare& spare) {
@@ -299,6 +312,7 @@ void Pool::on_move(std::uint64_t term) {
       pool.end_all("the master is another server now");
       pool.slots_.clear();
       pool.spares_.clear();
+      pool.replaced_.clear();
       pool.config_->upstream->let_go(pool, term);
     }
   });

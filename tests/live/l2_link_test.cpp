@@ -463,3 +463,31 @@ TEST_CASE("closing the pool loses everything, once") {
   CHECK(recorder->lost[1] == 1);
   CHECK(owner->closed == 1);
 }
+
+TEST_CASE("a link that is connecting when another takes its place ends once it owes nothing") {
+  RedisServer server;
+  Loop loop;
+  const l2::LinksConfig config = config_for(server);
+  const auto links = links_for(loop, config);
+  const l2::LinkSpec spec{3};
+  const LinkPtr candidate = links->candidate(spec);
+  REQUIRE(candidate != nullptr);
+  REQUIRE(loop.until([&] { return candidate->state() == Link::State::ready; }));
+  const LinkPtr replaced = links->shared(spec);
+  REQUIRE(replaced->state() == Link::State::connecting);
+  const RecorderPtr recorder(new Recorder);
+  ask(*replaced, *recorder, {"PING"});
+  CHECK(links->adopt(spec, candidate) == candidate);
+  CHECK(links->shared(spec) == candidate);
+  const auto all = [](std::uint64_t) {
+    return true;
+  };
+  links->drop_users(all);
+  REQUIRE(loop.until([&] { return recorder->finished == 1; }));
+  CHECK(replaced->state() == Link::State::ready);
+  CHECK(config.upstream->links == 2);
+  links->drop_users(all);
+  CHECK(replaced->state() == Link::State::dead);
+  CHECK(config.upstream->links == 1);
+  CHECK(links->shared(spec) == candidate);
+}
