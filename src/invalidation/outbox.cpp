@@ -6,13 +6,37 @@
 
 namespace tiercache::invalidation {
 
+namespace {
+
+std::size_t bytes_of(const Notice& notice) noexcept {
+  return sizeof notice + notice.name.size() + notice.value.size();
+}
+
+}  // namespace
+
 void Outbox::add(Notice notice) {
-  if (queue_.size() == limits_.queue) {
-    lose(queue_.front());
+  const std::size_t bytes = bytes_of(notice);
+  const bool too_large = bytes > limits_.batch_bytes;
+  while (!queue_.empty() && (too_large || queue_.size() == limits_.queue ||
+                             queue_bytes_ + bytes > limits_.queue_bytes)) {
+    lose(take_oldest());
     totals_.lost++;
-    queue_.pop_front();
   }
+  if (too_large) {
+    lose(notice);
+    totals_.lost++;
+    return;
+  }
+  queue_bytes_ += bytes;
   queue_.push_back(std::move(notice));
+}
+
+// REQUIRES: one waits.
+Notice Outbox::take_oldest() {
+  Notice oldest = std::move(queue_.front());
+  queue_.pop_front();
+  queue_bytes_ -= bytes_of(oldest);
+  return oldest;
 }
 
 // The gap stands for the last of them. Of a delivery with a gap of its own that is older.
@@ -33,9 +57,10 @@ const std::vector<Notice>* Outbox::next(Time now) {
       delivery_.push_back(gap_);
       gap_.lost = 0;
     }
-    while (!queue_.empty() && delivery_.size() < limits_.batch) {
-      delivery_.push_back(std::move(queue_.front()));
-      queue_.pop_front();
+    std::size_t bytes = 0;
+    while (!queue_.empty() && delivery_.size() < limits_.batch &&
+           (bytes += bytes_of(queue_.front())) <= limits_.batch_bytes) {
+      delivery_.push_back(take_oldest());
     }
   }
   busy_ = true;

@@ -2,9 +2,10 @@
 // given up. Pure; the time is a parameter.
 //
 // One delivery at a time. While it is under way others wait, so the busier it is the fuller the
-// batches are. Limits: `queue` that wait besides the delivery, the oldest of which go for new ones;
-// `attempts` of a delivery. What went so is not told, but the next delivery begins with a notice
-// that says how many.
+// batches are. Limits: `queue` that wait besides the delivery, and `queue_bytes`, the oldest of
+// which go for new ones; `batch` of a delivery, and `batch_bytes`; `attempts`. One that is larger
+// than a delivery may be goes, and all that wait before it. What went so is not told, but the next
+// delivery begins with a notice that says how many.
 #pragma once
 
 #include "tiercache/base/backoff.hpp"
@@ -28,6 +29,9 @@ class Outbox {
     std::size_t queue = 1;
     std::size_t batch = 1;
     unsigned attempts = 1;
+    // Of keys, which are as long as their clients like.
+    std::size_t queue_bytes = std::size_t{64} << 20U;
+    std::size_t batch_bytes = std::size_t{1} << 20U;
   };
   struct Totals {
     std::uint64_t told = 0;
@@ -63,10 +67,12 @@ class Outbox {
     return !delivery_.empty() || !queue_.empty() || gap_.lost > 0;
   }
   void lose(const Notice& notice);
+  Notice take_oldest();
   std::size_t told_in_delivery() const noexcept;
 
   const Limits limits_;
   std::deque<Notice> queue_;
+  std::size_t queue_bytes_ = 0;
   std::vector<Notice> delivery_;  // stays as it is until it is taken or given up
   unsigned attempts_ = 0;         // of it
   bool busy_ = false;

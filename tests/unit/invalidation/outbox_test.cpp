@@ -206,3 +206,40 @@ TEST_CASE("random schedules") {
     CHECK(lost == outbox.totals().lost);
   }
 }
+
+TEST_CASE("keys are as long as they like: bytes are limited too, of the queue and of a delivery") {
+  const std::size_t one = sizeof(Notice) + 1000;
+  Outbox outbox({100, 10, 1, 5 * one, 2 * one});
+  const auto large = [](std::uint64_t id, std::size_t size = 1000) {
+    Notice made = notice(id);
+    made.value.assign(size, 'k');
+    return made;
+  };
+  for (std::uint64_t id = 1; id <= 7; id++) {
+    outbox.add(large(id));
+  }
+  CHECK(outbox.totals().waiting == 5);
+  CHECK(outbox.totals().lost == 2);
+  const std::vector<Notice>* delivery = outbox.next(kStart);
+  CHECK(ids(delivery) == std::vector<std::uint64_t>{2, 3, 4});
+  CHECK(delivery->at(0).lost == 2);
+  // What is under way has left the queue.
+  outbox.add(large(8));
+  outbox.add(large(9));
+  CHECK(outbox.totals().lost == 2);
+  outbox.taken();
+  CHECK(ids(outbox.next(kStart)) == std::vector<std::uint64_t>{5, 6});
+  outbox.taken();
+  // None that is larger than a delivery: the receiver is to drop everything, so all that waits
+  // goes.
+  outbox.add(large(10, 2001 + sizeof(Notice)));
+  outbox.add(large(11, 2000 + sizeof(Notice)));
+  CHECK(outbox.totals().lost == 6);
+  delivery = outbox.next(kStart);
+  CHECK(ids(delivery) == std::vector<std::uint64_t>{10, 11});
+  CHECK(delivery->at(0).kind == Notice::Kind::lost);
+  CHECK(delivery->at(0).lost == 4);
+  outbox.taken();
+  CHECK(outbox.next(kStart) == nullptr);
+  CHECK(outbox.totals().waiting == 0);
+}
