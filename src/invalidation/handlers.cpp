@@ -192,6 +192,10 @@ Handlers::Handlers(boost::asio::io_context& control, l2::Events& events,
 }
 
 Handlers::~Handlers() {
+  if (const std::size_t promised = *promised_; promised > 0) {
+    spdlog::warn("handlers: {} invalidations are not carried out, and nobody was told of them",
+                 promised);
+  }
   for (const auto& receiver : receivers_) {
     if (const std::size_t waiting = receiver->totals().waiting; waiting > 0) {
       spdlog::warn("handlers: {} invalidations were not told to the {}", waiting, receiver->name());
@@ -240,8 +244,13 @@ Invalidator::Done Handlers::told(std::vector<Notice> notices, Invalidator::Done 
   if (notices.empty() || !wants(notices.front().kind)) {
     return done;
   }
-  return [this, notices = std::move(notices),
+  *promised_ += notices.size();
+  // Kept as long as they may be told.
+  std::shared_ptr<void> promise(
+      nullptr, [promised = promised_, count = notices.size()](void*) { *promised -= count; });
+  return [this, notices = std::move(notices), promise = std::move(promise),
           done = std::move(done)](const Result<std::int64_t>& removed) mutable {
+    promise.reset();
     if (removed) {
       for (Notice& notice : notices) {
         tell(std::move(notice));
@@ -254,7 +263,8 @@ Invalidator::Done Handlers::told(std::vector<Notice> notices, Invalidator::Done 
 }
 
 bool Handlers::settled() const {
-  return std::ranges::all_of(receivers_, [](const auto& receiver) { return receiver->settled(); });
+  return *promised_ == 0 &&
+         std::ranges::all_of(receivers_, [](const auto& receiver) { return receiver->settled(); });
 }
 
 std::vector<std::pair<std::string, std::string>> Handlers::lines() const {

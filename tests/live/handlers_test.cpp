@@ -372,6 +372,27 @@ TEST_CASE("changes that never end do not keep the program from ending") {
   CHECK(world.proxy.log().find("were not told") == std::string::npos);
 }
 
+TEST_CASE("what is answered and not carried out yet is told before the end, or the log says so") {
+  for (const bool away : {false, true}) {
+    CAPTURE(away);
+    World world(std::string("[limits]\ndrain_timeout_ms = ") + (away ? "200" : "60000") + "\n");
+    away ? world.redis.kill9() : world.redis.pause();
+    CHECK(world.client.call("CACHE", "INVALIDATE", "NAMESPACE", "items").text == "OK");
+    world.proxy.signal(SIGTERM);
+    CHECK(eventually(
+        [&] { return world.proxy.log().find("SIGTERM: stopping") != std::string::npos; }));
+    if (!away) {
+      CHECK_FALSE(world.proxy.wait_exit(std::chrono::milliseconds(100)));
+      world.redis.resume();
+    }
+    CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
+    CHECK(fields(world.told(), "value") ==
+          (away ? std::vector<std::string>{} : std::vector<std::string>{"items"}));
+    CHECK((world.proxy.log().find("1 invalidations are not carried out") != std::string::npos) ==
+          away);
+  }
+}
+
 TEST_CASE("a webhook that is away does not keep the program from ending") {
   World world("attempts = 1000\n");
   world.failures = 1'000'000;

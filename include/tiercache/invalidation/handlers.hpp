@@ -2,8 +2,9 @@
 // POST, a channel of Redis with PUBLISH, each from a queue of its own
 // (src/invalidation/outbox.hpp).
 //
-// What is told holds in this proxy already. It is told at least once, in order, or counted as lost,
-// which is told too; nobody waits for that.
+// What is told holds in this proxy already: an invalidation is told when its copies are gone. From
+// then on it is told at least once, in order, or counted as lost, which is told too; nobody waits
+// for that.
 //
 // Thread: the control thread, but for wants() and lines(). Destroyed while its loop does not run;
 // the events outlive it. Cost: a notice that nobody wants costs the look at wants().
@@ -15,6 +16,8 @@
 #include "tiercache/l2/events.hpp"
 
 #include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,7 +52,8 @@ class Handlers {
   }
   // `done`, which may be empty, with `notices` told before it is called, if there was no error.
   Invalidator::Done told(std::vector<Notice> notices, Invalidator::Done done);
-  // Nothing waits, but for what a receiver does not take at the moment.
+  // Nothing waits, but for what a receiver does not take at the moment, and nothing is being
+  // carried out that will be told.
   bool settled() const;
   // Of each receiver by name: "told=1,failed=0,lost=0,waiting=0". Any thread.
   std::vector<std::pair<std::string, std::string>> lines() const;
@@ -61,6 +65,9 @@ class Handlers {
 
   std::array<bool, 4> wanted_{};
   std::uint64_t last_id_;
+  // Notices of invalidations that are being carried out, wherever these are.
+  const std::shared_ptr<std::atomic<std::size_t>> promised_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<std::shared_ptr<Receiver>> receivers_;
 };
 
