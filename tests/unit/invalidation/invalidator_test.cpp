@@ -24,7 +24,7 @@ using invalidation::Selection;
 namespace {
 
 struct World {
-  const config::Config config = with_source(false);
+  const config::Config config = with_source({});
   Rig rig{1, [this](config::Config& tuned) {
             tuned = config;
           }};
