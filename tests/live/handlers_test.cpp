@@ -3,13 +3,9 @@
 #include "redis_server.hpp"
 #include "tiercache_process.hpp"
 
-#include "tiercache/l3/poster.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
-#include <future>
 #include <mutex>
 #include <stop_token>
 #include <string>
@@ -61,9 +57,11 @@ struct World {
   TiercacheProcess proxy;
   Client client;
 
-  explicit World(const std::string& handlers)
+  explicit World(const std::string& handlers, const std::vector<std::string>& sets = {},
+                 const std::vector<std::string>& redis_args = {})
       : server([this](const Asked& asked) { return answer(asked); }),
-        proxy(redis.port(), {"threads=2"},
+        redis(redis_args),
+        proxy(redis.port(), with_threads(sets),
               "[[source]]\nname = \"api\"\nurl = \"" + server.url() +
                   "/source\"\ntimeout_ms = 60000\n"
                   "[[namespace]]\nname = \"items\"\nmatch = [\"item:*\"]\ntiers = \"l1+l2+l3\"\n"
@@ -81,6 +79,10 @@ struct World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
+  static std::vector<std::string> with_threads(std::vector<std::string> sets) {
+    sets.emplace_back("threads=2");
+    return sets;
+  }
   Reply answer(const Asked& asked) {
     if (asked.target.starts_with("/source")) {
       return {HttpServer::reply("200 OK", "v" + std::to_string(version))};
@@ -358,6 +360,65 @@ TEST_CASE("a swap of dbs, of which no event tells, may have changed any key, how
   }
 }
 
+TEST_CASE("where Redis gives no events its tracking tells, in which db it does not say") {
+  World world(kOfEvents, {}, {"--rename-command", "CONFIG", ""});
+  Client redis(world.redis.port());
+  CHECK(eventually([&] {
+    return world.client.call("CACHE", "STATS").find("invalidation_active")->text == "tracking";
+  }));
+  // By events it had connected, too, until its canary was not heard.
+  CHECK(eventually([&] { return world.told_of_all() == 2; }));
+  redis.call("SELECT", "3");
+  redis.call("HSET", "direct", "field", "1");
+  CHECK(eventually([&] { return world.told().find("direct") != std::string::npos; }));
+  CHECK(without_when(world.posts().back().body) ==
+        R"([{"kind":"event","scope":"key","value":"direct","db":null,"soft":false}])");
+  world.client.call("SET", "through", "1");
+  world.client.call("GET", "leased:1");
+  CHECK(eventually([&] { return world.told().find("leased:1") != std::string::npos; }));
+  world.await_canaries();
+  redis.call("PEXPIRE", "direct", "200");  // and when it ends
+  CHECK(eventually([&] {
+    const auto values = fields(world.told(), "value");
+    return std::count(values.begin(), values.end(), "direct") == 3;
+  }));
+  std::vector<std::string> values = fields(world.told(), "value");
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  CHECK(values == std::vector<std::string>{"direct", "through", "leased:1", "direct"});
+
+  redis.call("EVAL", "for i = 1, 3 do redis.call('SET', 'thrice', i) end", "0");
+  auto before = world.told_of_all();
+  redis.call("FLUSHALL");
+  CHECK(eventually([&] { return world.told_of_all() > before; }));
+  values = fields(world.told(), "value");
+  CHECK(std::count(values.begin(), values.end(), "thrice") == 1);
+  world.await_canaries();
+  before = world.told_of_all();
+  CHECK(redis.call("CLIENT", "KILL", "TYPE", "pubsub").integer == 1);
+  CHECK(eventually([&] { return world.told_of_all() >= before + 2; }));  // both ways again
+  CHECK(eventually([&] {
+    redis.call("SET", "a", "1");
+    return fields(world.told(), "value").back() == "a";
+  }));
+}
+
+TEST_CASE("of tracking's prefixes only such keys are told, of what L1 keeps or not") {
+  for (const char* kept : {"true", "false"}) {
+    World world(kOfEvents, {"coherence.invalidation=tracking", "coherence.tracking_prefixes=user:",
+                            "l1.enabled=" + std::string(kept)});
+    Client redis(world.redis.port());
+    CHECK(eventually([&] { return world.told_of_all() == 1; }));
+    redis.call("SET", "other:1", "1");
+    redis.call("SET", "user:1", "1");
+    world.client.call("SET", "other:2", "1");
+    world.client.call("SET", "user:2", "1");
+    CHECK(eventually([&] {
+      return fields(world.told(), "value") == std::vector<std::string>{"user:1", "user:2"};
+    }));
+    CHECK(world.told_of_all() == 1);
+  }
+}
+
 TEST_CASE("changes that never end do not keep the program from ending") {
   World world("batch = 1\nqueue = 100\n" + kOfEvents);  // slower than the changes
   const std::jthread writer([&](const std::stop_token& stop) {
@@ -402,46 +463,6 @@ TEST_CASE("a webhook that is away does not keep the program from ending") {
   CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
   CHECK(world.proxy.log().find("1 invalidations were not told to the webhook") !=
         std::string::npos);
-}
-
-TEST_CASE("over TLS only a receiver is told whose certificate is good") {
-  RedisServer for_its_directory;
-  const std::string pem = (for_its_directory.directory() / "pem").string();
-  HttpServer::write_pem(pem);
-  std::signal(SIGPIPE, SIG_IGN);
-  HttpServer server([](const Asked&) { return Reply{HttpServer::reply("200 OK", "")}; }, pem);
-  const std::string url = "https://localhost:" + std::to_string(server.port()) + "/hook";
-  const auto post = [](l3::Poster& poster) {
-    std::promise<Status> promise;
-    poster.post("[]", [&](Status status) { promise.set_value(std::move(status)); });
-    return promise.get_future().get();
-  };
-  const auto stranger = l3::make_poster({url, "application/json", std::chrono::seconds(60)});
-  const Status refused = post(*stranger);
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().detail.find("certificate verify failed") != std::string::npos);
-  CHECK(server.asked().empty());
-  ::setenv("SSL_CERT_FILE", pem.c_str(), 1);
-  const auto trusting = l3::make_poster({url, "application/json", std::chrono::seconds(60)});
-  ::unsetenv("SSL_CERT_FILE");
-  CHECK(post(*trusting));
-  CHECK(post(*trusting));
-  REQUIRE(server.asked().size() == 2);
-  CHECK(server.asked()[1].body == "[]");
-}
-
-TEST_CASE("a receiver that is slow, or is not there") {
-  HttpServer silent([](const Asked&) { return Reply{}; });
-  const auto post = [](const std::string& url) {
-    const auto poster = l3::make_poster({url, "application/json", std::chrono::milliseconds(200)});
-    std::promise<Status> promise;
-    poster->post("[]", [&](Status status) { promise.set_value(std::move(status)); });
-    const Status status = promise.get_future().get();
-    REQUIRE_FALSE(status);
-    return status.error().detail;
-  };
-  CHECK(post(silent.url()) == "it did not answer in time");
-  CHECK(post("http://127.0.0.1:" + std::to_string(free_port())) == "Connection refused");
 }
 
 }  // namespace tiercache::testing
