@@ -70,16 +70,21 @@ struct Flight {
  private:
   friend class Flights;
 
-  // As new; a long name is let go.
+  // As new; what is large is let go.
   void forget() noexcept {
     joinable = true;
     fenced = false;
     waiters.clear();
+    if (waiters.capacity() > kKeptWaiters) {
+      waiters.shrink_to_fit();
+    }
     if (name_.capacity() > kKeptName) {
-      name_ = {};
+      name_.clear();
+      name_.shrink_to_fit();
     }
   }
 
+  static constexpr std::size_t kKeptWaiters = 16;
   static constexpr std::size_t kKeptName = 256;
 
   std::uint32_t older_ = 0;  // of the same hash, or of the free places; a place, or kNone
