@@ -69,6 +69,14 @@ void Stream::close() noexcept {
   work_.reset();
 }
 
+void Stream::abort() noexcept {
+  const linger at_once{1, 0};
+  if (descriptor_ >= 0) {
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  close();
+}
+
 void Stream::visit() {
   TC_CHECK(is_open() && readable_);
   poller_->visit(*this);

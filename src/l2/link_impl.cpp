@@ -125,6 +125,7 @@ void LinkImpl::look_later() {
       return;
     }
     self->config_->upstream->timeouts.fetch_add(1, std::memory_order_relaxed);
+    self->stream_.abort();  // what was given up is not to arrive when the network is well again
     self->die("Redis did not answer in time");
   });
 }

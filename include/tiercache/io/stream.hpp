@@ -63,6 +63,8 @@ class Stream : public Hook<EveryStream>, public Hook<StreamsToVisit> {
   // REQUIRES: not open.
   void open(int descriptor, error_code& error);
   void close() noexcept;
+  // The same, and what the peer has not got yet it will not get: else the system goes on sending.
+  void abort() noexcept;
   bool is_open() const noexcept {
     return descriptor_ >= 0;
   }
