@@ -92,7 +92,8 @@ void Writes::remove(const DoomedPtr& doomed) {
                });
 }
 
-// Those that are gone are done with, the others are tried again.
+// Those that are gone are done with. The others are tried again behind all that wait, and not
+// before a pause if none has gone.
 void Writes::on_removed(const DoomedPtr& doomed, const std::vector<std::string>& replies) {
   announce(*doomed->worker, doomed->hashes);
   const std::size_t before = doomed->keys.size();
@@ -108,15 +109,20 @@ void Writes::on_removed(const DoomedPtr& doomed, const std::vector<std::string>&
   doomed->keys.resize(left);
   doomed->hashes.resize(left);
   doomed_.fetch_sub(before - left, std::memory_order_relaxed);
+  DoomedPtr next = std::exchange(doomed->next, nullptr);
   if (left > 0) {
-    remove_later(doomed);
-    return;
-  }
-  if (doomed->sequence > 0) {
+    DoomedPtr* end = &next;
+    while (*end) {
+      end = &(*end)->next;
+    }
+    *end = doomed;
+  } else if (doomed->sequence > 0) {
     write_back_->settle(doomed->sequence);
   }
-  if (doomed->next) {
-    remove(doomed->next);
+  if (next && left < before) {
+    remove(next);
+  } else if (next) {
+    remove_later(next);
   }
 }
 
