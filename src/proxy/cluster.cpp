@@ -158,9 +158,6 @@ std::optional<Session::Step> Session::route(const Request& request, const Classi
         local_keys(what, request.args) != LocalKeys::none) {
       // The source is to have them together; Writes finds the nodes.
       off_node_.clear();
-      const topology::NodeIndex node =
-          map_->node_of[topology::slot_of(request.args[keys_.front().index])];
-      use(node == topology::SlotMap::kNobody ? worker_.home() : worker_.lane(node));
       return std::nullopt;
     }
     if (const auto step = split_request(what, request.args)) {

@@ -14,6 +14,7 @@
 #include "tiercache/local/keyspace.hpp"
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/writes.hpp"
+#include "tiercache/topology/slots.hpp"
 
 #include <chrono>
 #include <optional>
@@ -122,6 +123,13 @@ Session::Step Session::run_local(const Classified& what, Args args) {
   const Writes::Wanted wanted{db, worker_.spaces().find(args[keys_[0].index])};
   if (!queue_.empty() && (!is_source_write(queue_.front()) || writes.crowded(wanted.space))) {
     return stall(Stall::drain);
+  }
+  if (worker_.clustered() && !pinned_) {
+    // Its node is asked what the user may write, and a WAIT behind it concerns that one.
+    const std::string_view key = args[keys_[0].index];
+    const topology::NodeIndex node = worker_.slot_map()->node_of[topology::slot_of(key)];
+    keyed_lane_ = &(node == topology::SlotMap::kNobody ? worker_.home() : worker_.lane(node));
+    use(*keyed_lane_);
   }
   if (!pinned_) {
     switch (permission(what)) {
