@@ -98,7 +98,9 @@ void Errands::on_replies(const WayPtr& way, NodeIndex from) {
     end(way, error == replies.end() ? replies.front() : *error);
     return;
   }
-  if (!way->errand.apart.empty()) {
+  // Only while the slot moves: else the server that has it has all of them.
+  const bool torn = of_slots->starts_with("-ASK ") || of_slots->starts_with("-TRYAGAIN");
+  if (torn && !way->errand.apart.empty()) {
     left_ += way->errand.apart.size() - 1;
     for (Errand& one : way->errand.apart) {
       add(std::move(one), way->place);
