@@ -53,7 +53,8 @@ class Handlers {
   // `done`, which may be empty, with `notices` told before it is called, if there was no error.
   Invalidator::Done told(std::vector<Notice> notices, Invalidator::Done done);
   // Nothing waits, but for what a receiver does not take at the moment, and nothing is being
-  // carried out that will be told.
+  // carried out that will be told. (What a source has told of and Redis has failed to let go of is
+  // tried again after a pause, in which it is not seen here.)
   bool settled() const;
   // Of each receiver by name: "told=1,failed=0,lost=0,waiting=0". Any thread.
   std::vector<std::pair<std::string, std::string>> lines() const;
