@@ -1,6 +1,8 @@
 #include "tiercache/coherence/flights.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -80,8 +82,9 @@ TEST_CASE("whatever begins and ends, what is under way is there, copies included
         last = flight.id;
         expected.emplace(flight.id, hash);
       } else {
-        const auto at =
-            std::next(expected.begin(), random() % std::min<std::size_t>(expected.size(), 20));
+        auto at = expected.begin();
+        std::advance(
+            at, static_cast<std::ptrdiff_t>(random() % std::min<std::size_t>(expected.size(), 20)));
         Flight* flight = flights.find(at->second, at->first);
         REQUIRE(flight != nullptr);
         REQUIRE(flight->key() == std::to_string(at->first));
