@@ -120,11 +120,12 @@ TEST_CASE("what a link had to give up does not arrive later") {
   FakeServer server(loop, {"$20\r\n# Server\r\nrun_id:abc\r\n"});
   LinksConfig config;
   config.upstream = l2::upstream_at(local(server.port()));
+  config.connect_timeout = 60s;
   config.response_timeout = 200ms;
   const auto links = links_for(loop, config);
   const LinkPtr link = links->shared({});
   const RecorderPtr recorder(new Recorder);
-  ask(*link, *recorder, {"SET", "key", std::string(std::size_t{16} << 20U, 'x')}, 1);
+  ask(*link, *recorder, {"SET", "key", std::string(std::size_t{1} << 20U, 'x')}, 1);
   REQUIRE(loop.until([&] { return recorder->lost[1] == 1; }));
   CHECK(recorder->reason == "Redis did not answer in time");
   CHECK(server.end_of_input() == boost::asio::error::connection_reset);
