@@ -124,14 +124,14 @@ Session::Step Session::run_local(const Classified& what, Args args) {
   if (!queue_.empty() && (!is_source_write(queue_.front()) || writes.crowded(wanted.space))) {
     return stall(Stall::drain);
   }
-  if (worker_.clustered() && !pinned_) {
-    // Its node is asked what the user may write, and a WAIT behind it concerns that one.
-    const std::string_view key = args[keys_[0].index];
-    const topology::NodeIndex node = worker_.slot_map()->node_of[topology::slot_of(key)];
-    keyed_lane_ = &(node == topology::SlotMap::kNobody ? worker_.home() : worker_.lane(node));
-    use(*keyed_lane_);
-  }
   if (!pinned_) {
+    if (worker_.clustered()) {
+      // Its node is asked what the user may write, and a WAIT behind it concerns that one.
+      const std::string_view key = args[keys_[0].index];
+      const topology::NodeIndex node = worker_.slot_map()->node_of[topology::slot_of(key)];
+      keyed_lane_ = &(node == topology::SlotMap::kNobody ? worker_.home() : worker_.lane(node));
+      use(*keyed_lane_);
+    }
     switch (permission(what)) {
       case Permission::yes:
         break;

@@ -84,8 +84,8 @@ struct EventsListeners {
   // Each change that is heard, in the order of Redis, and in which db where Redis says that. Not
   // those of any proxy's canary.
   std::function<void(std::string_view key, std::optional<std::uint32_t> db)> on_change{};
-  // Any key may have changed: Redis was flushed, or has just been connected to, so what came before
-  // was not heard. Where nothing can be heard (Transport::ttl) neither is called.
+  // Any key may have changed: a flush, a SWAPDB, a rollback, or the beginning of a connection or of
+  // the use of a db, before which nothing was heard. With Transport::ttl neither is called.
   std::function<void()> on_any_change{};
 };
 
