@@ -49,11 +49,8 @@ struct Loading {
     });
   }
   static std::int64_t counted(std::uint16_t port, const std::string& what) {
-    const Value stats = Client(port, std::chrono::seconds(60)).call("CACHE", "STATS");
-    const std::string text = "," + stats.find("namespace_docs")->text;
-    const auto at = text.find("," + what + "=");
-    REQUIRE(at != std::string::npos);
-    return std::stoll(text.substr(at + what.size() + 2));
+    Client other(port, std::chrono::seconds(60));
+    return testing::counted(other, "namespace_docs", what);
   }
   std::int64_t counted(const std::string& what) {
     return counted(proxied.proxy.port(), what);
