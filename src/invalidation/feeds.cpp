@@ -1,12 +1,12 @@
 #include "tiercache/invalidation/feeds.hpp"
 
 #include "tiercache/base/mutex.hpp"
-#include "tiercache/l3/listener.hpp"
 #include "tiercache/proxy/loads.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <iterator>
+#include <compare>
+#include <deque>
 #include <set>
 
 #include <boost/asio/post.hpp>
@@ -43,11 +43,12 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
         dbs_(std::move(dbs)),
         listen_(std::move(listen)),
         spaces_(std::move(spaces)),
-        timer_(control) {
+        keys_timer_(control),
+        sweeps_timer_(control) {
   }
 
-  void start() {
-    listener_ = l3::make_listener(
+  void start(const MakeListener& make) {
+    listener_ = make(
         listen_,
         {[this] { post(&Feed::on_listening); },
          [this](std::string payload) {
@@ -75,6 +76,13 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
   }
 
  private:
+  struct Target {
+    std::uint32_t db;
+    const Space* space;
+
+    auto operator<=>(const Target&) const = default;
+  };
+
   void post(void (Feed::*method)()) {
     boost::asio::post(control_, [self = weak_from_this(), method] {
       if (const auto feed = self.lock()) {
@@ -89,109 +97,161 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
     const bool first = !std::exchange(began_, true);
     if (!first || hub_.loads->sum(proxy::LoadCounter::loads) > 0) {
       gaps_++;
-      everything_ = true;
-      go_on();
+      everything();
+      sweep();
     }
+    count();
   }
 
   void on_notice(const std::string& key) {
     heard_++;
-    if (key.empty() || keys_.size() == kPending) {
-      everything_ = true;
-      keys_.clear();
+    if (key.empty()) {
+      everything();
     } else {
       keys_.insert(key);
+      bound();
     }
-    go_on();
+    sweep();
+    let_go();
+    count();
   }
 
-  // What waits, all at once, and one after the other: keys of each db, or namespaces of each.
-  void go_on() {
-    pending_ = keys_.size() + (everything_ ? 1 : 0);
-    if (busy_ || pending_ == 0) {
+  void bound() {
+    if (keys_.size() > kPending) {
+      keys_.clear();
+      everything();
+    }
+  }
+  void count() {
+    pending_ = keys_.size() + taken_.size() + waiting_.size() + swept_.size();
+  }
+
+  // Keys: all that have come, in one db after the other. They wait for no sweep, which may take as
+  // long as it likes: what it has been past is loaded anew, and may change again.
+  void let_go() {
+    if (letting_go_ || keys_.empty()) {
       return;
     }
-    busy_ = true;
-    taken_.clear();
-    taken_everything_ = std::exchange(everything_, false);
+    letting_go_ = true;
     taken_.swap(keys_);
-    left_.clear();
-    for (const std::uint32_t db : dbs_->all()) {
-      if (!taken_.empty()) {
-        left_.push_back({db, nullptr});
-      }
-      if (taken_everything_) {
-        for (const Space& space : spaces_) {
-          left_.push_back({db, &space});
-        }
-      }
-    }
-    next();
+    dbs_left_ = dbs_->all();
+    next_db();
   }
-
-  void next() {
-    if (left_.empty()) {
-      busy_ = false;
-      go_on();
+  void next_db() {
+    if (dbs_left_.empty()) {
+      letting_go_ = false;
+      taken_.clear();
+      let_go();
+      count();
       return;
     }
-    const auto [db, space] = left_.back();
-    left_.pop_back();
-    auto done = handlers_.told(notices(db, space),
-                               [self = weak_from_this()](const Result<std::int64_t>& removed) {
-                                 if (const auto feed = self.lock()) {
-                                   feed->on_done(removed);
-                                 }
-                               });
-    if (space == nullptr) {
-      invalidator_.keys(db, {taken_.begin(), taken_.end()}, How::remove, std::move(done));
-    } else {
-      // It holds from here on; what Redis does not do the invalidator tries again.
-      const Status begun = invalidator_.matching({db, space->index, {}}, How::remove,
-                                                 Invalidator::Tell::at_end, std::move(done));
-      if (!begun) {
-        on_done(begun.error());
-      }
-    }
+    const std::uint32_t db = dbs_left_.back();
+    dbs_left_.pop_back();
+    invalidator_.keys(db, {taken_.begin(), taken_.end()}, How::remove,
+                      handlers_.told(notices_of_keys(db), [self = weak_from_this()](
+                                                              const Result<std::int64_t>& removed) {
+                        if (const auto feed = self.lock()) {
+                          feed->on_let_go(removed);
+                        }
+                      }));
   }
-
-  // What others are told of it.
-  std::vector<Notice> notices(std::uint32_t db, const Space* space) const {
-    std::vector<Notice> notices;
-    if (!handlers_.wants(Notice::Kind::notify)) {
-      return notices;
-    }
-    if (space != nullptr) {
-      notices.push_back({Notice::Kind::notify, Notice::Scope::space, {}, space->name, db});
-      return notices;
-    }
-    for (const std::string& key : taken_) {
-      notices.push_back({Notice::Kind::notify, Notice::Scope::key, {}, key, db});
-    }
-    return notices;
-  }
-
-  void on_done(const Result<std::int64_t>& removed) {
+  void on_let_go(const Result<std::int64_t>& removed) {
     if (removed) {
       removed_ += static_cast<std::uint64_t>(removed.value());
-      next();
+      next_db();
       return;
     }
     failed_++;
     keys_.merge(taken_);
-    everything_ = everything_ || taken_everything_;
-    if (keys_.size() > kPending) {
-      everything_ = true;
-      keys_.clear();
+    taken_.clear();
+    bound();
+    sweep();
+    count();
+    again(keys_timer_, [](Feed& feed) {
+      feed.letting_go_ = false;
+      feed.let_go();
+    });
+  }
+
+  // Namespaces: one that waits holds from sweep() on. What is being swept is begun anew at once,
+  // so that it holds from here on; it is what its first sweep ends that tells of it.
+  void everything() {
+    for (const std::uint32_t db : dbs_->all()) {
+      for (const Space& space : spaces_) {
+        const Target target{db, &space};
+        const bool renewed =
+            swept_.contains(target) &&
+            invalidator_.matching({db, space.index, {}}, How::remove, Invalidator::Tell::at_end, {},
+                                  handlers_.told(notices_of(target), {}));
+        if (!renewed && std::ranges::find(waiting_, target) == waiting_.end()) {
+          waiting_.push_back(target);
+        }
+      }
     }
-    pending_ = keys_.size() + (everything_ ? 1 : 0);
-    timer_.expires_after(kRetry);
-    timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
+  }
+  // What Redis does not do of it the invalidator tries again.
+  void sweep() {
+    while (!pausing_ && !waiting_.empty() && swept_.size() < kSweeps) {
+      const Target target = waiting_.front();
+      const Status begun = invalidator_.matching(
+          {target.db, target.space->index, {}}, How::remove, Invalidator::Tell::at_end,
+          handlers_.told(notices_of(target),
+                         [self = weak_from_this(), target](const Result<std::int64_t>& removed) {
+                           if (const auto feed = self.lock()) {
+                             feed->on_swept(target, removed);
+                           }
+                         }));
+      if (!begun) {
+        failed_++;
+        pausing_ = true;
+        again(sweeps_timer_, [](Feed& feed) {
+          feed.pausing_ = false;
+          feed.sweep();
+        });
+        return;
+      }
+      waiting_.pop_front();
+      swept_.insert(target);
+    }
+  }
+  void on_swept(const Target& target, const Result<std::int64_t>& removed) {
+    swept_.erase(target);
+    if (removed) {
+      removed_ += static_cast<std::uint64_t>(removed.value());
+    } else if (std::ranges::find(waiting_, target) == waiting_.end()) {
+      failed_++;
+      waiting_.push_back(target);
+    }
+    sweep();
+    count();
+  }
+
+  template <class F>
+  void again(boost::asio::steady_timer& timer, F&& go_on) {
+    timer.expires_after(kRetry);
+    timer.async_wait([self = weak_from_this(), go_on](const boost::system::error_code& error) {
       if (const auto feed = self.lock(); feed && !error) {
-        feed->busy_ = false;
-        feed->go_on();
+        go_on(*feed);
+        feed->count();
       }
     });
+  }
+
+  // What others are told of it.
+  std::vector<Notice> notices_of(const Target& target) const {
+    if (!handlers_.wants(Notice::Kind::notify)) {
+      return {};
+    }
+    return {{Notice::Kind::notify, Notice::Scope::space, {}, target.space->name, target.db}};
+  }
+  std::vector<Notice> notices_of_keys(std::uint32_t db) const {
+    std::vector<Notice> notices;
+    if (handlers_.wants(Notice::Kind::notify)) {
+      for (const std::string& key : taken_) {
+        notices.push_back({Notice::Kind::notify, Notice::Scope::key, {}, key, db});
+      }
+    }
+    return notices;
   }
 
   boost::asio::io_context& control_;
@@ -201,20 +261,18 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
   const std::shared_ptr<Dbs> dbs_;
   const l3::ListenerConfig listen_;
   const std::vector<Space> spaces_;
-  boost::asio::steady_timer timer_;
+  bool began_ = false;
 
   std::set<std::string> keys_;
-  bool everything_ = false;
-  bool began_ = false;
-  // Of what is under way, or failed and waits.
-  bool busy_ = false;
+  bool letting_go_ = false;  // or they have failed, and wait
   std::set<std::string> taken_;
-  bool taken_everything_ = false;
-  struct Left {
-    std::uint32_t db;
-    const Space* space;  // null: the keys
-  };
-  std::vector<Left> left_;
+  std::vector<std::uint32_t> dbs_left_;
+  boost::asio::steady_timer keys_timer_;
+
+  std::deque<Target> waiting_;  // each once
+  std::set<Target> swept_;
+  bool pausing_ = false;
+  boost::asio::steady_timer sweeps_timer_;
 
   std::atomic<bool> listening_{false};
   std::atomic<bool> warned_{false};
@@ -228,8 +286,8 @@ class Feeds::Feed : public std::enable_shared_from_this<Feed> {
 };
 
 Feeds::Feeds(boost::asio::io_context& control, Invalidator& invalidator, Handlers& handlers,
-             proxy::Hub& hub, const config::Config& config)
-    : dbs_(std::make_shared<Dbs>()) {
+             proxy::Hub& hub, const config::Config& config, MakeListener make)
+    : dbs_(std::make_shared<Dbs>()), make_(std::move(make)) {
   for (const config::Source& source : config.sources) {
     std::vector<Feed::Space> spaces;
     for (std::size_t i = 0; i < config.namespaces.size(); i++) {
@@ -249,7 +307,7 @@ Feeds::~Feeds() = default;
 
 void Feeds::start() {
   for (const auto& feed : feeds_) {
-    feed->start();
+    feed->start(make_);
   }
 }
 
