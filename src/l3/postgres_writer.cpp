@@ -3,6 +3,7 @@
 // With a journal's position each transaction locks that journal's row first. So one whose
 // connection was lost while it was being committed has ended, one way or the other, before another
 // looks how far the journal has come.
+#include "journal_row.hpp"
 #include "pool.hpp"
 #include "pq_session.hpp"
 #include "sql.hpp"
@@ -25,6 +26,7 @@ class PostgresWriter final : public Writer {
  public:
   PostgresWriter(const SourceConfig& config, std::vector<Query> statements)
       : session_(config.dsn, "SET statement_timeout = " + std::to_string(config.timeout.count())),
+        source_(config.name),
         queries_(std::move(statements)),
         prepared_(queries_.size()) {
   }
@@ -208,12 +210,13 @@ class PostgresWriter final : public Writer {
     return true;
   }
 
-  bool ask(const std::string& sql, std::string_view journal, std::string_view sequence,
+  // The second one may be empty: there is none.
+  bool ask(const std::string& sql, std::string_view one, std::string_view other,
            ExecStatusType wanted, PqRows& rows, Written& written) {
-    const std::string first(journal);
-    const std::string second(sequence);
+    const std::string first(one);
+    const std::string second(other);
     const char* const values[] = {first.c_str(), second.c_str()};
-    const int count = sequence.empty() ? 1 : 2;
+    const int count = other.empty() ? 1 : 2;
     return good(session_.result(PQsendQueryParams(session_.get(), sql.c_str(), count, nullptr,
                                                   values, nullptr, nullptr, 0),
                                 wanted, deadline_, rows),
@@ -222,6 +225,7 @@ class PostgresWriter final : public Writer {
 
   // The number of the last change that was applied; 0: none was.
   bool come_so_far(std::string_view journal, std::uint64_t& done, Written& written) {
+    const std::string row = journal_row(journal, source_);
     const std::string table(kJournalTable);
     PqRows rows;
     if (!knows_journal_) {
@@ -229,14 +233,15 @@ class PostgresWriter final : public Writer {
       if (!command("CREATE TABLE IF NOT EXISTS " + table +
                        " (journal text PRIMARY KEY, sequence bigint NOT NULL)",
                    written) ||
-          !ask("INSERT INTO " + table + " VALUES ($1, 0) ON CONFLICT DO NOTHING", journal, {},
-               PGRES_COMMAND_OK, rows, written) ||
+          !ask("INSERT INTO " + table + " SELECT $1, coalesce(max(sequence), 0) FROM " + table +
+                   " WHERE journal = $2 ON CONFLICT DO NOTHING",
+               row, journal, PGRES_COMMAND_OK, rows, written) ||
           !command("COMMIT", written) || !command("BEGIN", written)) {
         return false;
       }
       knows_journal_ = true;
     }
-    if (!ask("SELECT sequence FROM " + table + " WHERE journal = $1 FOR UPDATE", journal, {},
+    if (!ask("SELECT sequence FROM " + table + " WHERE journal = $1 FOR UPDATE", row, {},
              PGRES_TUPLES_OK, rows, written)) {
       return false;
     }
@@ -253,10 +258,12 @@ class PostgresWriter final : public Writer {
   bool note(std::string_view journal, std::uint64_t sequence, Written& written) {
     PqRows rows;
     return ask("UPDATE " + std::string(kJournalTable) + " SET sequence = $2 WHERE journal = $1",
-               journal, std::to_string(sequence), PGRES_COMMAND_OK, rows, written);
+               journal_row(journal, source_), std::to_string(sequence), PGRES_COMMAND_OK, rows,
+               written);
   }
 
   PqSession session_;
+  const std::string source_;
   const std::vector<Query> queries_;
   std::vector<Prepared> prepared_;
   Time deadline_ = kNever;

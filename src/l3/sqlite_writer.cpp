@@ -1,4 +1,5 @@
 // Writes to an SQLite file, which must be there.
+#include "journal_row.hpp"
 #include "pool.hpp"
 #include "sqlite_handle.hpp"
 
@@ -11,8 +12,11 @@ namespace {
 
 class SqliteWriter final : public Writer {
  public:
-  SqliteWriter(std::string path, std::vector<Query> statements)
-      : path_(std::move(path)), queries_(std::move(statements)), statements_(queries_.size()) {
+  SqliteWriter(const SourceConfig& config, std::vector<Query> statements)
+      : path_(config.path),
+        source_(config.name),
+        queries_(std::move(statements)),
+        statements_(queries_.size()) {
   }
 
   Written apply(std::span<const Change* const> changes, const Position& position,
@@ -194,29 +198,35 @@ class SqliteWriter final : public Writer {
                            written)) {
       return false;
     }
-    if (!prepare(find_, "select sequence from " + table + " where journal = ?", written) ||
+    const std::string of = "(select sequence from " + table + " where journal = ?";
+    if (!prepare(find_, "select coalesce(" + of + "1), " + of + "2), 0)", written) ||
         !prepare(note_, "insert or replace into " + table + " values (?, ?)", written)) {
       return false;
     }
-    sqlite3_bind_text64(find_.get(), 1, journal.data(), journal.size(), SQLITE_STATIC, SQLITE_UTF8);
-    const int result = sqlite3_step(find_.get());
-    if (result == SQLITE_ROW) {
+    const std::string row = journal_row(journal, source_);
+    sqlite3_bind_text64(find_.get(), 1, row.data(), row.size(), SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(find_.get(), 2, journal.data(), journal.size(), SQLITE_STATIC, SQLITE_UTF8);
+    const bool good = sqlite3_step(find_.get()) == SQLITE_ROW || fail(written);
+    if (good) {
       done = static_cast<std::uint64_t>(sqlite3_column_int64(find_.get(), 0));
     }
-    const bool good = result == SQLITE_ROW || result == SQLITE_DONE || fail(written);
     sqlite3_reset(find_.get());
+    sqlite3_clear_bindings(find_.get());  // they point to what goes now
     return good;
   }
 
   bool note(std::string_view journal, std::uint64_t sequence, Written& written) {
-    sqlite3_bind_text64(note_.get(), 1, journal.data(), journal.size(), SQLITE_STATIC, SQLITE_UTF8);
+    const std::string row = journal_row(journal, source_);
+    sqlite3_bind_text64(note_.get(), 1, row.data(), row.size(), SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_int64(note_.get(), 2, static_cast<sqlite3_int64>(sequence));
     const bool good = sqlite3_step(note_.get()) == SQLITE_DONE || fail(written);
     sqlite3_reset(note_.get());
+    sqlite3_clear_bindings(note_.get());
     return good;
   }
 
   const std::string path_;
+  const std::string source_;
   const std::vector<Query> queries_;
   Database database_;
   std::vector<Statement> statements_;  // go before the database
@@ -230,7 +240,7 @@ class SqliteWriter final : public Writer {
 
 std::unique_ptr<Writer> make_sqlite_writer(const SourceConfig& config,
                                            std::vector<Query> statements) {
-  return std::make_unique<SqliteWriter>(config.path, std::move(statements));
+  return std::make_unique<SqliteWriter>(config, std::move(statements));
 }
 
 }  // namespace tiercache::l3

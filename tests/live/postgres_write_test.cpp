@@ -44,7 +44,7 @@ struct World : Writing {
   ~World() {
     writer.reset();
   }
-  std::unique_ptr<l3::Writer> make() const {
+  std::unique_ptr<l3::Writer> make(const std::string& source = {}) const {
     const std::vector<std::string> names{"id", "value"};
     const std::vector<bool> integers{true, false};
     std::vector<l3::Query> statements;
@@ -57,6 +57,7 @@ struct World : Writing {
       statements.push_back({text, names, integers});
     }
     l3::SourceConfig config;
+    config.name = source;
     config.dsn = database.dsn();
     config.timeout = std::chrono::seconds(60);
     return l3::make_writer(config, std::move(statements));
@@ -158,6 +159,17 @@ TEST_CASE("PostgreSQL: a journal's changes are applied once each, also past a lo
   CHECK(world.database.run("select count(*) from log") == "50");
   CHECK(world.database.run("select count(distinct id) from log") == "50");
   CHECK(world.database.run("select sequence from tiercache_journal") == "50");
+}
+
+TEST_CASE("PostgreSQL: a journal's position is of one source, and begins with the journal's own") {
+  World world;
+  CHECK(world.apply({change(kLog, 1), change(kLog, 2)}, "j", 1).kind == Kind::applied);
+  const auto a = world.make("a");
+  const auto b = world.make("b");
+  CHECK(world.apply(*b, {change(kLog, 20)}, "j", 20).reached == 2);
+  CHECK(world.apply(*a, {change(kLog, 2), change(kLog, 3)}, "j", 2).reached == 2);
+  CHECK(world.apply(*a, {change(kLog, 3)}, "j", 3).reached == 3);
+  CHECK(world.database.run("select string_agg(id::text, ' ' order by id) from log") == "1 2 3 20");
 }
 
 TEST_CASE("PostgreSQL: a write is there and in Redis when it is answered, many in a transaction") {

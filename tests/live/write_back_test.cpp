@@ -212,6 +212,34 @@ TEST_CASE("a write that the database will never take is a dead letter, and other
   CHECK(world.counted("source_db", "dead_letters") == 0);
 }
 
+TEST_CASE("what one source of a database has applied is not taken for what another has") {
+  World world;
+  std::string late = space("late", "select doc from later where id = :id",
+                           "insert into later values (:id, :value)", "");
+  late.replace(late.find("\"db\""), 4, "\"other\"");
+  world.text += "[[source]]\nname = \"other\"\npath = \"" + world.database.path().string() +
+                "\"\ntimeout_ms = 2000\n" + late;
+  world.start();
+  CHECK(world.client->call("SET", "late:1", "a").text == "OK");
+  CHECK(world.client->call("SET", "late:2", "b").text == "OK");
+  CHECK(world.client->call("SET", "log:1", "x").text == "OK");
+  CHECK(eventually([&] { return world.counted("source_db", "pending") == 0; }));
+  CHECK(world.counted("source_other", "pending") == 2);
+  Rows expected{"a", "b"};
+  SUBCASE("while it runs") {
+  }
+  SUBCASE("and at the next start") {
+    world.proxy->signal(SIGKILL);
+    world.start();
+    CHECK(world.client->call("SET", "late:3", "c").text == "OK");
+    CHECK(world.counted("source_other", "pending") == 3);
+    expected.emplace_back("c");
+  }
+  world.database.run("create table later (id integer, doc text)");
+  CHECK(eventually([&] { return world.counted("source_other", "pending") == 0; }));
+  CHECK(world.rows("select doc from later order by rowid") == expected);
+}
+
 TEST_CASE("beyond its limit writes go through, and wait for the source") {
   World world("max_bytes = \"1mb\"\n");
   world.database.run("begin immediate");

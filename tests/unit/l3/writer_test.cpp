@@ -64,8 +64,9 @@ struct World : Writing {
     std::filesystem::remove(path);
     std::filesystem::remove(path.string() + "-journal");
   }
-  std::unique_ptr<Writer> make() const {
+  std::unique_ptr<Writer> make(const std::string& source = {}) const {
     SourceConfig config;
+    config.name = source;
     config.path = path.string();
     return make_writer(config, statements());
   }
@@ -211,6 +212,39 @@ TEST_CASE("a journal's changes are applied once each, however often and by whome
   CHECK(world.apply(part(0, 1), "k", 1).kind == Kind::applied);
   CHECK(world.rows("select * from tiercache_journal") == "j 9 k 1");
   CHECK(world.rows("select count(*) from log") == "10");
+}
+
+TEST_CASE("a journal's position is of one source, though another leads to the same database") {
+  World world;
+  const auto a = world.make("a");
+  const auto b = world.make("b");
+  const auto log = [&](Writer& writer, const std::string& doc, int from, int to) {
+    std::vector<Change> changes;
+    for (int i = from; i <= to; i++) {
+      changes.push_back(change(kLog, i, doc));
+    }
+    const Written written = world.apply(writer, changes, "j", static_cast<std::uint64_t>(from));
+    CHECK(written.kind == Kind::applied);
+    return written.reached.value_or(0);
+  };
+  CHECK(log(*b, "b", 11, 20) == 0);
+  CHECK(log(*a, "a", 1, 10) == 0);
+  CHECK(world.rows("select count(*) from log where doc = 'a'") == "10");
+  CHECK(log(*a, "a", 9, 21) == 10);
+  CHECK(log(*b, "b", 18, 22) == 20);
+  CHECK(world.rows("select count(*) from log where doc = 'a'") == "21");
+  CHECK(world.rows("select count(*) from log where doc = 'b'") == "12");
+  CHECK(world.rows("select * from tiercache_journal") == "j/a 21 j/b 22");
+}
+
+TEST_CASE("a journal's position that is of no source holds for one of which nothing is known") {
+  World world;
+  CHECK(world.apply({change(kLog, 1), change(kLog, 2)}, "j", 1).kind == Kind::applied);
+  const auto a = world.make("a");
+  CHECK(world.apply(*a, {change(kLog, 2), change(kLog, 3)}, "j", 2).reached == 2);
+  CHECK(world.apply(*a, {change(kLog, 3), change(kLog, 4)}, "j", 3).reached == 3);
+  CHECK(world.rows("select id from log") == "1 2 3 4");
+  CHECK(world.rows("select * from tiercache_journal") == "j 2 j/a 4");
 }
 
 namespace {
