@@ -61,7 +61,7 @@ Source::Taken Pool::submit(Load load) {
   {
     MutexLock lock(mutex_);
     const bool away = breaker_.refuses(now());
-    if (away || stopping_ || waiting_ >= config_.queue) {
+    if (away || stopping_ || crowded(queues_[load.query])) {
       totals_.refused++;
       return away ? Taken::away : Taken::full;
     }
@@ -88,6 +88,19 @@ SourceTotals Pool::totals() const {
   totals.left_alone = breaker_.state() != Breaker::State::closed;
   totals.allowed = ramp_.limit();
   return totals;
+}
+
+// Whether another load of this query would be one too many.
+bool Pool::crowded(const Queue& queue) const {
+  if (waiting_ < config_.queue || (queue.gathering && queue.waiting.size() < queue.batch)) {
+    return false;
+  }
+  const std::size_t limit = ramp_.limit();
+  std::size_t going = limit - std::min(busy_, limit);
+  for (const Queue& its : queues_) {
+    going += its.gathering ? std::min(its.waiting.size(), its.batch) : 0;
+  }
+  return waiting_ >= config_.queue + going;
 }
 
 Pool::Queue* Pool::oldest() {

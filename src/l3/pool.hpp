@@ -4,6 +4,9 @@
 // more, for SourceConfig::window at most, and no other takes any of them meanwhile. Of several
 // queries the one whose load has waited longest is next. While the ramp allows fewer queries than
 // there are threads, the others rest.
+//
+// SourceConfig::queue counts loads that no thread is free for: those that a free one, or one that
+// gathers, is about to take come on top.
 #pragma once
 
 #include "breaker.hpp"
@@ -68,6 +71,7 @@ class Pool final : public Source {
   void work(Connection& connection);
   std::vector<Waiting> take();
   Queue* oldest() TC_REQUIRES(mutex_);
+  bool crowded(const Queue& queue) const TC_REQUIRES(mutex_);
   void run(Connection& connection, std::vector<Waiting> batch);
 
   const SourceConfig config_;

@@ -46,7 +46,7 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
       space->pattern = config::KeyPattern::parse(one.key).value();
       space->name = one.name;
       space->source_name = one.source;
-      space->limit = config.sources[space->source].queue;
+      space->limit = config.sources[space->source].queue + 1;  // one has its turn
       space->l2_ttl = one.l2_ttl.count() > 0 ? one.l2_ttl + freshness_of(one).window() : one.l2_ttl;
       std::vector<l3::Query>& its = statements[space->source];
       std::vector<std::string> names = space->pattern->names();
@@ -74,7 +74,7 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
       its.name = one.name;
       its.path = one.path;
       its.dsn = one.dsn;
-      its.queue = one.queue;
+      its.queue = one.queue + 1;
       its.timeout = one.timeout;
       back[i].writer = config.journal.dir.empty() ? nullptr : make(its, statements[i]);
       sinks_[i] = std::make_unique<l3::Sink>(its, make(its, std::move(statements[i])));

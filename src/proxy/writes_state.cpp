@@ -28,7 +28,7 @@ Status Writes::open(Hub& hub) {
 bool Writes::crowded(namespaces::Index space) const {
   const Space& its = *spaces_[space];
   MutexLock lock(mutex_);
-  return unanswered_[its.source] >= its.limit / 2;
+  return unanswered_[its.source] >= (its.limit + 1) / 2;
 }
 
 bool Writes::ready() const {

@@ -444,6 +444,32 @@ TEST_CASE("while Redis is away nothing is written, and afterwards all is as it w
   CHECK(world.row(1) == "newer");
 }
 
+TEST_CASE("without a queue what cannot go at once fails at once, and all else goes") {
+  World world;
+  std::string text = conf(world.database.path().string());
+  text.replace(text.find("timeout_ms"), 0, "queue = 0\n");
+  const TiercacheProcess proxy(world.redis.port(), {"threads=2"}, text);
+  Client client(proxy.port(), std::chrono::seconds(60));
+  Client other(proxy.port(), std::chrono::seconds(60));
+  for (int i = 0; i < 50; i++) {
+    CHECK(client.call("SET", "doc:1", std::to_string(i)).text == "OK");
+  }
+  CHECK(world.row(1) == "49");
+  world.database.put(2, "two");
+  CHECK(world.get(client, "doc:2") == "two");
+  world.database.run("begin immediate");
+  client.send("SET", "doc:1", "last");
+  const auto waits = [&] {
+    return other.call("CACHE", "STATS").find("source_db")->text.find("writes_unanswered=1") !=
+           std::string::npos;
+  };
+  CHECK(eventually(waits));
+  CHECK(other.call("SET", "doc:3", "x").text.ends_with("too many writes are waiting"));
+  world.database.run("commit");
+  CHECK(client.read().text == "OK");
+  CHECK(other.call("SET", "doc:3", "x").text == "OK");
+}
+
 TEST_CASE("a stop answers the writes that are under way") {
   World world;
   world.database.run("begin immediate");

@@ -172,6 +172,64 @@ TEST_CASE("a window that ends lets go what there is") {
   CHECK(bench.batches.size() == 5);
 }
 
+TEST_CASE("without a queue loads go as long as a thread is free, and fail at once when none is") {
+  const auto fill = [](Bench& bench, Pool& pool, std::size_t query) {
+    std::size_t taken = 0;
+    for (int i = 0; i < 10; i++) {
+      const Source::Taken its = pool.submit({query, {std::int64_t{1}}, [&](const Loaded& loaded) {
+                                               const std::lock_guard lock(bench.mutex);
+                                               CHECK(loaded.kind == Loaded::Kind::value);
+                                               bench.answered++;
+                                               bench.changed.notify_all();
+                                             }});
+      taken += its == Source::Taken::yes ? 1 : 0;
+    }
+    return taken;
+  };
+  Bench bench;
+  SourceConfig config = limits(3, std::chrono::microseconds(0));
+  config.queue = 0;
+  SUBCASE("in the queue") {
+  }
+  SUBCASE("nor in a longer one") {
+    config.queue = 4;
+  }
+  Pool pool(config, kQueries, bench.connect());
+  CHECK(fill(bench, pool, 0) == config.queue + 3);
+  bench.wait([&] { return bench.batches.size() == 3; });
+  CHECK(fill(bench, pool, 0) == 0);
+  bench.let_go();
+  bench.wait([&] { return bench.answered == config.queue + 3; });
+  const std::size_t more = fill(bench, pool, 0);
+  CHECK(more > 0);
+  bench.wait([&] { return bench.answered == config.queue + 3 + more; });
+}
+
+TEST_CASE("without a queue a batch gathers what there is room for in it") {
+  Bench bench;
+  SourceConfig config = limits(1, std::chrono::hours(1));
+  config.queue = 0;
+  Pool pool(config, kQueries, bench.connect());
+  bench.submit(pool, 1, 0);
+  // Until the thread gathers there is room for one.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  int next = 1;
+  while (next < 10 && std::chrono::steady_clock::now() < deadline) {
+    const Source::Taken taken =
+        pool.submit({1, {std::int64_t{next}}, [&](const Loaded& /*loaded*/) {
+                       const std::lock_guard lock(bench.mutex);
+                       bench.answered++;
+                       bench.changed.notify_all();
+                     }});
+    next += taken == Source::Taken::yes ? 1 : 0;
+  }
+  CHECK(next == 10);
+  bench.wait([&] { return bench.batches.size() == 1; });
+  CHECK(bench.batches[0].size() == 10);
+  bench.let_go();
+  bench.wait([&] { return bench.answered == 10; });
+}
+
 TEST_CASE("one that waits for others is told when the source goes") {
   Bench bench;
   std::size_t told = 0;
