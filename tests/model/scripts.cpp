@@ -170,9 +170,9 @@ Script script(const std::string& text) {
 std::vector<Case> cases() {
   std::vector<Case> all;
   // One key, reads and writes: the race of fills with writes and events.
-  for (const char* text :
-       {"RRR|RR d", "RWR|RR d", "RW|WR d", "RRR|WR d", "RR|RR dd", "RWR|RR d2", "RR|WR d2",
-        "RRR|RR d2", "RWR|WR d1", "RR|RR dd21", "RWR|RR z", "RR|R dz2", "RR|RR dt", "RW|RR dt"}) {
+  for (const char* text : {"RRR|RR d", "RWR|RR d", "RW|WR d", "RRR|WR d", "RR|RR dd", "RWR|RR d2",
+                           "RR|WR d2", "RRR|RR d2", "RWR|WR d1", "RR|RR dd21", "RWR|RR z",
+                           "RR|R dz2", "RQ|QR dz", "RR|RR dt", "RW|RR dt"}) {
     all.push_back({script(text)});
   }
   // Two commands of one key, two keys, snapshots.

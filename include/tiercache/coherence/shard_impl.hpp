@@ -65,17 +65,16 @@ ReadOutcome BasicShard<R>::on_probe(const ReadAsk& ask, const View& view, Time n
   if (entry == nullptr) {
     return outcome;
   }
-  if ((entry->fenced() || ask.settled) && entry->seq() > view.acked) {
-    // Waited once and fenced anew meanwhile: go upstream, do not wait for ever.
-    if (ask.fenced_by == 0 && view.proof == Proof::stream) {
+  const bool unproven = (entry->fenced() || ask.settled) && entry->seq() > view.acked;
+  const bool each =
+      R.fence_each_hit && std::min(config_.max_staleness, ask.max_staleness) == Duration::zero();
+  if (ask.fenced_by == 0 && (unproven || each)) {
+    if (view.proof == Proof::stream) {
       outcome.kind = ReadOutcome::Kind::wait;
-      outcome.ping = entry->seq();
+      // The PING that proves the entry may have been sent before this read came.
+      outcome.ping = each ? view.next_ping() : entry->seq();
     }
-  } else if (R.fence_each_hit && ask.fenced_by == 0 &&
-             std::min(config_.max_staleness, ask.max_staleness) == Duration::zero()) {
-    outcome.kind = ReadOutcome::Kind::wait;
-    outcome.ping = view.next_ping();
-  } else {
+  } else if (!unproven) {  // else fenced anew while it waited: upstream, not for ever
     outcome.kind = ReadOutcome::Kind::hit;
     outcome.entry = entry;
   }
