@@ -2,13 +2,16 @@
 // whose hash falls into it. Pure: no sockets, no clock, no lock. The owner (Cache) holds the
 // shard's mutex around every call; the explorer in tests/model calls it directly.
 //
-// The idea, in four sentences. Every change of a key that the proxy can see (an event, an own
-// write from send to reply, a read that returned something newer) advances the epoch of the key's
-// stripe, and a fill commits only if the epoch is still the one its read was sent under. Epochs are
-// kept in stripes, not per key: a collision refuses a commit, never allows one, and a write to an
-// uncached key costs no memory. A flush or a lost event link is a new generation, kept by
-// LinkStatus; entries and flights remember theirs. Two replies that came over different links have
-// no order, so after one, what another link brought earlier is fenced: it waits for a PING.
+// The idea, in six sentences. Every change of a key that the proxy can see (an event, an own
+// write from send to reply) advances the epoch of the key's stripe, and a fill commits only if the
+// epoch is still the one its read was sent under. Epochs are kept in stripes, not per key: a
+// collision refuses a commit, never allows one, and a write to an uncached key costs no memory. A
+// read that is delivered and not kept may be newer than all that is under way for its key: those
+// fills are refused one by one, by their key and not by its stripe, or each that is refused would
+// refuse those of other keys, and so on as long as there are many. A flush or a lost event link is
+// a new generation, kept by LinkStatus; entries and flights remember theirs. Two replies that came
+// over different links have no order, so after one, what another link brought earlier is fenced: it
+// waits for a PING.
 //
 // Cost: a hit is one look-up; a write or event two memory accesses if the key is not cached.
 #pragma once
@@ -215,6 +218,11 @@ class BasicShard {
   }
   void advance(KeyHash hash) {
     stripe(hash).epoch++;
+    invalidated_ += store_.erase(hash);
+  }
+  // Something is delivered that may be newer than what L1 has of the key, or is about to have.
+  void overtake(KeyHash hash) {
+    flights_.for_each(hash, [](Flight& flight) { flight.epoch = kRefused; });
     invalidated_ += store_.erase(hash);
   }
   std::uint64_t generation(const View& view) const noexcept {

@@ -241,7 +241,7 @@ bool BasicShard<R>::on_reply(KeyHash hash, FlightId id, const Fill& fill, const 
     refused_++;
   }
   if (kept ? fill.sole : R.drop_uncommitted) {
-    advance(hash);
+    overtake(hash);
   }
   if (kept && !fill.sole) {
     fence_others(hash, flight, view, now);
@@ -302,7 +302,7 @@ void BasicShard<R>::on_blocking_write_reply(KeyHash hash) {
 template <Rules R>
 void BasicShard<R>::on_pass_read(KeyHash hash) {
   if (R.drop_pass_read) {
-    advance(hash);
+    overtake(hash);
   }
 }
 

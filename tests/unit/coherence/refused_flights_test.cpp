@@ -1,4 +1,5 @@
-// Fills under way of keys that belong elsewhere by now.
+// Fills under way that must not be kept: of keys that belong elsewhere by now, and of those of
+// which something newer may have been shown. Which others go with them.
 #include "tiercache/coherence/cache.hpp"
 
 #include <chrono>
@@ -22,6 +23,7 @@ struct Bench {
   static CacheConfig config() {
     CacheConfig config;
     config.shard.limits.max_bytes = std::size_t{1} << 20;
+    config.shard.stripes = 1;
     return config;
   }
   l1::Key key(std::string_view name) {
@@ -79,6 +81,28 @@ TEST_CASE("nobody joins a refused flight") {
   CHECK(bench.read("k") == ReadOutcome::Kind::joined);
   bench.refuse("k");
   CHECK(bench.read("k") == ReadOutcome::Kind::send);
+}
+
+TEST_CASE("a read that goes past L1 refuses the fills of its own key alone") {
+  Bench bench;
+  CHECK(bench.answer("read", bench.send("read")));
+  const FlightId read = bench.send("read");
+  const FlightId other = bench.send("other");
+  bench.cache.pass_read(bench.key("read").hash);
+  CHECK(bench.read("read") == ReadOutcome::Kind::send);
+  CHECK(!bench.answer("read", read));
+  CHECK(bench.answer("other", other));
+}
+
+// Many fills under way at a time, a few of which share each stripe: if each that is refused refused
+// those of its stripe, one event would be enough for L1 to keep nothing as long as the load lasts.
+TEST_CASE("a fill that is refused does not refuse those of other keys") {
+  Bench bench;
+  const FlightId a = bench.send("a");
+  bench.cache.event(bench.key("any").hash);  // the one stripe's
+  const FlightId b = bench.send("b");
+  CHECK(!bench.answer("a", a));
+  CHECK(bench.answer("b", b));
 }
 
 }  // namespace tiercache::coherence
