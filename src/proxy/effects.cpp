@@ -38,6 +38,17 @@ void Effects::add(const Effects& other) {
   script_ = script_ || other.script_;
 }
 
+void Effects::add_unanswered(const Effects& other) {
+  constexpr std::size_t kMost = 1024;
+  writes_.insert(writes_.end(), other.writes_.begin(), other.writes_.end());
+  flush_ = flush_ || other.wide();
+  if (writes_.size() > kMost) {
+    writes_.clear();
+    writes_.shrink_to_fit();
+    flush_ = true;
+  }
+}
+
 void Effects::add_reads(const Hashes& keys) {
   reads_.insert(reads_.end(), keys.begin(), keys.end());
 }

@@ -31,6 +31,9 @@ class Effects {
            std::span<const command::KeyRef> keys, std::uint32_t db);
   // Adds those of another request that runs within this one.
   void add(const Effects& other);
+  // Adds what an earlier request that nobody answers has changed by the time this one is answered:
+  // keys, or, if they are very many or not known, all.
+  void add_unanswered(const Effects& other);
   // Adds keys whose values the reply shows.
   void add_reads(const Hashes& keys);
   void set_barrier(Barrier barrier) noexcept {
@@ -80,7 +83,8 @@ class Effects {
   void end(const Lane& lane);
   // The request was refused by one server and goes to another, where `to` has the keys.
   void move(const Lane& from, const Lane& to);
-  // For a request that nobody answers: what it changes is told now, and again by Redis's events.
+  // For a request that nobody answers: what it changes is told now, and again with the next answer
+  // (add_unanswered) and by Redis's events.
   void apply_blind(const Lane& lane) const;
 
   void clear() noexcept;

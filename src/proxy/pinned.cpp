@@ -309,6 +309,7 @@ void Session::pinned_send(const Request& request, const Classified& what) {
   if (!sent.answered) {
     if (!sent.queued) {
       effects.apply_blind(*lane_);
+      unanswered_.add_unanswered(effects);
       flush_local(effects);
     }
     own_->send_raw(pinned_bytes(request, what));
@@ -317,6 +318,9 @@ void Session::pinned_send(const Request& request, const Classified& what) {
     }
     run_blind_locals(locals);
     return;
+  }
+  if (!sent.queued) {
+    effects.add_unanswered(std::exchange(unanswered_, {}));
   }
   const OpKind kind = sent.queued                      ? OpKind::queued
                       : effects.script()               ? OpKind::script

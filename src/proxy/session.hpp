@@ -78,8 +78,7 @@ class Session final : public l2::Consumer, private io::Stream::User {
   void end_pause();
   // A write may be dispatched again: what was being stored is in Redis.
   void on_stored();
-  // What a request has waited for (Invalidations::Wake).
-  void on_clean(std::uint64_t wait, std::uint64_t upto);
+  void on_clean(std::uint64_t wait, std::uint64_t upto);  // Invalidations::Wake
   // Another client's invalidations are to come here: from now on the session keeps a connection of
   // its own, and `answer` gets Redis's id of it once it stands; 0 if it breaks first.
   using OnUpstreamId = TrackingRedirect::OnUpstreamId;
@@ -478,6 +477,7 @@ class Session final : public l2::Consumer, private io::Stream::User {
   bool pinned_ = false;
   bool paused_ = false;
   unsigned parked_ticks_ = 0;
+  Effects unanswered_;  // of requests that nobody answers, until one behind them is answered
   Effects transaction_;
   std::vector<std::uint32_t> transaction_dbs_;
   std::vector<LocalInExec> transaction_locals_;

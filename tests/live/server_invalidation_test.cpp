@@ -99,6 +99,32 @@ TEST_CASE("own writes are seen at once and direct ones within the bound, whateve
   }
 }
 
+// Without events nothing but the next answer tells that it has run.
+TEST_CASE("a script that nobody answers is told to L1 with the next answer") {
+  for (const char* mode : {"ttl", "keyspace"}) {
+    const std::string shown = mode;
+    CAPTURE(shown);
+    World world({setting(mode), "coherence.max_staleness_ms=600000"});
+    world.client.call("SET", "k", "old");
+    for (int i = 0; i < 20; i++) {
+      REQUIRE(world.hit("k"));
+      const std::string value = std::to_string(i);
+      world.client.send("CLIENT", "REPLY", "SKIP");
+      world.client.send("EVAL", "redis.call('SET', 'k', ARGV[1])", "0", value);
+      CHECK(world.client.call("PING").text == "PONG");
+      CHECK(world.client.call("GET", "k").text == value);
+    }
+    REQUIRE(world.hit("k"));
+    world.client.send("CLIENT", "REPLY", "OFF");
+    world.client.send("MULTI");
+    world.client.send("EVAL", "redis.call('SET', 'k', 'within')", "0");
+    world.client.send("EXEC");
+    world.client.send("CLIENT", "REPLY", "ON");
+    CHECK(world.client.read().text == "OK");
+    CHECK(world.client.call("GET", "k").text == "within");
+  }
+}
+
 TEST_CASE("auto without CONFIG, or without CLIENT TRACKING too, says what it does instead") {
   World tracking({}, {"--rename-command", "CONFIG", ""});
   CHECK(tracking.fact("invalidation") == "auto");
