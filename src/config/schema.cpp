@@ -123,6 +123,9 @@ constexpr Key kSchema[] = {
                                   "The reads that are answered from L1: all, names, and -name to "
                                   "leave one out"),
     choice<&C::l1, &L1::eviction>("l1.eviction", kEvictions, kStart, "What leaves when L1 is full"),
+    boolean<&C::l1, &L1::bypass>(
+        "l1.bypass", kLive,
+        "While L1 is full and fewer than one read in 16 hits, most misses do not fill it"),
 
     choice<&C::coherence, &Coherence::invalidation>("coherence.invalidation", kInvalidations,
                                                     kStart,

@@ -35,6 +35,10 @@ constexpr ElementKey kNamespaceKeys[] = {
     duration<&N::ttl>(
         "namespace.ttl_ms", 0, 365 * kDayMs, kStart,
         "The longest a reply is kept in L1; 0 = l1.max_ttl_ms, with tiers l1: for ever"),
+    boolean<&N::ask_ttl>(
+        "namespace.ask_ttl", kStart,
+        "With tiers l1+l2: a miss asks Redis for the key's TTL too; false = it does not, and a "
+        "reply is kept for ttl_ms though the key may expire in Redis before that"),
     integer<&N::jitter_percent>(
         "namespace.jitter_percent", 0, 90, kStart,
         "Each reply is kept for up to so much less, so that they do not expire together"),
@@ -215,6 +219,9 @@ std::string_view meaningless(const Namespace& one) {
   if (one.l1_share_percent != 0 && (one.tiers == Tiers::l1 || one.tiers == Tiers::l2)) {
     return "l1_share_percent";
   }
+  if (!one.ask_ttl && one.tiers != Tiers::l1_l2) {
+    return "ask_ttl";
+  }
   if (one.tiers != Tiers::l1_l2_l3) {
     const std::string_view key = !one.source.empty()                     ? "source"
                                  : !one.key.empty()                      ? "key"
@@ -334,6 +341,11 @@ std::string wrong_with_namespace(const Config& config, std::size_t index) {
     const bool write = key == "write" || key == "remove" || key == "coalesce";
     return concat({"namespace '", one.name, "': namespace.", key, " means nothing with its ",
                    write ? "strategy" : "tiers"});
+  }
+  if (!one.ask_ttl && one.ttl.count() == 0) {
+    return concat({"namespace '", one.name,
+                   "': with ask_ttl false namespace.ttl_ms says how long a reply is kept: it is "
+                   "missing"});
   }
   if (one.tiers == Tiers::l1_l2_l3) {
     return wrong_with_loading(config, one);

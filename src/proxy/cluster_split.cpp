@@ -43,10 +43,12 @@ std::optional<Session::Step> Session::split_request(const Classified& what, Args
   if (worker_.hub().loads && waits_for_store(what, args)) {
     return stall(Stall::asked);
   }
-  const bool fills = kept && may_fill(what, args.subspan(1));
+  const bool past = kept && !loads_any(what, args) && worker_.past_l1(time_);
+  const bool fills = kept && !past && may_fill(what, args.subspan(1));
   const Step step = send_parts(what, std::move(*cut), lanes, fills);
   if (kept && step == Step::next) {
     worker_.count(stats::Counter::l1_misses);
+    worker_.count(stats::Counter::l1_bypassed, past ? 1 : 0);
   }
   return step;
 }

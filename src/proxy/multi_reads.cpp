@@ -1,6 +1,7 @@
 // Session: reads of several keys. L1 answers only if all of them hit as of one PING (over a
 // Cluster: of one PING a slot); else the whole command goes upstream on one link, and an MGET's
 // reply fills L1 key by key.
+#include "flight_state.hpp"
 #include "refusal.hpp"
 #include "session.hpp"
 #include "split_bulks.hpp"
@@ -150,10 +151,13 @@ Session::Step Session::multi_read(const Request& request, const Classified& what
     answer(scratch_);
     return Step::next;
   }
+  const bool past = keep == Keep::yes && !loads_any(what, request.args) && worker_.past_l1(time_);
   // Counted once it is really sent.
-  const Step step = may_fill(what, keys) ? send_multi(request, what, keep) : relay(request, what);
+  const Step step =
+      !past && may_fill(what, keys) ? send_multi(request, what, keep) : relay(request, what);
   if (step == Step::next) {
     worker_.count(stats::Counter::l1_misses);
+    worker_.count(stats::Counter::l1_bypassed, past ? 1 : 0);
   }
   return step;
 }
@@ -234,7 +238,11 @@ bool Session::begin_multi(std::uint64_t id, Args keys) {
   MultiFill& multi = op.more().multi;
   coherence::Cache& cache = lane_->cache;
   coherence::Place place = link_->next_place();
-  place.seq += distinct.size();
+  const auto asks_ttl = [this](std::string_view key) {
+    return worker_.spaces().asks_ttl(worker_.spaces().find(key)) || lane_->master != nullptr;
+  };
+  place.seq += static_cast<std::uint64_t>(
+      std::ranges::count_if(distinct, [&](const auto& one) { return asks_ttl(one.first); }));
   for (const auto& [key, position] : distinct) {
     const l1::Key where{cache.hash(spec_.db, key), spec_.db, key};
     MultiFill::Part part;
@@ -243,11 +251,16 @@ bool Session::begin_multi(std::uint64_t id, Args keys) {
     part.space = worker_.spaces().find(key);
     worker_.spaces().count(part.space, SpaceCounter::misses);
     part.flight = cache.begin_fill(where, variant_of(command_ids().get), place, time_);
-    multi.parts.push_back(part);
     coherence_.on_read_sent(part.hash, place.seq);
-    scratch_.clear();
-    resp::append_request(scratch_, {"PTTL", key});
-    link_->send(scratch_, *this, tag_of(id, Asked::before));
+    if (asks_ttl(key)) {
+      scratch_.clear();
+      resp::append_request(scratch_, {"PTTL", key});
+      link_->send(scratch_, *this, tag_of(id, Asked::before));
+    } else {
+      part.pttl = kTtlNotAsked;
+      part.pttl_known = true;
+    }
+    multi.parts.push_back(part);
   }
   op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
   if (!may_all()) {

@@ -13,7 +13,6 @@ namespace tiercache::proxy {
 
 namespace {
 
-constexpr std::int64_t kNoKey = -2;  // PTTL's
 constexpr std::int64_t kNoTtl = -1;
 
 // Whether the key, of the first PTTL, may have gone by the second.

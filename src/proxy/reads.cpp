@@ -80,12 +80,16 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   ask.fenced_by = fenced_by_;
   ask.max_staleness = worker_.spaces().max_staleness(space);
   ask.place = link_->next_place();
-  ask.place.seq++;  // PTTL goes before it
+  // A replica of a Cluster shows by it that it has the key no longer.
+  const bool asks_ttl = worker_.spaces().asks_ttl(space) || lane_->master != nullptr;
+  ask.place.seq += asks_ttl ? 1 : 0;  // PTTL goes before it
   ask.waiter = ticket(queue_.next_id());
 
   const bool all = may_all();
   const bool may_hit = live && !unproven_ && (all || stamped(what, key));
-  const bool may_fill = all || user_->may_pttl(key);
+  const bool loaded = loads(what, space);
+  const bool past = live && !loaded && lane_->master == nullptr && worker_.past_l1(time_);
+  const bool may_fill = !past && (all || !asks_ttl || user_->may_pttl(key));
   if (!may_hit && !may_fill) {
     return relay(request, what);
   }
@@ -155,8 +159,14 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
     }
     case Outcome::send:
       break;
-    case Outcome::none:
-      return relay(request, what);
+    case Outcome::none: {
+      const Step step = relay(request, what);
+      if (past && step == Step::next) {
+        worker_.count(stats::Counter::l1_misses);
+        worker_.count(stats::Counter::l1_bypassed);
+      }
+      return step;
+    }
   }
   worker_.count(stats::Counter::l1_misses);
   worker_.spaces().count(space, SpaceCounter::misses);
@@ -172,7 +182,6 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
   op.space = space;
   op.hash = ask.key.hash;
   op.flight = outcome.flight;
-  const bool loaded = loads(what, space);
   const bool asks_again = loaded && asks_behind(worker_, space, what.command->name);
   if (loaded) [[unlikely]] {
     op.repeatable = false;  // what is loaded would not be
@@ -186,9 +195,13 @@ Session::Step Session::cacheable_read(const Request& request, const Classified& 
     op.extra->loading->asks_behind = asks_again;
   }
   coherence_.on_read_sent(op.hash, outcome.flight_seq);
-  scratch_.clear();
-  resp::append_request(scratch_, {"PTTL", key});
-  link_->send(scratch_, *this, tag_of(id, Asked::before));
+  if (asks_ttl) {
+    scratch_.clear();
+    resp::append_request(scratch_, {"PTTL", key});
+    link_->send(scratch_, *this, tag_of(id, Asked::before));
+  } else {
+    op.pttl = kTtlNotAsked;
+  }
   send(relay_bytes(request), id);
   if (asks_again) [[unlikely]] {
     scratch_.clear();
@@ -258,6 +271,9 @@ void Session::on_pttl_piece(std::uint64_t id, std::string_view piece, bool last)
   op.gather.clear();
   if (op.fills_keys()) {
     MultiFill& multi = op.more().multi;
+    while (multi.parts.at(multi.pttl_replies).pttl_known) {
+      multi.pttl_replies++;  // not asked
+    }
     MultiFill::Part& part = multi.parts.at(multi.pttl_replies++);
     part.pttl = header.number;
     part.pttl_known = integer && header.ok;
@@ -334,7 +350,7 @@ void Session::end_flight(std::uint64_t id, std::string_view bytes) {
   fill.cacheable = heard.consistent && !op.pttl_bad;
   fill.missing = heard.missing;
   fill.reply = heard.nil ? kNil : bytes;
-  fill.pttl_ms = op.pttl;
+  fill.pttl_ms = op.pttl == kTtlNotAsked && heard.missing ? kNoKey : op.pttl;
   // The link it came by: none is left while it owes.
   op.lane->set_source(fill, link_of(*op.lane)->next_place().source);
   const Time at = worker_.heard_at();

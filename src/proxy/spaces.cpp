@@ -49,6 +49,7 @@ void Spaces::configure(const config::Config& config, const command::Table& table
             ? std::vector<std::uint8_t>(table.commands().size(), 0)
             : kept_commands(own.commands.empty() ? config.l1.commands : own.commands, table);
     space.loads = own.tiers == Tiers::l1_l2_l3;
+    space.asks_ttl = own.ask_ttl;
     space.freshness = freshness_of(own);
     if (own.max_value > 0) {
       space.max_value = own.max_value;

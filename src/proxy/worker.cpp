@@ -330,6 +330,18 @@ void Worker::close_all() {
   });
 }
 
+void Worker::end_window(Time at) {
+  const stats::Counters& counted = parts_.counters;
+  bypass_.end_window(counted.get(stats::Counter::l1_hits), counted.get(stats::Counter::l1_misses),
+                     at, [this] {
+                       std::uint64_t evictions = home_.cache.totals().evictions;
+                       for (const auto& lane : lanes_) {
+                         evictions += lane->lane.cache.totals().evictions;
+                       }
+                       return evictions;
+                     });
+}
+
 void Worker::touch(Session& session) {
   if (session.touched) {
     return;

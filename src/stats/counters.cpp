@@ -12,6 +12,7 @@ constexpr std::array<CounterName, kCounters> kCounterNames = {{
     {Counter::l1_fills_refused, "l1_fills_refused"},
     {Counter::l1_joins, "l1_joins"},
     {Counter::l1_negative_hits, "l1_negative_hits"},
+    {Counter::l1_bypassed, "l1_bypassed"},
     {Counter::l2_requests, "l2_requests"},
     {Counter::l2_errors, "l2_errors"},
     {Counter::l2_reconnects, "l2_reconnects"},

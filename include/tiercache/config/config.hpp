@@ -92,6 +92,7 @@ struct L1 {
   std::uint32_t max_variants = 64;
   std::vector<std::string> commands = {"all"};
   Eviction eviction = Eviction::lru;
+  bool bypass = true;
 
   bool operator==(const L1&) const = default;
 };
@@ -193,6 +194,7 @@ struct Namespace {
   milliseconds max_staleness{-1};      // -1: that of coherence, which it cannot exceed
   std::size_t max_memory = 0;          // of Tiers::l1; 0: kLocalMemory
   std::uint32_t l1_share_percent = 0;  // of L1's limits: more is evicted first; 0: no share
+  bool ask_ttl = true;                 // of Tiers::l1_l2: a fill asks Redis for the key's TTL
   // Of Tiers::l1_l2_l3.
   std::string source;  // a Source's name
   std::string key;     // a KeyPattern

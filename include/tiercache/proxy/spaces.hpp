@@ -79,6 +79,10 @@ class Spaces {
   std::uint16_t share(namespaces::Index index) const noexcept {
     return spaces_[index].share;
   }
+  // Whether a fill asks Redis for the TTL of the key.
+  bool asks_ttl(namespaces::Index index) const noexcept {
+    return spaces_[index].asks_ttl;
+  }
   // Whether GET of a key that Redis has not asks a source.
   bool loads(namespaces::Index index) const noexcept {
     return spaces_[index].loads;
@@ -112,6 +116,7 @@ class Spaces {
     Duration max_staleness = Duration::max();
     std::uint16_t local = kNotLocal;
     bool loads = false;
+    bool asks_ttl = true;
     std::uint16_t share = 0;
     Freshness freshness;
   };

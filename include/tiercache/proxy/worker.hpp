@@ -17,6 +17,7 @@
 #include "tiercache/l2/link.hpp"
 #include "tiercache/l2/replica_watch.hpp"
 #include "tiercache/l2/upstream.hpp"
+#include "tiercache/proxy/bypass.hpp"
 #include "tiercache/proxy/client_facts.hpp"
 #include "tiercache/proxy/extensions.hpp"
 #include "tiercache/proxy/identities.hpp"
@@ -320,6 +321,15 @@ class Worker final : private io::AtTurnEnd {
   bool keeps(const Lane& lane) const noexcept {
     return config().l1.enabled || parts_.hub.loads != nullptr || lane.catch_up != nullptr;
   }
+  // Whether reads that L1 cannot answer are not to fill it now (bypass.hpp).
+  bool past_l1(Time at) {
+    const stats::Counters& counted = parts_.counters;
+    if (bypass_.due(counted.get(stats::Counter::l1_hits), counted.get(stats::Counter::l1_misses),
+                    at)) {
+      end_window(at);
+    }
+    return bypass_.past() && config().l1.bypass;
+  }
   // The same of a command that is denied: what Redis would say, without "-".
   std::string denial(const command::Command* command, command::Args args) const;
   Spaces& spaces() noexcept {
@@ -361,6 +371,7 @@ class Worker final : private io::AtTurnEnd {
   void read_config();
   bool in_denied(std::uint16_t position, command::Args args) const;
   void on_turn_end() override;
+  void end_window(Time at);
   void tick();
   void arm_tick();
   std::vector<SessionPtr> all() const;
@@ -404,6 +415,7 @@ class Worker final : private io::AtTurnEnd {
   SlowLog slow_log_;
   stats::Latencies latencies_;
   Duration slower_than_ = Duration::max();
+  Bypass bypass_;
   Spaces spaces_;
   // commands.deny, lower case: by position in the table, and names that it does not have.
   std::vector<bool> denied_commands_;

@@ -30,6 +30,7 @@ enum class Counter : std::uint8_t {
   l1_fills_refused,
   l1_joins,
   l1_negative_hits,
+  l1_bypassed,
   l2_requests,
   l2_errors,
   l2_reconnects,

@@ -107,6 +107,13 @@ TEST_CASE("mistakes are reported at their place") {
                                "tiers"
                              : "accepted"));
   }
+  const std::string unasked = "[[namespace]]\nname = \"a\"\nmatch = [\"a\"]\nask_ttl = false\n";
+  CHECK(message_for(unasked + "ttl_ms = 1\n") == "accepted");
+  CHECK(
+      message_for(unasked).ends_with("namespace.ttl_ms says how long a reply is kept: it is "
+                                     "missing"));
+  CHECK(message_for(unasked + "ttl_ms = 1\ntiers = \"l2\"\n")
+            .ends_with("namespace 'a': namespace.ask_ttl means nothing with its tiers"));
   CHECK(message_for("[[namespace]]\nl1_share_percent = 101\n").find("from 0 to 100") !=
         std::string::npos);
   CHECK(message_for(local + "max_memory = 1000\n").find("max_memory below 64kb") !=

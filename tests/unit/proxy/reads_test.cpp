@@ -1,6 +1,10 @@
 // Reads of all types through L1: which request may be answered with which reply, and in what order.
 #include "fake_upstream.hpp"
 
+#include "tiercache/proxy/bypass.hpp"
+
+#include <chrono>
+#include <cstdint>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -18,6 +22,14 @@ void speak_resp3(Rig& rig, TestClient& client) {
   }
   rig.run();
   client.read();
+}
+
+void own_ttl(config::Config& config) {
+  config::Namespace& own = config.namespaces.emplace_back();
+  own.name = "own";
+  own.match = {"own:*"};
+  own.ttl = std::chrono::seconds(100);
+  own.ask_ttl = false;
 }
 
 }  // namespace
@@ -272,4 +284,87 @@ TEST_CASE("an empty reply of a missing key is an entry of a missing key") {
   client.send("HGET g f");
   CHECK(client.read() == "$-1\r\n");
   CHECK(rig.registry.sum()[static_cast<std::size_t>(stats::Counter::l1_negative_hits)] == 1);
+}
+
+TEST_CASE("where the namespace says how long, nobody asks for the TTL, and nobody is told it") {
+  Rig rig(1, own_ttl);
+  TestClient client(rig);
+  for (const char* read : {"GET own:a", "HGET own:h f"}) {
+    CAPTURE(read);
+    client.send(read);
+    CHECK(rig.pending() == read);
+    rig.reply("$1\r\nv\r\n");
+    CHECK(client.read() == "$1\r\nv\r\n");
+    client.send(read);
+    CHECK(client.read() == "$1\r\nv\r\n");
+  }
+  rig.acknowledge();
+  client.send("PTTL own:a");
+  CHECK(rig.pending() == "PTTL own:a");
+  rig.reply(":7\r\n");
+  CHECK(client.read() == ":7\r\n");
+  // That a key is missing is told by the reply itself.
+  client.send("GET own:none");
+  rig.reply("$-1\r\n");
+  CHECK(client.read() == "$-1\r\n");
+  client.send("EXISTS own:none");
+  CHECK(client.read() == ":0\r\n");
+  CHECK(rig.link().pending.empty());
+}
+
+TEST_CASE("an MGET asks for the TTL of those keys that have no other") {
+  Rig rig(1, own_ttl);
+  TestClient client(rig);
+  client.send("MGET own:a b own:c d");
+  CHECK(rig.pending() == "PTTL b, PTTL d, MGET own:a b own:c d");
+  rig.reply(":-1\r\n");
+  rig.reply(":1\r\n");
+  const std::string values = "*4\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n";
+  rig.reply(values);
+  CHECK(client.read() == values);
+  client.send("GET own:a");
+  CHECK(client.read() == "$1\r\n1\r\n");
+  client.send("GET b");
+  CHECK(client.read() == "$1\r\n2\r\n");
+  client.send("GET own:c");
+  CHECK(client.read() == "$1\r\n3\r\n");
+  CHECK(rig.link().pending.empty());
+}
+
+// A whole window of misses in a full L1 is needed, twice; then reads go past it, and are counted.
+TEST_CASE("while L1 is full and of no use, reads go past it without a PTTL") {
+  Rig rig(1, [](config::Config& config) { config.l1.bypass = true; });
+  rig.cache.for_each_shard([](coherence::Shard& shard) {
+    l1::Limits limits = shard.store().limits();
+    limits.max_entries = 1;
+    shard.store().set_limits(limits);
+  });
+  TestClient client(rig);
+  const auto counted = [&](stats::Counter counter) {
+    return rig.registry.sum()[static_cast<std::size_t>(counter)];
+  };
+  std::uint64_t read = 0;
+  std::string with_pttl;
+  const auto one = [&] {
+    const std::string key = "k" + std::to_string(read++);
+    client.send("GET " + key);
+    const std::string pending = rig.pending();
+    if (pending.starts_with("PTTL")) {
+      rig.fill("$1\r\nv\r\n");
+    } else {
+      CHECK(pending == "GET " + key);
+      rig.reply("$1\r\nv\r\n");
+    }
+    CHECK(client.read() == "$1\r\nv\r\n");
+    return pending.starts_with("PTTL");
+  };
+  while (read < 2 * proxy::Bypass::kWindow) {
+    REQUIRE(one());
+  }
+  CHECK(counted(stats::Counter::l1_bypassed) == 0);
+  CHECK(!one());
+  CHECK(!one());
+  CHECK(counted(stats::Counter::l1_bypassed) == 2);
+  CHECK(counted(stats::Counter::l1_misses) == read);
+  CHECK(counted(stats::Counter::l1_fills) == read - 2);
 }
