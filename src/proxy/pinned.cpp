@@ -65,6 +65,8 @@ void Session::unpin() {
   }
   if (flow_->tainted()) {
     leave_own_link();
+  } else if (std::exchange(paused_, false)) {
+    own_->pause_reading(false);  // what it is taken for next is to be answered
   }
 }
 

@@ -281,7 +281,10 @@ void Session::settle() {
     close();
   }
   if (pinned_ && own_) {
-    const bool pause = too_much_output();
+    // What waits behind an answer that is to come from there gets less by reading only.
+    const bool awaited = !queue_.empty() && queue_.front().owed;
+    const std::size_t waits = awaited ? out_.size() : out_.size() + queued_output_;
+    const bool pause = waits > worker_.config().limits.client_output_pause;
     if (pause != paused_) {
       paused_ = pause;
       own_->pause_reading(pause);

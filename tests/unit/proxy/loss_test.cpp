@@ -308,3 +308,63 @@ TEST_CASE("a pinned client that does not read stops Redis, not the proxy's memor
   got += client.read().size();
   CHECK(got == 30 + static_cast<std::size_t>(sent) * message.size());
 }
+
+TEST_CASE("what is kept back until its reply is complete does not stop the rest of it") {
+  Rig rig(1, [](config::Config& config) { config.limits.client_output_pause = 1 << 20; });
+  constexpr std::size_t kHalf = 1'500'000;
+  const std::string half(kHalf, 'v');
+  const std::string header = "$" + std::to_string(2 * kHalf) + "\r\n";
+  SUBCASE("a script, behind one whose fence is asked for") {
+    TestClient client(rig);
+    client.send("WATCH k\r\nEVAL x 0\r\nEVAL y 0");
+    FakeLink& own = rig.own();
+    own.frame("+OK\r\n");
+    own.frame(":1\r\n");
+    own.frame_piece(header + half);
+    rig.run();
+    rig.acknowledge();
+    CHECK_FALSE(own.reading_paused);
+    CHECK(client.read() == "+OK\r\n:1\r\n");
+    own.frame(half + "\r\n");
+    rig.run();
+    CHECK(client.read().empty());
+    rig.acknowledge();
+    CHECK(client.read() == header + half + half + "\r\n");
+  }
+  SUBCASE("EXEC with a CLIENT of the proxy's own in it") {
+    TestClient client(rig);
+    client.send("WATCH k\r\nEVAL x 0\r\nMULTI\r\nCLIENT GETNAME\r\nGET a\r\nEXEC");
+    FakeLink& own = rig.own();
+    for (const char* bytes : {"+OK\r\n", ":1\r\n", "+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n"}) {
+      own.frame(bytes);
+    }
+    own.frame_piece("*2\r\n$9\r\ntiercache\r\n" + header + half);
+    rig.run();
+    rig.acknowledge();
+    CHECK_FALSE(own.reading_paused);
+    CHECK(client.read() == "+OK\r\n:1\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+    own.frame(half + "\r\n");
+    rig.run();
+    CHECK(client.read() == "*2\r\n$-1\r\n" + header + half + half + "\r\n");
+  }
+}
+
+TEST_CASE("a link that was paused for a reply is read again for the next") {
+  Rig rig(1, [](config::Config& config) { config.limits.client_output_pause = 1 << 20; });
+  TestClient client(rig);
+  const std::string value = "$1500000\r\n" + std::string(1'500'000, 'v') + "\r\n";
+  client.send("MULTI\r\nEVAL x 0\r\nEXEC");
+  FakeLink& own = rig.own();
+  own.frame("+OK\r\n");
+  own.frame("+QUEUED\r\n");
+  own.frame("*1\r\n" + value);
+  rig.run();
+  CHECK(client.read() == "+OK\r\n+QUEUED\r\n");
+  CHECK(own.reading_paused);  // it waits for its fence
+  rig.acknowledge();
+  CHECK(client.read() == "*1\r\n" + value);
+  client.send("MULTI");
+  CHECK(&rig.own() == &own);
+  CHECK_FALSE(own.reading_paused);
+  CHECK(own.raw.back() == "MULTI");
+}
