@@ -63,8 +63,9 @@ void Session::run_exec_locals(std::uint64_t id) {
     queued_output_ += op.out.size();
   }
   locals.clear();
-  after_exec(id, op.ran);
-  if (op.kind == OpKind::script) {
+  const OpKind kind = op.kind;
+  after_exec(id, op.ran);  // may move the queue's operations
+  if (kind == OpKind::script) {
     end_script(id);
   } else {
     finish(queue_.at(id));

@@ -197,6 +197,44 @@ TEST_CASE("CLIENT within MULTI is done by the proxy when EXEC runs, and only the
   CHECK(client.read() == "*-1\r\n$2\r\nme\r\n");
 }
 
+TEST_CASE("behind EXEC each of its SELECTs is asked for, and its script is waited for") {
+  // However the requests lie in the session's ring.
+  for (int before = 0; before < 4; before++) {
+    Rig rig;
+    TestClient client(rig);
+    const auto ask = [&](const std::string& line, const std::string& reply) {
+      client.send(line);
+      rig.own().frame(reply);
+      rig.run();
+      CHECK(client.read() == reply);
+    };
+    for (int i = 0; i < before; i++) {
+      ask("WATCH k", "+OK\r\n");
+    }
+    ask("MULTI", "+OK\r\n");
+    ask("CLIENT GETNAME", "+QUEUED\r\n");
+    ask("EVAL x 0", "+QUEUED\r\n");
+    std::string results = ":1\r\n";
+    for (int i = 0; i < 9; i++) {
+      ask("SELECT 0", "+QUEUED\r\n");
+      results += "+OK\r\n";
+    }
+    client.send("EXEC");
+    const std::size_t sent = rig.own().raw.size();
+    rig.own().frame("*11\r\n$9\r\ntiercache\r\n" + results);
+    rig.run();
+    CHECK(rig.own().raw.size() == sent + 9);
+    CHECK(client.read().empty());
+    for (int i = 0; i < 9; i++) {
+      rig.own().frame("+OK\r\n");
+    }
+    rig.run();
+    CHECK(client.read().empty());
+    rig.acknowledge();
+    CHECK(client.read() == "*11\r\n$-1\r\n" + results);
+  }
+}
+
 TEST_CASE("CLIENT within a MULTI that is not answered is done all the same") {
   Rig rig;
   TestClient client(rig);
