@@ -218,6 +218,7 @@ bool Session::process_requests() {
     }
     fenced_by_ = 0;
     clean_.upto = 0;
+    permission_asked_ = false;
     in_.consume(size);
   }
   return false;

@@ -334,6 +334,32 @@ TEST_CASE("what the proxy answers itself Redis is asked about first") {
   CHECK(alice.read() == "-NOPERM this user has no permissions to run the 'select' command\r\n");
 }
 
+TEST_CASE("what Redis has allowed holds for the request that it was asked about") {
+  Rig rig;
+  TestClient alice(rig);
+  TestClient other(rig);
+  log_in(rig, alice, "alice");
+  FakeLink& link = link_of(rig, "alice");
+  alice.send("CLIENT KILL ID 1");
+  CHECK(pending(link) == "CLIENT kill -");
+  // It is not done after all.
+  auto stricter = std::make_shared<config::Config>();
+  stricter->commands.deny = {"client|kill"};
+  rig.threads[0]->worker->set_config(stricter);
+  rig.run();
+  answer(rig, link, "-ERR No such client\r\n");
+  CHECK(alice.read().starts_with("-ERR"));
+  rig.threads[0]->worker->set_config(std::make_shared<config::Config>());
+  rig.run();
+  alice.send("CLIENT KILL TYPE normal");
+  CHECK_FALSE(other.closed());
+  CHECK(pending(link) == "CLIENT kill -");
+  answer(rig, link, "-NOPERM this user has no permissions to run the 'client|kill' command\r\n");
+  CHECK(alice.read() ==
+        "-NOPERM this user has no permissions to run the 'client|kill' command\r\n");
+  CHECK_FALSE(other.closed());
+}
+
 TEST_CASE("a client whose login is not accepted any more loses its connection, busy or idle") {
   Rig rig;
   TestClient busy(rig);
