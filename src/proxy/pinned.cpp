@@ -54,9 +54,6 @@ void Session::unpin() {
   pinned_ = false;
   parked_ticks_ = 0;
   coherence_.set_upstream_only(false);
-  if (flow_->was_reset()) {
-    user_ = worker_.hub().identities.anonymous();
-  }
   const l2::LinkSpec spec{flow_->db(), flow_->version(), user_->id()};
   if (spec == spec_) {
     coherence_.on_moved();
@@ -430,8 +427,10 @@ void Session::on_frame(std::string_view piece, bool last, bool push) {
   }
   const PinnedFlow::Frame frame = frame_;
   bool answered = false;
+  bool reset = false;
   if (last) {
     answered = flow_->on_frame_end(frame_head_, frame_tail_);
+    reset = answered && flow_->was_reset() && frame_head_ == "+RESET\r\n";
     frame_begun_ = false;
     frame_head_.clear();
     frame_tail_.clear();
@@ -443,6 +442,12 @@ void Session::on_frame(std::string_view piece, bool last, bool push) {
     on_op_bytes(frame.op, piece, answered);
   } else if (!piece.empty()) {
     deliver_out_of_band(piece);
+  }
+  if (reset) {
+    // Whoever it was has no more rights, however long the session stays pinned. Nothing is owed,
+    // since nothing goes behind a RESET that is not answered.
+    user_ = worker_.hub().identities.anonymous();
+    set_spec({flow_->db(), flow_->version(), user_->id()});
   }
   if (last && node_events_) {
     end_frame();
@@ -468,9 +473,6 @@ void Session::on_closed(std::string_view why) {
   }
   if (pinned_) {
     const bool state = flow_->has_state() || flow_->in_multi() || frame_begun_;
-    if (flow_->was_reset()) {
-      user_ = worker_.hub().identities.anonymous();
-    }
     const l2::LinkSpec spec{flow_->db(), flow_->version(), user_->id()};
     fail_pinned(why);
     if (state) {

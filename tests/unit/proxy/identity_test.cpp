@@ -1,6 +1,7 @@
 // Sessions of several users: on whose link a request goes, and whom L1 may answer.
 #include "fake_upstream.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -358,6 +359,37 @@ TEST_CASE("what Redis has allowed holds for the request that it was asked about"
   CHECK(alice.read() ==
         "-NOPERM this user has no permissions to run the 'client|kill' command\r\n");
   CHECK_FALSE(other.closed());
+}
+
+TEST_CASE("RESET takes a user's rights away from a client that others' invalidations go to") {
+  Rig rig;
+  rig.hub.identities.ask_about_anonymous(Identities::AnonymousAs::nobody);
+  rig.hub.identities.anonymous()->on_no_rules();
+  TestClient target(rig);
+  log_in(rig, target, "alice");
+  allow_everything(identity(rig, "alice"));
+  target.send("CLIENT ID");
+  const std::string id = target.read();
+  TestClient other(rig);
+  other.send("CLIENT TRACKING ON REDIRECT " + id.substr(1, id.size() - 3));
+  const auto own = std::ranges::find_if(links(rig).owned, [&](const FakeLinks::Ref& link) {
+    return link->spec.user == identity(rig, "alice")->id();
+  });
+  REQUIRE(own != links(rig).owned.end());
+  FakeLink& its = **own;
+  target.send("RESET\r\nCLIENT NO-EVICT ON");
+  REQUIRE(its.raw.back() == "RESET");
+  its.frame("+RESET\r\n");
+  rig.run();
+  CHECK(target.read() == "+RESET\r\n");
+  const std::uint64_t nobody = rig.hub.identities.anonymous()->id();
+  FakeLink& link = links(rig).at({0, resp::Version::resp2, nobody});
+  CHECK(pending(link) == "CLIENT no-evict -");
+  answer(rig, link, "-NOAUTH Authentication required.\r\n");
+  CHECK(target.read() == "-NOAUTH Authentication required.\r\n");
+  // And it is asked as nobody again where it came from.
+  target.send("CLIENT NO-EVICT ON");
+  CHECK(pending(link) == "CLIENT no-evict -");
 }
 
 TEST_CASE("a client whose login is not accepted any more loses its connection, busy or idle") {
