@@ -442,6 +442,8 @@ void Session::on_frame(std::string_view piece, bool last, bool push) {
     on_op_bytes(frame.op, piece, answered);
   } else if (!piece.empty()) {
     deliver_out_of_band(piece);
+  } else if (last) {
+    worker_.touch(*this);  // what was not passed on may have kept a request waiting
   }
   if (reset) {
     // Whoever it was has no more rights, however long the session stays pinned. Nothing is owed,
