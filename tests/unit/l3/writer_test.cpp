@@ -54,6 +54,7 @@ struct World : Writing {
     ::close(file);
     path = name;
     REQUIRE(sqlite3_open(path.c_str(), &database) == SQLITE_OK);
+    sqlite3_busy_timeout(database, 60'000);  // a writer that looks for the lock reads for a moment
     run("create table t (id integer primary key, doc text check (doc <> 'bad'));"
         "create table log (id integer, doc text)");
     writer = make();
