@@ -41,7 +41,9 @@ constexpr ElementKey kNamespaceKeys[] = {
         "reply is kept for ttl_ms though the key may expire in Redis before that"),
     integer<&N::jitter_percent>(
         "namespace.jitter_percent", 0, 90, kStart,
-        "Each reply is kept for up to so much less, so that they do not expire together"),
+        "Each reply is kept in L1 for up to so much less than ttl_ms, and what a source gave in "
+        "Redis "
+        "for up to so much less than l2_ttl_ms, so that they do not expire together"),
     duration<&N::negative_ttl>("namespace.negative_ttl_ms", -1, kDayMs, kStart,
                                "How long a missing key is remembered; -1 = l1.negative_ttl_ms"),
     size<&N::max_value>("namespace.max_value", 0, kTib, kStart,

@@ -4,6 +4,7 @@
 #include "load_scripts.hpp"
 
 #include "tiercache/base/check.hpp"
+#include "tiercache/proxy/copy_ttl.hpp"
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/resp/encoder.hpp"
@@ -49,7 +50,11 @@ void Loads::store(const LoadPtr& load) {
 
 std::string Loads::store_request(const Load& load) const {
   const Space& space = *spaces_[load.wanted.space];
-  const std::string ttl = std::to_string((space.l2_ttl + space.freshness.window()).count());
+  const auto moment = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now().time_since_epoch());
+  const CopyTtl copy_ttl =
+      copy_ttl_of(load.worker->spaces().set().at(load.wanted.space), space.l2_ttl);
+  const std::string ttl = std::to_string(copy_ttl.of(load.wanted.key, moment).count());
   if (load.as_it_was && !load.answer->bytes) {
     return remove_request(space.result, load.wanted.key, *load.as_it_was);
   }
@@ -63,7 +68,7 @@ std::string Loads::store_request(const Load& load) const {
     return replace_request(load.wanted.key, *load.as_it_was, value, ttl);
   }
   std::vector<std::string_view> words{"SET", load.wanted.key, value, "NX"};
-  if (space.l2_ttl.count() > 0) {
+  if (ttl != "0") {
     words.insert(words.end(), {"PX", ttl});
   }
   std::string request;

@@ -142,9 +142,10 @@ Session::Step Session::run_local(const Classified& what, Args args) {
     }
   }
   const std::string whose = writes.keys_of(wanted.space);
+  const CopyTtl copy_ttl =
+      copy_ttl_of(worker_.spaces().set().at(wanted.space), writes.l2_ttl(wanted.space));
   WritePlan plan =
-      plan_write(what.command->name, args,
-                 {writes.l2_ttl(wanted.space), unix_time(), whose, worker_.clustered()});
+      plan_write(what.command->name, args, {copy_ttl, unix_time(), whose, worker_.clustered()});
   if (!plan.error.empty()) {
     return answer_error(plan.error);
   }

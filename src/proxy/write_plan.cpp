@@ -52,8 +52,8 @@ Errand errand(std::string_view key, std::string bytes) {
   return one;
 }
 
-std::string set_request(std::string_view key, std::string_view value,
-                        std::chrono::milliseconds ttl) {
+std::string set_request(std::string_view key, std::string_view value, const WriteTerms& terms) {
+  const std::chrono::milliseconds ttl = terms.copy_ttl.of(key, terms.now);
   return ttl.count() > 0 ? request({"SET", key, value, "PX", std::to_string(ttl.count())})
                          : request({"SET", key, value});
 }
@@ -74,28 +74,30 @@ void plan_set(WritePlan& plan, command::Args args, const WriteTerms& terms) {
     plan.error = wrong_time("set", options->time, options->unit, terms.now);
     plan.errands.push_back(errand(args[1], request(args)));
   } else {
-    plan.errands.push_back(errand(args[1], set_request(args[1], args[2], terms.l2_ttl)));
+    plan.errands.push_back(errand(args[1], set_request(args[1], args[2], terms)));
   }
 }
 
 using Pair = std::pair<std::string_view, std::string_view>;
 
 // Those of one slot, or of one Redis.
-Errand set_together(const std::vector<Pair>& pairs, std::chrono::milliseconds ttl) {
+Errand set_together(const std::vector<Pair>& pairs, const WriteTerms& terms) {
   std::vector<std::string_view> words{"MSET"};
   for (const Pair& pair : pairs) {
     words.insert(words.end(), {pair.first, pair.second});
   }
   Errand together = errand(pairs.front().first, request(words));
-  for (std::size_t i = 0; ttl.count() > 0 && i < pairs.size(); i++) {
-    together.requests.push_back(request({"PEXPIRE", pairs[i].first, std::to_string(ttl.count())}));
+  for (const Pair& pair : pairs) {
+    if (const auto ttl = terms.copy_ttl.of(pair.first, terms.now); ttl.count() > 0) {
+      together.requests.push_back(request({"PEXPIRE", pair.first, std::to_string(ttl.count())}));
+    }
   }
   return together;
 }
 
 // A key that is named twice is set once, to what it is to have at last: what is done apart has no
 // order.
-void plan_slots(WritePlan& plan, const std::vector<Pair>& pairs, std::chrono::milliseconds ttl) {
+void plan_slots(WritePlan& plan, const std::vector<Pair>& pairs, const WriteTerms& terms) {
   std::map<topology::Slot, std::map<std::string_view, std::string_view>> slots;
   for (const Pair& pair : pairs) {
     slots[topology::slot_of(pair.first)].insert_or_assign(pair.first, pair.second);
@@ -103,12 +105,12 @@ void plan_slots(WritePlan& plan, const std::vector<Pair>& pairs, std::chrono::mi
   for (const auto& slot : slots) {
     std::vector<Errand> apart;
     for (const auto& its : slot.second) {
-      apart.push_back(errand(its.first, set_request(its.first, its.second, ttl)));
+      apart.push_back(errand(its.first, set_request(its.first, its.second, terms)));
     }
     if (apart.size() == 1) {
       plan.errands.push_back(std::move(apart.front()));
     } else {
-      plan.errands.push_back(set_together({slot.second.begin(), slot.second.end()}, ttl));
+      plan.errands.push_back(set_together({slot.second.begin(), slot.second.end()}, terms));
       plan.errands.back().apart = std::move(apart);
     }
   }
@@ -125,9 +127,9 @@ void plan_mset(WritePlan& plan, command::Args args, const WriteTerms& terms) {
     pairs.emplace_back(args[i], args[i + 1]);
   }
   if (terms.by_slots) {
-    plan_slots(plan, pairs, terms.l2_ttl);
+    plan_slots(plan, pairs, terms);
   } else {
-    plan.errands.push_back(set_together(pairs, terms.l2_ttl));
+    plan.errands.push_back(set_together(pairs, terms));
   }
 }
 

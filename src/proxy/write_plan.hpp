@@ -11,6 +11,7 @@
 #include "errand.hpp"
 
 #include "tiercache/command/command.hpp"
+#include "tiercache/proxy/copy_ttl.hpp"
 #include "tiercache/topology/slot_map.hpp"
 
 #include <chrono>
@@ -45,10 +46,10 @@ bool is_of_copy_alone(std::string_view name) noexcept;
 std::string_view source_writes() noexcept;
 
 struct WriteTerms {
-  std::chrono::milliseconds l2_ttl{0};  // of what is set without a time of its own; 0: none
-  std::chrono::milliseconds now{0};     // since 1970
-  std::string_view keys;                // what errors call them
-  bool by_slots = false;                // over a Cluster: an errand's keys have one slot
+  CopyTtl copy_ttl;                  // of what is set without a time of its own
+  std::chrono::milliseconds now{0};  // since 1970
+  std::string_view keys;             // what errors call them
+  bool by_slots = false;             // over a Cluster: an errand's keys have one slot
 };
 // REQUIRES: can_write_to_source(name), the number of arguments fits. Views are into `args`.
 WritePlan plan_write(std::string_view name, command::Args args, const WriteTerms& terms);

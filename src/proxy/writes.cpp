@@ -5,7 +5,6 @@
 #include "write_plan.hpp"
 
 #include "tiercache/base/check.hpp"
-#include "tiercache/proxy/freshness.hpp"
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/resp/encoder.hpp"
@@ -47,7 +46,7 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
       space->name = one.name;
       space->source_name = one.source;
       space->limit = config.sources[space->source].queue + 1;  // one has its turn
-      space->l2_ttl = one.l2_ttl.count() > 0 ? one.l2_ttl + freshness_of(one).window() : one.l2_ttl;
+      space->l2_ttl = one.l2_ttl;
       std::vector<l3::Query>& its = statements[space->source];
       std::vector<std::string> names = space->pattern->names();
       std::vector<bool> integers = space->pattern->integers();

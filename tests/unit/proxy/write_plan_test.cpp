@@ -16,7 +16,7 @@ constexpr milliseconds kNow{1'700'000'000'000};
 WritePlan plan(std::string_view name, std::vector<std::string_view> args,
                milliseconds l2_ttl = milliseconds(0)) {
   REQUIRE(can_write_to_source(name));
-  return plan_write(name, args, {l2_ttl, kNow, "these keys"});
+  return plan_write(name, args, {{l2_ttl}, kNow, "these keys"});
 }
 
 // The words of the requests, with blanks between and ';' behind each.
@@ -48,7 +48,7 @@ std::string sent(const WritePlan& plan) {
 // Each errand as "key: requests", and in brackets what it is if the keys are torn apart.
 std::vector<std::string> by_slots(std::string_view name, std::vector<std::string_view> args,
                                   milliseconds l2_ttl = milliseconds(0)) {
-  const WritePlan plan = plan_write(name, args, {l2_ttl, kNow, "these keys", true});
+  const WritePlan plan = plan_write(name, args, {{l2_ttl}, kNow, "these keys", true});
   CHECK(plan.error.empty());
   std::vector<std::string> all;
   for (const Errand& errand : plan.errands) {
@@ -186,4 +186,17 @@ TEST_CASE("keys of several slots are written together only where commands are sp
     CHECK(where({"z"}, split).error == "CLUSTERDOWN Hash slot not served");
   }
   CHECK(where({"a", "z"}, true).error == "CLUSTERDOWN Hash slot not served");
+}
+
+TEST_CASE("each key of what is set together has an end of its own") {
+  const CopyTtl ttl{milliseconds(100'000), milliseconds(5'000), 50};
+  const auto px = [&](std::string_view key) {
+    return std::to_string(ttl.of(key, kNow).count());
+  };
+  REQUIRE(px("a") != px("b"));
+  CHECK(sent(plan_write("mset", std::vector<std::string_view>{"mset", "a", "1", "b", "2"},
+                        {ttl, kNow, "these keys"})) ==
+        "MSET a 1 b 2;PEXPIRE a " + px("a") + ";PEXPIRE b " + px("b") + ";");
+  CHECK(sent(plan_write("set", std::vector<std::string_view>{"set", "a", "1"},
+                        {ttl, kNow, "these keys"})) == "SET a 1 PX " + px("a") + ";");
 }
