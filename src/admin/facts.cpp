@@ -221,6 +221,7 @@ std::vector<Fact> warm_facts(const warmup::Progress& progress) {
   return {
       {"warm_state", std::string(name(progress.state))},
       {"warm_reason", progress.reason},
+      {"warm_progress", warmup::bar_of(progress)},
       {"warm_pattern", progress.job.pattern},
       {"warm_db", std::int64_t{progress.job.db}},
       {"warm_limit", number(progress.job.limit)},
@@ -245,6 +246,7 @@ std::vector<Fact> warmup_facts(const warmup::NamedProgress& named) {
       {"required", std::int64_t{named.required ? 1 : 0}},
       {"state", std::string(name(progress.state))},
       {"reason", progress.reason},
+      {"progress", warmup::bar_of(progress)},
       {"runs", number(progress.runs)},
       {"seen", number(progress.scanned)},
       {"loaded", number(progress.loaded)},

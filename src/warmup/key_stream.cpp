@@ -2,6 +2,8 @@
 
 #include "tiercache/l2/scan.hpp"
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -24,13 +26,14 @@ class ScanStream final : public KeyStream {
       boost::asio::post(control_, [answer = std::move(answer)] { answer(KeyBatch{{}, true}); });
       return;
     }
+    ask_sizes();
     const std::string count = std::to_string(about);
     reach_->events(*node).query(
         db_, {"SCAN", *cursor_, "MATCH", pattern_, "COUNT", count, "TYPE", "string"},
-        [weak = std::weak_ptr(cursor_), node = *node, this,
+        [weak = std::weak_ptr(cursor_), node = *node, about, this,
          answer = std::move(answer)](Result<l2::Reply> reply) {
           if (!weak.expired()) {
-            answer(taken(std::move(reply), node));
+            answer(taken(std::move(reply), node, about));
           }
         });
   }
@@ -51,7 +54,34 @@ class ScanStream final : public KeyStream {
     return std::nullopt;
   }
 
-  Result<KeyBatch> taken(Result<l2::Reply> reply, std::size_t node) {
+  // Once of each node. Where one does not tell it is not known how much there is.
+  void ask_sizes() {
+    for (const std::size_t node : reach_->nodes()) {
+      if (!sizes_.try_emplace(node).second) {
+        continue;
+      }
+      reach_->events(node).query(
+          db_, {"DBSIZE"},
+          [weak = std::weak_ptr(cursor_), node, this](const Result<l2::Reply>& reply) {
+            if (!weak.expired() && reply && reply.value().kind == l2::Reply::Kind::integer) {
+              sizes_[node] =
+                  static_cast<std::uint64_t>(std::max<std::int64_t>(reply.value().integer, 0));
+            }
+          });
+    }
+  }
+  std::uint64_t size() const {
+    std::uint64_t size = 0;
+    for (const auto& [node, its] : sizes_) {
+      if (!its) {
+        return 0;
+      }
+      size += *its;
+    }
+    return size;
+  }
+
+  Result<KeyBatch> taken(Result<l2::Reply> reply, std::size_t node, std::size_t about) {
     auto found = l2::read_scan(std::move(reply));
     if (!found) {
       return found.error();
@@ -60,14 +90,18 @@ class ScanStream final : public KeyStream {
     if (*cursor_ == "0") {
       node_ = node + 1;
     }
-    return KeyBatch{std::move(found->keys), *cursor_ == "0" && !first_of_rest()};
+    // SCAN goes on until it has seen that many, whether they fit the pattern or not.
+    const std::uint64_t looked = std::max(about, found->keys.size());
+    const bool last = *cursor_ == "0" && !first_of_rest();
+    return KeyBatch{std::move(found->keys), last, looked, size()};
   }
 
   boost::asio::io_context& control_;
   const std::shared_ptr<Reach> reach_;
   const std::uint32_t db_;
   const std::string pattern_;
-  std::size_t node_ = 0;  // whose turn it is
+  std::size_t node_ = 0;                                       // whose turn it is
+  std::map<std::size_t, std::optional<std::uint64_t>> sizes_;  // nothing: not known
   // Goes with us: answers that come later find nobody.
   const std::shared_ptr<std::string> cursor_ = std::make_shared<std::string>("0");
 };

@@ -15,6 +15,7 @@ Result<KeyBatch> ListedKeys::next(std::size_t most) {
   KeyBatch batch;
   batch.keys.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
   batch.last = next_ == keys_.size();
+  batch.size = keys_.size();
   return batch;
 }
 
@@ -66,6 +67,9 @@ Result<KeyBatch> QueryKeys::next(std::size_t most) {
 
 Result<KeyBatch> JoinedKeys::next(std::size_t most) {
   auto batch = parts_[part_]->next(most);
+  if (batch && parts_.size() > 1) {
+    batch->size = 0;  // of one part alone
+  }
   if (batch && batch->last && part_ + 1 < parts_.size()) {
     part_++;
     batch->last = false;

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -18,6 +19,8 @@ namespace tiercache::warmup {
 struct KeyBatch {
   std::vector<std::string> keys;
   bool last = false;
+  std::uint64_t looked = 0;  // at so many keys to find these; 0: at these alone
+  std::uint64_t size = 0;    // so many there are to look at in all, about; 0: not known
 };
 
 class Keys {

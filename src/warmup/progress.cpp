@@ -1,5 +1,7 @@
 #include "tiercache/warmup/progress.hpp"
 
+#include <algorithm>
+
 namespace tiercache::warmup {
 
 namespace {
@@ -26,6 +28,11 @@ std::string_view name(State state) noexcept {
   return "unknown";
 }
 
+std::string bar_of(const Progress& progress) {
+  const Goes goes = progress.state == State::running ? Goes::on : Goes::no_further;
+  return progress.state == State::idle ? std::string() : bar(progress.extent, progress.took, goes);
+}
+
 void Board::begin(const Job& job, Time now) {
   MutexLock lock(mutex_);
   const std::uint64_t runs = progress_.runs + 1;
@@ -40,6 +47,9 @@ void Board::begin(const Job& job, Time now) {
 void Board::end(State state, std::string reason, Time now) {
   MutexLock lock(mutex_);
   progress_.state = state;
+  if (state == State::done) {
+    progress_.extent.done = std::max(progress_.extent.done, progress_.extent.total);  // estimates
+  }
   progress_.reason = std::move(reason);
   progress_.took = passed(since_, now);
 }

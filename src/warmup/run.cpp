@@ -29,6 +29,7 @@ Run::Run(RunParts parts, Job job, std::unique_ptr<KeyStream> keys, std::shared_p
       board_(std::move(board)),
       ended_(std::move(ended)),
       timer_(parts.control),
+      log_timer_(parts.control),
       pace_(std::max(job_.rate, 1U)) {
 }
 
@@ -41,7 +42,22 @@ void Run::start() {
   board_->begin(job_, now());
   parts_.reach->use_db(job_.db);  // before anything is read there
   spdlog::info("{}: started in db {} at {} keys/s", label(job_), job_.db, job_.rate);
+  log_later();
   step();
+}
+
+void Run::log_later() {
+  log_timer_.expires_after(kLogEvery);
+  log_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || !self || !self->running_) {
+      return;
+    }
+    const Progress progress = self->board_->read(now());
+    spdlog::info("{}: {}{}{}", label(self->job_), bar_of(progress),
+                 progress.reason.empty() ? "" : ", ", progress.reason);
+    self->log_later();
+  });
 }
 
 bool Run::stop() {
@@ -131,9 +147,13 @@ void Run::on_keys(Result<KeyBatch> batch) {
     last_ = true;
   }
   taken_ += keys.size();
+  looked_ += batch->looked != 0 ? batch->looked : keys.size();
   // An empty step costs Redis something too.
   pace_.take(keys.size() + 1, now());
-  board_->update([&](Progress& progress) { progress.scanned = taken_; });
+  board_->update([&](Progress& progress) {
+    progress.scanned = taken_;
+    progress.extent = extent_of(looked_, batch->size, taken_, job_.limit);
+  });
   deal(std::move(keys));
   finish_if_done();
   step();
@@ -195,6 +215,7 @@ void Run::end(State state, std::string reason) {
   stop_flag_->store(true, std::memory_order_relaxed);
   keys_.reset();
   timer_.cancel();
+  log_timer_.cancel();
   board_->end(state, std::move(reason), now());
   const Progress last = board_->read(now());
   spdlog::info(

@@ -38,6 +38,8 @@ class Run : public std::enable_shared_from_this<Run> {
  public:
   // A run that gets nothing for so long fails.
   static constexpr std::chrono::seconds kGiveUp{30};
+  // So often the log is told how far one is.
+  static constexpr std::chrono::seconds kLogEvery{10};
 
   // `ended` is called once, when it is done or has failed, not when it was stopped.
   Run(RunParts parts, Job job, std::unique_ptr<KeyStream> keys, std::shared_ptr<Board> board,
@@ -66,6 +68,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void deal(std::vector<std::string> keys);
   void send(std::size_t node, std::vector<std::string> keys);
   void on_batch(const BatchResult& result);
+  void log_later();
   void finish_if_done();
   void end(State state, std::string reason);
 
@@ -75,11 +78,13 @@ class Run : public std::enable_shared_from_this<Run> {
   const std::shared_ptr<Board> board_;
   std::function<void()> ended_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer log_timer_;
   Pace pace_;
   bool running_ = false;
-  bool asking_ = false;      // a batch is asked for
-  bool last_ = false;        // all keys have come
-  std::uint64_t taken_ = 0;  // keys, of the limit
+  bool asking_ = false;       // a batch is asked for
+  bool last_ = false;         // all keys have come
+  std::uint64_t taken_ = 0;   // keys, of the limit
+  std::uint64_t looked_ = 0;  // at keys, of all there are
   std::size_t batches_out_ = 0;
   std::size_t next_worker_ = 0;
   Time waiting_since_ = kNever;

@@ -31,7 +31,9 @@ Time now() {
 
 std::unique_ptr<Keys> listed(const config::Warmup& settings) {
   std::vector<std::unique_ptr<Keys>> parts;
-  parts.push_back(std::make_unique<ListedKeys>(settings.keys));
+  if (!settings.keys.empty() || settings.file.empty()) {
+    parts.push_back(std::make_unique<ListedKeys>(settings.keys));
+  }
   if (!settings.file.empty()) {
     parts.push_back(std::make_unique<FileKeys>(settings.file));
   }

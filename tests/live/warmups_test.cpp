@@ -100,6 +100,7 @@ TEST_CASE("each strategy warms its keys at start, and tells so") {
   REQUIRE(eventually([&] { return world.state("scanned") == "done"; }));
   CHECK(world.all_had("scanned", 300));
   CHECK(world.status("scanned").find("strategy")->text == "scan");
+  CHECK(world.status("scanned").find("progress")->text.starts_with("[####################] 100% "));
   CHECK(world.counted("scanned", "runs") == 1);
   CHECK(world.counted("scanned", "required") == 0);
   // These run again and again, so what a stall took away comes back.
@@ -129,6 +130,44 @@ TEST_CASE("a refresh brings back what L1 has lost, and no key is read that is th
   CHECK(eventually(whole));
   world.client->call("CACHE", "FLUSH");
   CHECK(eventually([&] { return whole() && world.cached("s:7"); }));
+}
+
+TEST_CASE("a warmup that runs shows how far it is, to who asks and in the log") {
+  World world;
+  world.populate("s", 5000);
+  world.populate("other", 5000);
+  world.direct.call("SET", "a", "1");
+  std::string listed;
+  for (int i = 0; i < 400; i++) {
+    listed += (i == 0 ? "\"s:" : ",\"s:") + std::to_string(i) + "\"";
+  }
+  std::ofstream(world.path("keys")) << "s:1\ns:2\n";
+  world.start(scan("scanned", "s:*", "rate = 300\n") +
+                  "[[warmup]]\nname = \"listed\"\nstrategy = \"keys\"\nrate = 20\nkeys = [" +
+                  listed + "]\n[[warmup]]\nname = \"read\"\nstrategy = \"keys\"\nfile = \"" +
+                  world.path("keys") + "\"\n",
+              {"warm.batch=10"});
+  const auto progress = [&](const std::string& name) {
+    return world.status(name).find("progress")->text;
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  // All of what is in Redis is looked at, whether it fits or not.
+  CHECK(eventually([&] {
+    const std::string text = progress("scanned");
+    return text.starts_with("[") && has(text, "/10001 ") && has(text, "/s ") && !has(text, " 0/");
+  }));
+  CHECK(eventually([&] {
+    const std::string text = progress("listed");
+    return text.starts_with("[") && has(text, "/400 ") && has(text, "/s ");
+  }));
+  CHECK(eventually([&] { return world.state("read") == "done"; }));
+  CHECK(progress("read").starts_with("2 "));
+  CHECK(world.client->call("CACHE", "WARM", "STATUS").find("progress")->text.empty());
+  CHECK(eventually([&] { return world.logged("warmup 'listed': ["); }));
+  CHECK(world.logged("warmup 'scanned': ["));
+  CHECK(world.state("listed") == "running");
 }
 
 TEST_CASE("clients are refused until the required warmups are done") {

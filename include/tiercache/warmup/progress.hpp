@@ -3,6 +3,7 @@
 
 #include "tiercache/base/mutex.hpp"
 #include "tiercache/base/time.hpp"
+#include "tiercache/warmup/bar.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -31,6 +32,7 @@ struct Progress {
   Job job;
   std::uint64_t runs = 0;     // begun, this one included
   std::uint64_t scanned = 0;  // keys that were named, up to the limit
+  Extent extent;              // of what it has to go through
   std::uint64_t loaded = 0;   // from a source
   std::uint64_t filled = 0;
   std::uint64_t present = 0;     // in L1 already
@@ -40,6 +42,9 @@ struct Progress {
   std::chrono::system_clock::time_point started{};
   std::chrono::milliseconds took{0};  // so far
 };
+
+// bar() of a run; empty: there was none.
+std::string bar_of(const Progress& progress);
 
 // Of one warmup, run after run. Any thread.
 class Board {

@@ -104,4 +104,25 @@ TEST_CASE("lists and files follow each other") {
   }
 }
 
+TEST_CASE("how many there are is known of a list and of a query's rows, and not of a file") {
+  ListedKeys list({"a", "b", "c"});
+  CHECK(list.next(2)->size == 3);
+  CHECK(list.next(2)->size == 3);
+  QueryKeys rows([] { return Result<std::vector<std::string>>(Texts{"a", "b"}); });
+  CHECK(rows.next(1)->size == 2);
+  const File file("a\n");
+  FileKeys lines(file.path);
+  CHECK(lines.next(1)->size == 0);
+  const auto joined = [](bool more) {
+    std::vector<std::unique_ptr<Keys>> parts;
+    parts.push_back(std::make_unique<ListedKeys>(Texts{"a"}));
+    if (more) {
+      parts.push_back(std::make_unique<ListedKeys>(Texts{"b"}));
+    }
+    return JoinedKeys(std::move(parts)).next(1)->size;
+  };
+  CHECK(joined(false) == 1);
+  CHECK(joined(true) == 0);
+}
+
 }  // namespace tiercache::warmup
