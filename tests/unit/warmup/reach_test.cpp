@@ -2,6 +2,7 @@
 
 #include "key_stream.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,11 @@ class FakeEvents final : public l2::Events {
   }
   void query(std::uint32_t /*db*/, const std::vector<std::string_view>& args,
              Answer answer) override {
+    if (args[0] == "DBSIZE") {
+      sizes_asked++;
+      answer(l2::Reply{l2::Reply::Kind::integer, "", 7, {}});
+      return;
+    }
     cursors.emplace_back(args[1]);
     owed.push_back(std::move(answer));
   }
@@ -57,6 +63,7 @@ class FakeEvents final : public l2::Events {
   std::vector<std::uint32_t> used;
   std::vector<std::string> cursors;
   std::vector<Answer> owed;
+  unsigned sizes_asked = 0;
 };
 
 struct FakeNode {
@@ -127,6 +134,7 @@ struct Scan {
         return;
       }
       last = batch->last;
+      size = batch->size;
       for (std::string& key : batch->keys) {
         keys.push_back(std::move(key));
       }
@@ -140,6 +148,7 @@ struct Scan {
   Texts keys;
   std::string error;
   bool last = false;
+  std::uint64_t size = 0;
 };
 
 }  // namespace
@@ -215,6 +224,8 @@ TEST_CASE("a scan goes over all nodes, each by its own cursor") {
   CHECK(scan.keys == Texts{"a", "b", "c"});
   CHECK(world.nodes[0]->events.cursors == Texts{"0", "7"});
   CHECK(world.nodes[2]->events.cursors == Texts{"0", "0"});
+  CHECK(scan.size == 3 * 7);
+  CHECK(world.nodes[1]->events.sizes_asked == 1);
 }
 
 TEST_CASE("nodes come and go during a scan") {
