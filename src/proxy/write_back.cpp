@@ -23,9 +23,6 @@ namespace {
 
 using l3::Written;
 
-// Writes that go through are looked at so often while the source is tried again.
-constexpr auto kSlice = std::chrono::milliseconds(50);
-
 Time now() {
   return std::chrono::steady_clock::now();
 }
@@ -62,21 +59,24 @@ WriteBack::~WriteBack() {
     stopping_ = true;
   }
   ready_.notify_all();
+  timed_.notify_all();
   for (const auto& flusher : flushers_) {
     if (flusher->thread.joinable()) {
       flusher->thread.join();
     }
+  }
+  if (late_thread_.joinable()) {
+    late_thread_.join();
   }
   journal_.reset();
   std::vector<Done> untold;
   {
     MutexLock lock(mutex_);
     for (const auto& flusher : flushers_) {
-      for (const ItemPtr& item : flusher->queue) {
-        if (item->done) {
-          untold.push_back(std::move(item->done));
-        }
+      for (const Through& one : flusher->through) {
+        untold.push_back(std::move(one.item->done));
       }
+      flusher->through.clear();
       flusher->queue.clear();
     }
   }
@@ -89,10 +89,6 @@ void WriteBack::add(std::size_t source, const ItemPtr& item) {
   Flusher& flusher = *flushers_[source];
   flusher.queue.push_back(item);
   flusher.found += item->found ? 1 : 0;
-  if (item->record.sequence == 0) {
-    flusher.through++;
-    return;
-  }
   last_ = item->record.sequence;
   for (const journal::Change& change : item->record.changes) {
     Pending& pending = pending_[change.key];
@@ -132,11 +128,14 @@ bool WriteBack::put(std::size_t source, journal::Record record, Done done) {
     if (journal_->append(std::move(record), journalled) == journal::Journal::Taken::yes) {
       return true;
     }
-    item->deadline = now() + flushers_[source]->source.timeout;
     item->done = std::move(done);
-    add(source, item);
+    Flusher& flusher = *flushers_[source];
+    const auto& queue = flusher.queue;
+    flusher.through.push_back(
+        {item, queue.empty() ? 0 : queue.back()->record.sequence, now() + flusher.source.timeout});
   }
   ready_.notify_all();
+  timed_.notify_all();
   return true;
 }
 
@@ -169,15 +168,16 @@ std::size_t WriteBack::unapplied() const {
   MutexLock lock(mutex_);
   std::size_t count = 0;
   for (const auto& flusher : flushers_) {
-    count += flusher->queue.size();
+    count += flusher->queue.size() + flusher->through.size();
   }
   return count;
 }
 
 WriteBackTotals WriteBack::totals(std::size_t source) const {
   MutexLock lock(mutex_);
-  WriteBackTotals totals = flushers_[source]->totals;
-  totals.pending = flushers_[source]->queue.size();
+  const Flusher& flusher = *flushers_[source];
+  WriteBackTotals totals = flusher.totals;
+  totals.pending = flusher.queue.size() + flusher.through.size();
   return totals;
 }
 
@@ -192,10 +192,6 @@ std::string WriteBack::key_of(const Item& item) {
 
 void WriteBack::forget(Flusher& flusher, const Item& item) {
   flusher.found -= item.found ? 1 : 0;
-  if (item.record.sequence == 0) {
-    flusher.through--;
-    return;
-  }
   for (const journal::Change& change : item.record.changes) {
     const auto pending = pending_.find(change.key);
     TC_CHECK(pending != pending_.end());
@@ -205,10 +201,16 @@ void WriteBack::forget(Flusher& flusher, const Item& item) {
   }
 }
 
-// The first so many are done with.
-void WriteBack::take_away(Flusher& flusher, std::size_t count) {
-  for (; count > 0; count--) {
-    forget(flusher, *flusher.queue.front());
+// They are done with.
+void WriteBack::take_away(Flusher& flusher, const std::vector<ItemPtr>& batch) {
+  if (flusher.busy > 0) {
+    const auto begin = flusher.through.begin();
+    flusher.through.erase(begin, begin + static_cast<std::ptrdiff_t>(flusher.busy));
+    flusher.busy = 0;
+    return;
+  }
+  for (const ItemPtr& item : batch) {
+    forget(flusher, *item);
     flusher.queue.pop_front();
   }
 }
@@ -220,11 +222,8 @@ void WriteBack::release() {
     MutexLock lock(mutex_);
     until = unsettled_.empty() ? last_ : std::min(last_, *unsettled_.begin() - 1);
     for (const auto& flusher : flushers_) {
-      for (const ItemPtr& item : flusher->queue) {
-        if (item->record.sequence > 0) {
-          until = std::min(until, item->record.sequence - 1);
-          break;
-        }
+      if (!flusher->queue.empty()) {
+        until = std::min(until, flusher->queue.front()->record.sequence - 1);
       }
     }
   }
@@ -265,6 +264,29 @@ Written WriteBack::apply(Flusher& flusher, const std::vector<ItemPtr>& batch, co
                                       now() + patience * Duration(flusher.source.timeout));
 }
 
+// What is next, of one kind: what is journalled, or what goes through behind that. Under the mutex.
+// REQUIRES: there is something.
+std::vector<WriteBack::ItemPtr> WriteBack::choose(Flusher& flusher, std::size_t most) {
+  std::vector<ItemPtr> batch;
+  const auto& queue = flusher.queue;
+  const auto& through = flusher.through;
+  for (std::size_t i = 0; batch.size() < most && i < through.size() &&
+                          (queue.empty() || through[i].behind < queue.front()->record.sequence);
+       i++) {
+    batch.push_back(through[i].item);
+  }
+  flusher.busy = batch.size();
+  if (!batch.empty()) {
+    return batch;
+  }
+  for (std::size_t i = 0; batch.size() < most && i < queue.size() &&
+                          (through.empty() || queue[i]->record.sequence <= through.front().behind);
+       i++) {
+    batch.push_back(queue[i]);
+  }
+  return batch;
+}
+
 void WriteBack::work(Flusher& flusher) {
   look(flusher);
   Duration pause = config_.retry_min;
@@ -274,26 +296,24 @@ void WriteBack::work(Flusher& flusher) {
     std::vector<ItemPtr> batch;
     {
       MutexLock lock(mutex_);
-      while (!stopping_ && flusher.queue.empty()) {
+      while (!stopping_ && flusher.queue.empty() && flusher.through.empty()) {
         ready_.wait(mutex_);
       }
       if (stopping_) {
         return;
       }
-      const std::size_t most = pace.records();
-      const bool through = flusher.queue.front()->record.sequence == 0;
-      for (const ItemPtr& item : flusher.queue) {
-        if (batch.size() == most || (item->record.sequence == 0) != through) {
-          break;
-        }
-        batch.push_back(item);
-      }
+      batch = choose(flusher, pace.records());
     }
     const bool through = batch.front()->record.sequence == 0;
     std::size_t coalesced = 0;
     Written written = apply(flusher, batch, pace, coalesced);
     if (written.kind == Written::Kind::refused && batch.size() > 1) {
       pace.on_refused(batch.size());
+      {
+        MutexLock lock(mutex_);
+        flusher.busy = 0;
+      }
+      timed_.notify_all();
       continue;
     }
     const bool refused = written.kind == Written::Kind::refused;
@@ -309,7 +329,7 @@ void WriteBack::work(Flusher& flusher) {
         flusher.totals.coalesced += coalesced;
         flusher.totals.through += through ? batch.size() : 0;
       }
-      take_away(flusher, batch.size());
+      take_away(flusher, batch);
     } else {
       if (batch.size() == 1 && batch.front()->record.sequence != alone) {
         alone = batch.front()->record.sequence;
@@ -347,47 +367,67 @@ void WriteBack::try_again(Flusher& flusher, const std::string& why, Duration& pa
     spdlog::warn("source '{}' does not take what is written back, which is kept: {}",
                  flusher.source.name, why);
   }
-  wait(flusher, pause);
+  wait(pause);
   pause = std::min<Duration>(pause * 2, config_.retry_max);
 }
 
 // Until the pause is over or all is.
-void WriteBack::wait(Flusher& flusher, Duration pause) {
+void WriteBack::wait(Duration pause) {
   const Time until = now() + pause;
-  while (now() < until) {
-    {
-      MutexLock lock(mutex_);
-      if (stopping_) {
-        return;
-      }
-      ready_.wait_until(mutex_, std::min<Time>(until, now() + kSlice));
-    }
-    end_late(flusher);
+  MutexLock lock(mutex_);
+  while (!stopping_ && now() < until) {
+    ready_.wait_until(mutex_, until);
   }
 }
 
-// Those that go through do not wait for ever.
-void WriteBack::end_late(Flusher& flusher) {
-  std::vector<ItemPtr> late;
-  {
-    MutexLock lock(mutex_);
-    if (flusher.through == 0) {
-      return;
-    }
-    const Time at = now();
-    std::erase_if(flusher.queue, [&](const ItemPtr& item) {
-      const bool ends = item->record.sequence == 0 && item->deadline <= at;
-      if (ends) {
-        late.push_back(item);
+// A thread of its own: those that go through do not wait for ever, whatever the source is doing.
+void WriteBack::end_late() {
+  for (;;) {
+    std::vector<ItemPtr> late;
+    {
+      MutexLock lock(mutex_);
+      for (;;) {
+        if (stopping_) {
+          return;
+        }
+        const Time next = take_late(late);
+        if (!late.empty()) {
+          break;
+        }
+        if (next == kNever) {
+          timed_.wait(mutex_);
+        } else {
+          timed_.wait_until(mutex_, next);
+        }
       }
-      return ends;
-    });
-    flusher.through -= late.size();
+    }
+    for (const ItemPtr& item : late) {
+      std::exchange(item->done, {})(
+          {Written::Kind::failed,
+           "the journal is full, and the source has not come to it in time",
+           {}},
+          0);
+    }
   }
-  for (const ItemPtr& item : late) {
-    std::exchange(item->done, {})(
-        {Written::Kind::failed, "the journal is full, and the source does not take it", {}}, 0);
+}
+
+// When the next one will be.
+Time WriteBack::take_late(std::vector<ItemPtr>& late) {
+  Time next = kNever;
+  const Time at = now();
+  for (const auto& flusher : flushers_) {
+    auto& through = flusher->through;
+    const auto first = through.begin() + static_cast<std::ptrdiff_t>(flusher->busy);
+    auto end = first;
+    for (; end != through.end() && end->deadline <= at; ++end) {
+      late.push_back(end->item);
+    }
+    if (end != through.end()) {
+      next = std::min(next, end->deadline);
+    }
+    through.erase(first, end);
   }
+  return next;
 }
 
 // A line in the file of dead letters, and in the log. Then the source is told that the journal has

@@ -10,7 +10,9 @@
 // applied.
 //
 // A write for which the journal has no room goes through: behind those of its source that are
-// journalled, and is answered when the source has it, or when it has waited too long.
+// journalled, and is answered when the source has it. One that has waited for the source's timeout
+// is given up, however busy the source is with others, by a thread that does nothing else; one that
+// is begun by then has the timeout once more.
 //
 // A write stays in the journal until Redis has it too: if the process dies before, the next one
 // removes Redis's copy.
@@ -107,19 +109,24 @@ class WriteBack {
  private:
   struct Item {
     journal::Record record;  // sequence 0: it goes through
-    Time deadline = kNever;  // then
-    Done done;               // likewise
+    Done done;               // then
     bool found = false;      // an earlier run has left it
     bool lost = false;       // and it belongs to no source any more
   };
   using ItemPtr = std::shared_ptr<Item>;
+  struct Through {
+    ItemPtr item;
+    std::uint64_t behind = 0;  // the sequence of the last one in the queue
+    Time deadline = kNever;    // it is given up if it is not begun
+  };
   struct Flusher {
     Source source;
     std::deque<ItemPtr> queue;
-    std::size_t through = 0;  // of these
-    std::size_t found = 0;
-    bool known = true;    // which of these the source has: none
-    bool failed = false;  // it is being tried again
+    std::size_t found = 0;        // of these
+    std::deque<Through> through;  // by their deadlines too
+    std::size_t busy = 0;         // of these the first, which the source is being told
+    bool known = true;            // which of these the source has: none
+    bool failed = false;          // it is being tried again
     WriteBackTotals totals;
     std::thread thread;
   };
@@ -130,7 +137,8 @@ class WriteBack {
 
   void add(std::size_t source, const ItemPtr& item) TC_REQUIRES(mutex_);
   void forget(Flusher& flusher, const Item& item) TC_REQUIRES(mutex_);
-  void take_away(Flusher& flusher, std::size_t count) TC_REQUIRES(mutex_);
+  void take_away(Flusher& flusher, const std::vector<ItemPtr>& batch) TC_REQUIRES(mutex_);
+  static std::vector<ItemPtr> choose(Flusher& flusher, std::size_t most);
   void look(Flusher& flusher);
   Keys leave_out(Flusher& flusher, std::uint64_t reached);
   void work(Flusher& flusher);
@@ -139,8 +147,9 @@ class WriteBack {
   static std::string key_of(const Item& item);
   bool bury(Flusher& flusher, const Item& item, const std::string& why);
   void try_again(Flusher& flusher, const std::string& why, Duration& pause);
-  void wait(Flusher& flusher, Duration pause);
-  void end_late(Flusher& flusher);
+  void wait(Duration pause);
+  void end_late();
+  Time take_late(std::vector<ItemPtr>& late) TC_REQUIRES(mutex_);
   void release();
 
   const config::Journal config_;
@@ -148,12 +157,14 @@ class WriteBack {
   OnFound on_found_;
   mutable Mutex mutex_;
   std::condition_variable_any ready_;
+  std::condition_variable_any timed_;               // there is something else that may be late
   std::vector<std::unique_ptr<Flusher>> flushers_;  // their queues and counts under the mutex
   std::unordered_map<std::string, Pending> pending_ TC_GUARDED_BY(mutex_);
   std::uint64_t last_ TC_GUARDED_BY(mutex_) = 0;  // the sequence that was added last
   std::set<std::uint64_t> unsettled_ TC_GUARDED_BY(mutex_);
   bool stopping_ TC_GUARDED_BY(mutex_) = false;
   std::unique_ptr<journal::Journal> journal_;
+  std::thread late_thread_;
 };
 
 }  // namespace tiercache::proxy

@@ -45,6 +45,10 @@ Status WriteBack::open(OnFound on_found) {
     spdlog::info("journal: {} writes that an earlier run has left are applied where they are not",
                  its.records.size());
   }
+  late_thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "tiercache-late");
+    end_late();
+  });
   for (const auto& flusher : flushers_) {
     if (flusher->source.writer) {
       flusher->thread = std::thread([this, its_own = flusher.get()] {

@@ -254,7 +254,7 @@ TEST_CASE("beyond its limit writes go through, and wait for the source") {
   }
   CHECK(journalled >= 8);
   CHECK(journalled < 12);
-  CHECK(reply.text.find("the journal is full, and the source does not take it") !=
+  CHECK(reply.text.find("the journal is full, and the source has not come to it in time") !=
         std::string::npos);
   world.client->send("SET", "log:1", "through " + value);
   world.database.run("commit");
