@@ -10,6 +10,7 @@
 #include "tiercache/l1/reply.hpp"
 #include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/worker.hpp"
+#include "tiercache/proxy/writes.hpp"
 #include "tiercache/resp/encoder.hpp"
 #include "tiercache/resp/reply_header.hpp"
 
@@ -139,8 +140,17 @@ void Loads::look(const LoadPtr& load) {
   }
   {
     MutexLock lock(mutex_);
-    load->state = Load::State::loading;
     load->seen = see(load->wanted);
+  }
+  // As ask() does: what has been written back here goes before what another proxy has loaded, which
+  // may be older.
+  if (writes_ && writes_->pending(load->wanted.key)) {
+    fence(load);
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    load->state = Load::State::loading;
   }
   std::string request;
   const bool hash = spaces_[load->wanted.space]->result == config::LoadResult::hash;

@@ -39,7 +39,11 @@ std::string conf(const std::string& path, const std::string& journal, const std:
                "delete from t where id = :id") +
          "coalesce = true\n" +
          space("log", "select doc from log where id = :id order by rowid desc limit 1",
-               "insert into log values (:id, :value)", "");
+               "insert into log values (:id, :value)", "") +
+         space("shared", "select doc from t where id = :id",
+               "insert into t values (:id, :value) on conflict (id) do update set doc = :value",
+               "") +
+         "lease = true\n";
 }
 
 struct World {
@@ -126,6 +130,31 @@ TEST_CASE("a write is answered when it is journalled, served meanwhile, and appl
   CHECK(world.rows("select doc from log order by rowid") == Rows{"1", "2"});
   CHECK(world.counted("source_db", "flushed") == 5);
   CHECK(world.client->call("INFO", "tiers").text.find("l3_writes_pending:0") != std::string::npos);
+}
+
+TEST_CASE("what is pending goes before what another proxy loads under its lease") {
+  World world;
+  world.database.run("begin immediate");
+  CHECK(world.client->call("SET", "shared:1", "new").text == "OK");
+  // Redis loses it, and another proxy is about to load the old row.
+  world.direct.call("SET", "tiercache:lease:shared:1", "another's", "PX", "600000");
+  world.direct.call("DEL", "shared:1");
+  world.direct.call("CONFIG", "RESETSTAT");
+  std::atomic<bool> answered{false};
+  std::string got;
+  std::thread reader([&] {
+    got = world.get("shared:1");
+    answered = true;
+  });
+  CHECK(eventually([&] {
+    return answered || world.direct.call("INFO", "commandstats").text.find("cmdstat_get:calls=2") !=
+                           std::string::npos;
+  }));
+  world.direct.call("SET", "shared:1", "old", "NX");
+  reader.join();
+  CHECK(got == "new");
+  world.database.run("commit");
+  CHECK(eventually([&] { return world.rows("select doc from t where id = 1") == Rows{"new"}; }));
 }
 
 TEST_CASE("of a key's writes that are applied together the last one is") {
