@@ -4,6 +4,10 @@
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 
+#include <numeric>
+
+#include <fmt/format.h>
+
 namespace tiercache::proxy {
 
 namespace {
@@ -38,6 +42,29 @@ bool Writes::ready() const {
 
 std::size_t Writes::unapplied() const {
   return write_back_ ? write_back_->unapplied() : 0;
+}
+
+std::string Writes::left() const {
+  std::size_t unanswered = 0;
+  {
+    // First: what else a write leaves is counted before it is answered.
+    MutexLock lock(mutex_);
+    unanswered = std::accumulate(unanswered_.begin(), unanswered_.end(), std::size_t{0});
+  }
+  std::string text;
+  const auto say = [&text](std::string_view one) {
+    text.append(text.empty() ? "" : "; ").append(one);
+  };
+  if (unanswered > 0) {
+    say(fmt::format("{} writes to sources were under way", unanswered));
+  }
+  if (const std::size_t count = unapplied(); count > 0) {
+    say(fmt::format("{} writes stay in the journal for the next start", count));
+  }
+  if (const std::size_t keys = doomed_.load(std::memory_order_relaxed); keys > 0) {
+    say(fmt::format("Redis may keep older copies of {} keys, which it has not let go of", keys));
+  }
+  return text;
 }
 
 std::optional<PendingWrite> Writes::pending(std::string_view key) const {

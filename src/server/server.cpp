@@ -434,18 +434,19 @@ std::size_t Server::Impl::sessions() const {
 }
 
 void Server::Impl::await_drained() {
+  const std::size_t clients = sessions();  // first: they begin writes
   const proxy::Writes* writes = proxy::source_writes(hub_);
-  const std::size_t unapplied = writes != nullptr ? writes->unapplied() : 0;
-  if (sessions() == 0 && unapplied == 0 && handlers_->settled()) {
+  const std::string left = writes != nullptr ? writes->left() : std::string();
+  if (clients == 0 && left.empty() && handlers_->settled()) {
     control_.stop();
     return;
   }
   if (std::chrono::steady_clock::now() >= drain_until_) {
-    if (sessions() > 0) {
-      spdlog::warn("{} sessions still had requests in flight", sessions());
+    if (clients > 0) {
+      spdlog::warn("{} sessions still had requests in flight", clients);
     }
-    if (unapplied > 0) {
-      spdlog::warn("{} writes stay in the journal for the next start", unapplied);
+    if (!left.empty()) {
+      spdlog::warn("{}", left);
     }
     control_.stop();
     return;

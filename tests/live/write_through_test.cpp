@@ -1,5 +1,5 @@
 // Writes that are in a source before they are in Redis, through the real program.
-#include "sources_world.hpp"
+#include "write_through_world.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,75 +12,8 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <sqlite3.h>
 
 namespace tiercache::testing {
-
-namespace {
-
-constexpr const char* kUpsert =
-    "insert into t values (:id, :value) on conflict (id) do update set doc = :value";
-
-std::string space(const std::string& name, const std::string& write, const std::string& more) {
-  return "[[namespace]]\nname = \"" + name + "\"\nmatch = [\"" + name + ":*\"]\n" +
-         "tiers = \"l1+l2+l3\"\nsource = \"db\"\nkey = \"" + name + ":{id:int}\"\n" +
-         "query = \"select doc from t where id = :id\"\nnegative_ttl_ms = 500\n" +
-         "strategy = \"write-through\"\nwrite = \"" + write + "\"\n" + more;
-}
-
-std::string conf(const std::string& path) {
-  return "[[source]]\nname = \"db\"\npath = \"" + path + "\"\ntimeout_ms = 60000\n" +
-         space("doc", kUpsert, "remove = \"delete from t where id = :id\"\nl2_ttl_ms = 60000\n") +
-         space("kept", kUpsert, "l2_ttl_ms = 0\n") +
-         space("picky", "insert into picky values (:id, :value)", "") +
-         space("broken", "insert into later values (:id, :value)", "");
-}
-
-struct World {
-  RedisServer redis;
-  Database database;
-  TiercacheProcess proxy;
-  Client client;
-  Client direct;
-
-  World()
-      : database(redis.directory() / "test.db"),
-        proxy(redis.port(), {"threads=2"}, conf(database.path().string())),
-        client(proxy.port(), std::chrono::seconds(60)),
-        direct(redis.port()) {
-    database.run("create table picky (id integer, doc text check (doc <> 'bad'))");
-    client.call("PING");
-  }
-  // "NULL" where there is no row.
-  std::string row(int id) const {
-    sqlite3* reader = nullptr;
-    REQUIRE(sqlite3_open(database.path().c_str(), &reader) == SQLITE_OK);
-    sqlite3_busy_timeout(reader, 60'000);
-    std::string text = "NULL";
-    const std::string query = "select doc from t where id = " + std::to_string(id);
-    CHECK(sqlite3_exec(
-              reader, query.c_str(),
-              [](void* out, int, char** values, char**) {
-                *static_cast<std::string*>(out) = values[0] == nullptr ? "" : values[0];
-                return 0;
-              },
-              &text, nullptr) == SQLITE_OK);
-    sqlite3_close(reader);
-    return text;
-  }
-  std::string get(Client& by, const std::string& key) {
-    const Value value = by.call("GET", key);
-    return value.is_nil() ? "nil" : value.text;
-  }
-  std::string counted(const std::string& line) {
-    const Value stats = client.call("CACHE", "STATS");
-    const Value* found = stats.find(line);
-    REQUIRE(found != nullptr);
-    return "," + found->text + ",";
-  }
-};
-
-}  // namespace
 
 TEST_CASE("a write is in the source and in Redis when it is answered") {
   World world;
@@ -470,20 +403,53 @@ TEST_CASE("without a queue what cannot go at once fails at once, and all else go
   CHECK(other.call("SET", "doc:3", "x").text == "OK");
 }
 
-TEST_CASE("a stop answers the writes that are under way") {
+TEST_CASE("a stop ends the writes that are under way, also if the client has gone") {
+  for (const bool gone : {false, true}) {
+    CAPTURE(gone);
+    World world;
+    CHECK(world.client.call("SET", "doc:1", "old").text == "OK");
+    world.database.run("begin immediate");
+    auto client = std::make_unique<Client>(world.proxy.port(), std::chrono::seconds(60));
+    client->send("SET", "doc:1", "waits");
+    CHECK(eventually([&] { return counted(world.client, "source_db", "writes_unanswered") == 1; }));
+    if (gone) {
+      client->close();
+    }
+    world.client.close();
+    world.proxy.signal(SIGTERM);
+    CHECK_FALSE(world.proxy.wait_exit(std::chrono::milliseconds(100)));
+    world.database.run("commit");
+    CHECK((gone || client->read().text == "OK"));
+    CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
+    CHECK(world.row(1) == "waits");
+    CHECK(world.get(world.direct, "doc:1") == "waits");
+  }
+}
+
+TEST_CASE("a stop waits until Redis has let go of what it did not take, and tells of the rest") {
   World world;
-  world.database.run("begin immediate");
-  world.client.send("SET", "doc:1", "waits");
-  CHECK(eventually([&] {
-    Client other(world.proxy.port());
-    return counted(other, "source_db", "writes_unanswered") == 1;
-  }));
+  CHECK(world.client.call("SET", "doc:1", "old").text == "OK");
+  // Redis takes no write at all.
+  world.direct.call("CONFIG", "SET", "min-replicas-to-write", "1");
+  const Value half = world.client.call("SET", "doc:1", "new");
+  CHECK(half.text.find("has taken the write, but Redis has not: NOREPLICAS") != std::string::npos);
   world.proxy.signal(SIGTERM);
   CHECK_FALSE(world.proxy.wait_exit(std::chrono::milliseconds(100)));
-  world.database.run("commit");
-  CHECK(world.client.read().text == "OK");
+  CHECK(world.get(world.direct, "doc:1") == "old");
+  world.direct.call("CONFIG", "SET", "min-replicas-to-write", "0");
   CHECK(world.proxy.wait_exit(std::chrono::seconds(60)) == 0);
-  CHECK(world.row(1) == "waits");
+  CHECK(world.get(world.direct, "doc:1") == "nil");
+  CHECK(world.proxy.log().find("older copies") == std::string::npos);
+
+  TiercacheProcess second(world.redis.port(), {"threads=2", "limits.drain_timeout_ms=100"},
+                          conf(world.database.path().string()));
+  Client client(second.port(), std::chrono::seconds(60));
+  CHECK(client.call("SET", "doc:1", "old").text == "OK");
+  world.direct.call("CONFIG", "SET", "min-replicas-to-write", "1");
+  CHECK(client.call("SET", "doc:1", "new").is_error());
+  second.signal(SIGTERM);
+  CHECK(second.wait_exit(std::chrono::seconds(60)) == 0);
+  CHECK(second.log().find("Redis may keep older copies of 1 keys") != std::string::npos);
 }
 
 }  // namespace tiercache::testing

@@ -87,6 +87,8 @@ class Writes : public std::enable_shared_from_this<Writes> {
   bool ready() const;
   // Writes that are answered and not in their source.
   std::size_t unapplied() const;
+  // What a stop would leave undone, for people; empty: nothing. Whoever may write is to have gone.
+  std::string left() const;
   // What will be in the source of a key that has been written back.
   std::optional<PendingWrite> pending(std::string_view key) const;
 
