@@ -46,6 +46,7 @@ Writes::Writes(const config::Config& config, Loads& loads, const MakeWriter& mak
       space->name = one.name;
       space->source_name = one.source;
       space->limit = config.sources[space->source].queue + 1;  // one has its turn
+      space->timeout = config.sources[space->source].timeout;
       space->l2_ttl = one.l2_ttl;
       std::vector<l3::Query>& its = statements[space->source];
       std::vector<std::string> names = space->pattern->names();
@@ -271,6 +272,7 @@ void Writes::on_written(const WritePtr& write, l3::Written written) {
     case Kind::unknown:
       count(index, WriteCounter::failed);
       doom(*write);
+      doom_later(*write);
       end(write, error_of(space, ": " + written.why + "; whether it has the write is unknown"));
       return;
   }

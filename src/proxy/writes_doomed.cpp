@@ -3,6 +3,7 @@
 #include "errands.hpp"
 #include "write_back.hpp"
 
+#include "tiercache/proxy/loads.hpp"
 #include "tiercache/proxy/worker.hpp"
 #include "tiercache/proxy/writes.hpp"
 #include "tiercache/resp/encoder.hpp"
@@ -67,6 +68,18 @@ void Writes::doom(Write& write) {
                                        std::exchange(write.sequence, 0)}));
 }
 
+void Writes::doom_later(const Write& write) {
+  const auto doomed =
+      std::make_shared<Doomed>(Doomed{write.worker, write.wanted.db, write.keys, write.hashes});
+  doomed_.fetch_add(doomed->keys.size(), std::memory_order_relaxed);
+  const Duration pause = kSettles * Duration(spaces_[write.wanted.space]->timeout);
+  write.worker->post([self = weak_from_this(), doomed, pause] {
+    if (const auto writes = self.lock()) {
+      writes->remove_later(doomed, pause);
+    }
+  });
+}
+
 void Writes::doom(const DoomedPtr& first) {
   for (const Doomed* its = first.get(); its != nullptr; its = its->next.get()) {
     doomed_.fetch_add(its->keys.size(), std::memory_order_relaxed);
@@ -78,9 +91,21 @@ void Writes::doom(const DoomedPtr& first) {
   });
 }
 
-// On the worker's thread. Whatever has become of the key meanwhile: the source has its value.
+// On the worker's thread. Whatever has become of the key meanwhile: the source has its value. Told
+// first and looked for stores then, as a write: a load that is being stored by another link could
+// come behind the removal.
 void Writes::remove(const DoomedPtr& doomed) {
   announce(*doomed->worker, doomed->hashes);
+  const bool waits = loads_.is_storing(doomed->hashes, [self = weak_from_this(), doomed] {
+    doomed->worker->post([self, doomed] {
+      if (const auto writes = self.lock()) {
+        writes->remove(doomed);
+      }
+    });
+  });
+  if (waits) {
+    return;
+  }
   Errands::Terms terms;
   terms.db = doomed->db;
   terms.patient = false;
@@ -122,12 +147,12 @@ void Writes::on_removed(const DoomedPtr& doomed, const std::vector<std::string>&
   if (next && left < before) {
     remove(next);
   } else if (next) {
-    remove_later(next);
+    remove_later(next, kRetry);
   }
 }
 
-void Writes::remove_later(const DoomedPtr& doomed) {
-  const auto timer = std::make_shared<boost::asio::steady_timer>(doomed->worker->io(), kRetry);
+void Writes::remove_later(const DoomedPtr& doomed, Duration pause) {
+  const auto timer = std::make_shared<boost::asio::steady_timer>(doomed->worker->io(), pause);
   timer->async_wait(
       [self = weak_from_this(), doomed, timer](const boost::system::error_code& error) {
         const auto writes = self.lock();

@@ -15,7 +15,9 @@
 //
 // If the source does not take a write, nothing was changed. If Redis does not take what the source
 // has taken, the client is told so, and Redis's copy is removed as soon as Redis allows; until then
-// it may show the older value.
+// it may show the older value. Where nobody knows whether the source has a write the copy is
+// removed at once, and once more after kSettles: a commit may come after a load that has found the
+// old row.
 //
 // Thread-safe; one for the process, owned by Loads. Limits: SourceConfig::queue writes for each
 // source that are not answered yet, then an error; kDoomed keys whose copies are to be removed,
@@ -72,6 +74,8 @@ struct PendingWrite {
 class Writes : public std::enable_shared_from_this<Writes> {
  public:
   static constexpr std::size_t kDoomed = 1024;
+  // In timeouts of the source.
+  static constexpr int kSettles = 2;
 
   // How a source is written to; tests have their own.
   using MakeWriter =
@@ -132,7 +136,8 @@ class Writes : public std::enable_shared_from_this<Writes> {
     std::string name;
     std::string source_name;
     std::size_t source = 0;
-    std::size_t limit = 0;  // the source's
+    std::size_t limit = 0;                 // the source's
+    std::chrono::milliseconds timeout{0};  // likewise
     std::chrono::milliseconds l2_ttl{0};
     std::array<std::atomic<std::uint64_t>, kWriteCounters> counts{};
   };
@@ -176,11 +181,12 @@ class Writes : public std::enable_shared_from_this<Writes> {
   void end_in_redis(const WritePtr& write);
   void end(const WritePtr& write, std::string reply);
   void doom(Write& write);
+  void doom_later(const Write& write);
   void doom_found(Worker& worker, std::uint32_t db, const std::set<std::string>& keys);
   void doom(const DoomedPtr& first);
   void remove(const DoomedPtr& doomed);
   void on_removed(const DoomedPtr& doomed, const std::vector<std::string>& replies);
-  void remove_later(const DoomedPtr& doomed);
+  void remove_later(const DoomedPtr& doomed, Duration pause);
   static void hold(Write& write);
   static void let_go(Write& write);
   static void announce(Worker& worker, const std::vector<KeyHash>& hashes);
