@@ -1,4 +1,6 @@
-// Writes to PostgreSQL: statements prepared on a session of libpq.
+// Writes to PostgreSQL: statements prepared on a session of libpq. The changes of a transaction are
+// one pipeline, so that a batch costs the round trips of one change, however far the server is.
+// COMMIT is apart: until it is sent it is known that nothing was changed.
 //
 // With a journal's position each transaction locks that journal's row first. So one whose
 // connection was lost while it was being committed has ended, one way or the other, before another
@@ -12,7 +14,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tiercache::l3 {
@@ -21,6 +25,8 @@ namespace {
 
 constexpr int kAsText = 0;
 constexpr int kBinary = 1;
+// Changes of a transaction leave together until their values are so large.
+constexpr std::size_t kPipelined = std::size_t{1} << 20;
 
 class PostgresWriter final : public Writer {
  public:
@@ -85,10 +91,13 @@ class PostgresWriter final : public Writer {
     if (journal) {
       written.reached = done;
     }
-    for (std::size_t i = 0; i < changes.size(); i++) {
-      if (journal && position.sequences[i] <= done) {
-        written.rows.push_back(0);
-      } else if (!change(*changes[i], written)) {
+    std::span<const Change* const> left = changes;
+    while (journal && !left.empty() && position.sequences[written.rows.size()] <= done) {
+      written.rows.push_back(0);
+      left = left.subspan(1);
+    }
+    while (!left.empty()) {
+      if (!change_some(left, written)) {
         return false;
       }
     }
@@ -131,40 +140,63 @@ class PostgresWriter final : public Writer {
                 written);
   }
 
-  bool change(const Change& change, Written& written) {
+  // What is bound to the parameters of one change's statement.
+  struct Bound {
+    std::size_t statement;
+    std::vector<std::string> texts;
+  };
+
+  std::optional<Bound> bind(const Change& change, Written& written) {
     if (!prepare(change.statement, written)) {
-      return false;
+      return std::nullopt;
     }
     const Prepared& prepared = prepared_[change.statement];
-    std::vector<std::string> texts;
+    Bound bound{change.statement, {}};
     for (std::size_t i = 0; i < prepared.order.size(); i++) {
-      texts.push_back(value_text(change.values[prepared.order[i]]));
-      if (prepared.formats[i] == kAsText && !is_storable_text(texts.back())) {
+      bound.texts.push_back(value_text(change.values[prepared.order[i]]));
+      if (prepared.formats[i] == kAsText && !is_storable_text(bound.texts.back())) {
         written.kind = Written::Kind::refused;
         written.why = "it is no text that PostgreSQL can hold (UTF-8 without NUL)";
-        return false;
+        return std::nullopt;
       }
     }
+    return bound;
+  }
+
+  int send(const Bound& bound) {
     std::vector<const char*> pointers;
     std::vector<int> sizes;
-    for (const std::string& text : texts) {
+    for (const std::string& text : bound.texts) {
       pointers.push_back(text.c_str());
       sizes.push_back(static_cast<int>(text.size()));
     }
-    PqRows rows;
-    const int sent = PQsendQueryPrepared(session_.get(), name_of(change.statement).c_str(),
-                                         static_cast<int>(pointers.size()), pointers.data(),
-                                         sizes.data(), prepared.formats.data(), 0);
-    PqProblem problem = session_.result(sent, PGRES_COMMAND_OK, deadline_, rows);
-    const bool returns = rows && PQresultStatus(rows.get()) == PGRES_TUPLES_OK;
-    if (!returns && !good(std::move(problem), written)) {
-      return false;
+    return PQsendQueryPrepared(session_.get(), name_of(bound.statement).c_str(),
+                               static_cast<int>(pointers.size()), pointers.data(), sizes.data(),
+                               prepared_[bound.statement].formats.data(), 0);
+  }
+
+  // The first of `left`, as many as may leave together; they are taken from it.
+  bool change_some(std::span<const Change* const>& left, Written& written) {
+    std::vector<Bound> bound;
+    for (std::size_t bytes = 0; !left.empty() && bytes < kPipelined; left = left.subspan(1)) {
+      auto one = bind(*left.front(), written);
+      if (!one) {
+        return false;
+      }
+      for (const std::string& text : one->texts) {
+        bytes += text.size();
+      }
+      bound.push_back(*std::move(one));
     }
-    const std::string_view count = PQcmdTuples(rows.get());
-    std::uint64_t number = 0;
-    std::from_chars(count.data(), count.data() + count.size(), number);
-    written.rows.push_back(number);
-    return true;
+    PqProblem problem = session_.pipeline(
+        bound.size(), deadline_, [&](std::size_t i) { return send(bound[i]); },
+        [&](std::size_t /*index*/, const PGresult* rows) {
+          const std::string_view count = PQcmdTuples(const_cast<PGresult*>(rows));
+          std::uint64_t number = 0;
+          std::from_chars(count.data(), count.data() + count.size(), number);
+          written.rows.push_back(number);
+        });
+    return good(std::move(problem), written);
   }
 
   static std::string name_of(std::size_t index) {

@@ -93,28 +93,17 @@ PqProblem PqSession::connect(Time deadline) {
   return problem;
 }
 
-// Of what was just sent.
-PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows,
-                            const std::function<bool(const PGresult*)>& on_row) {
+PqProblem PqSession::next(Time deadline, PqRows& rows) {
   PGconn* connection = connection_.get();
-  if (sent == 0) {
-    return lost(one_line(PQerrorMessage(connection)));
-  }
   for (;;) {
     const int left = PQflush(connection);
     if (left < 0) {
       return lost(one_line(PQerrorMessage(connection)));
     }
-    if (left == 0 && PQisBusy(connection) == 0) {
-      PqRows next(PQgetResult(connection));
-      if (!next) {
-        break;
-      }
-      if (on_row && PQresultStatus(next.get()) == PGRES_SINGLE_TUPLE && !on_row(next.get())) {
-        return lost("enough");
-      }
-      rows = std::move(next);
-      continue;
+    // Also while not all is sent: else both sides may wait until the other one reads.
+    if (PQisBusy(connection) == 0) {
+      rows.reset(PQgetResult(connection));
+      return {};
     }
     if (!wait(static_cast<short>(POLLIN | (left > 0 ? POLLOUT : 0)), deadline)) {
       return lost(std::string(Connection::kTimeout));  // the server sees that nobody waits
@@ -123,14 +112,81 @@ PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRo
       return lost(one_line(PQerrorMessage(connection)));
     }
   }
-  if (PQstatus(connection) == CONNECTION_BAD) {
+}
+
+PqProblem PqSession::result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows,
+                            const std::function<bool(const PGresult*)>& on_row) {
+  if (sent == 0) {
+    return lost(one_line(PQerrorMessage(connection_.get())));
+  }
+  for (;;) {
+    PqRows more;
+    if (PqProblem problem = next(deadline, more); problem.kind != PqProblem::Kind::none) {
+      return problem;
+    }
+    if (!more) {
+      break;
+    }
+    if (on_row && PQresultStatus(more.get()) == PGRES_SINGLE_TUPLE && !on_row(more.get())) {
+      return lost("enough");
+    }
+    rows = std::move(more);
+  }
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+    return lost(one_line(PQerrorMessage(connection_.get())));
+  }
+  return rows && PQresultStatus(rows.get()) == wanted ? PqProblem{} : problem_of(rows.get());
+}
+
+PqProblem PqSession::pipeline(std::size_t count, Time deadline,
+                              const std::function<int(std::size_t)>& send,
+                              const std::function<void(std::size_t, const PGresult*)>& take) {
+  PGconn* connection = connection_.get();
+  bool sent = PQenterPipelineMode(connection) != 0;
+  for (std::size_t i = 0; sent && i < count; i++) {
+    sent = send(i) != 0;
+  }
+  if (!sent || PQpipelineSync(connection) == 0) {
     return lost(one_line(PQerrorMessage(connection)));
   }
-  if (rows && PQresultStatus(rows.get()) == wanted) {
-    return {};
+  PqProblem first;
+  for (std::size_t i = 0;;) {
+    PqRows rows;
+    if (PqProblem problem = next(deadline, rows); problem.kind != PqProblem::Kind::none) {
+      return problem;
+    }
+    if (PQstatus(connection) == CONNECTION_BAD) {
+      return lost(one_line(PQerrorMessage(connection)));
+    }
+    if (!rows) {
+      i++;
+      continue;
+    }
+    switch (PQresultStatus(rows.get())) {
+      case PGRES_PIPELINE_SYNC:
+        return PQexitPipelineMode(connection) != 0 ? std::move(first)
+                                                   : lost(one_line(PQerrorMessage(connection)));
+      case PGRES_COMMAND_OK:
+      case PGRES_TUPLES_OK:
+        take(i, rows.get());
+        break;
+      case PGRES_PIPELINE_ABORTED:
+        break;
+      default:
+        if (PqProblem problem = problem_of(rows.get()); problem.kind == PqProblem::Kind::lost) {
+          return problem;
+        } else if (first.kind == PqProblem::Kind::none) {
+          first = std::move(problem);
+        }
+    }
   }
-  const char* message = rows ? PQresultErrorField(rows.get(), PG_DIAG_MESSAGE_PRIMARY) : nullptr;
-  const char* state = rows ? PQresultErrorField(rows.get(), PG_DIAG_SQLSTATE) : nullptr;
+}
+
+// Of a result that is not what was wanted; null: there was none.
+PqProblem PqSession::problem_of(const PGresult* rows) {
+  const char* message =
+      rows != nullptr ? PQresultErrorField(rows, PG_DIAG_MESSAGE_PRIMARY) : nullptr;
+  const char* state = rows != nullptr ? PQresultErrorField(rows, PG_DIAG_SQLSTATE) : nullptr;
   const std::string_view code = state == nullptr ? "" : state;
   std::string why = message == nullptr ? "the query yields no rows" : one_line(message);
   const std::string_view group = code.substr(0, 2);

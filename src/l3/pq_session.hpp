@@ -7,6 +7,7 @@
 #include "tiercache/base/time.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -60,6 +61,13 @@ class PqSession {
   // rest is not read, and the connection is lost.
   PqProblem result(int sent, ExecStatusType wanted, Time deadline, PqRows& rows,
                    const std::function<bool(const PGresult*)>& on_row = {});
+  // Requests that leave together, in libpq's pipeline mode, up to one round trip for all: `send(i)`
+  // sends the one of that number by a PQsend function and says what that said, and `take(i, rows)`
+  // gets its result. The first that goes wrong is the problem; those behind it are not executed,
+  // and not taken. Within a transaction that is open: else each pipeline is one of its own. What is
+  // sent is in memory until the server has it. REQUIRES: connected.
+  PqProblem pipeline(std::size_t count, Time deadline, const std::function<int(std::size_t)>& send,
+                     const std::function<void(std::size_t, const PGresult*)>& take);
   // Waits end, as if it was too late, soon after this has become true.
   void stop_by(const std::atomic<bool>& stop) noexcept {
     stop_ = &stop;
@@ -76,6 +84,9 @@ class PqSession {
   };
 
   PqProblem lost(std::string why);
+  // What libpq has next; null: it has said all of a request.
+  PqProblem next(Time deadline, PqRows& rows);
+  PqProblem problem_of(const PGresult* rows);
   bool wait(short events, Time deadline) const;
 
   const std::string dsn_;

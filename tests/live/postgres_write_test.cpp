@@ -30,6 +30,7 @@ constexpr std::size_t kRaw = 3;
 constexpr std::size_t kLater = 4;
 constexpr std::size_t kAsleep = 5;
 constexpr std::size_t kJson = 6;
+constexpr std::size_t kLoud = 7;
 
 struct World : Writing {
   PostgresServer database;
@@ -52,8 +53,8 @@ struct World : Writing {
          {"insert into t values (:id, :value) on conflict (id) do update set doc = :value",
           "delete from t where id = :id", "insert into log values (:id, :value)",
           "insert into raw values (:id, :value)", "insert into later values (:id, :value)",
-          "insert into log select :id, pg_sleep(60)::text",
-          "insert into json values (:id, :value)"}) {
+          "insert into log select :id, pg_sleep(60)::text", "insert into json values (:id, :value)",
+          "insert into log values (:id, :value) returning repeat('x', 1000000)"}) {
       statements.push_back({text, names, integers});
     }
     l3::SourceConfig config;
@@ -78,6 +79,45 @@ TEST_CASE("PostgreSQL: a batch is applied in its order, all or none") {
   CHECK(world.database.run("select string_agg(id || doc, ' ') from t") == "1c'");
   CHECK(world.database.run("select doc::text from raw") == "\\x00ff");
   CHECK(world.database.run("select doc->>'a' from json") == "1");
+}
+
+TEST_CASE("PostgreSQL: the changes of a transaction leave together, and one of them is at fault") {
+  World world;
+  std::vector<Change> changes;
+  for (int i = 0; i < 1000; i++) {
+    changes.push_back(change(kPut, i % 10, std::to_string(i)));
+  }
+  const Written all = world.apply(changes);
+  CHECK(all.why.empty());
+  CHECK(all.rows == std::vector<std::uint64_t>(1000, 1));
+  CHECK(world.database.run("select string_agg(doc, ' ' order by id) from t") ==
+        "990 991 992 993 994 995 996 997 998 999");
+  changes[500] = change(kPut, 500, "bad");
+  changes[700] = change(kPut, 501, "bad");
+  for (Change& one : changes) {
+    one.values[0] = std::get<std::int64_t>(one.values[0]) + 1000;
+  }
+  const Written none = world.apply(changes);
+  CHECK(none.kind == Kind::refused);
+  CHECK(none.rows.empty());
+  CHECK(world.database.run("select count(*) from t") == "10");
+  // The session is as good as before.
+  CHECK(world.apply({change(kRemove, 1), change(kRemove, 1)}).rows ==
+        std::vector<std::uint64_t>{1, 0});
+}
+
+// More than the sockets hold, both ways: neither side may wait until the other one reads.
+TEST_CASE("PostgreSQL: large changes, and large results that nobody wants") {
+  World world;
+  std::vector<Change> changes;
+  for (int i = 0; i < 40; i++) {
+    changes.push_back(change(kLoud, i, std::string(i % 4 == 0 ? 900'000 : 10'000, 'v')));
+  }
+  const Written written = world.apply(changes);
+  CHECK(written.why.empty());
+  CHECK(written.rows == std::vector<std::uint64_t>(40, 1));
+  CHECK(world.database.run("select sum(length(doc)) from log") ==
+        std::to_string(10 * 900'000 + 30 * 10'000));
 }
 
 TEST_CASE("PostgreSQL: what forbids the journal's table is no change's fault") {
