@@ -26,7 +26,7 @@ class Bypass {
  public:
   static constexpr std::uint64_t kWindow = 32768;
   static constexpr std::uint64_t kUseful = 16;
-  static constexpr unsigned kPast = 7;
+  static constexpr unsigned kPast = 15;
   static constexpr Duration kLongest = std::chrono::seconds(1);
 
   // Whether a read that L1 cannot answer fills nothing.
