@@ -2,6 +2,7 @@
 #pragma once
 
 #include "reply_queue.hpp"
+#include "variants.hpp"
 
 #include "tiercache/coherence/shard.hpp"
 
@@ -18,9 +19,6 @@ inline constexpr coherence::FlightId kNoFlight = 0;
 // In place of PTTL's answer: L1 keeps what it fills for the namespace's own time, and says nothing
 // of the TTL in Redis.
 inline constexpr std::int64_t kTtlNotAsked = std::numeric_limits<std::int64_t>::max();
-
-// What PTTL answers of a key that is not there.
-inline constexpr std::int64_t kNoKey = -2;
 
 // It goes on to a source where Redis has not the key.
 inline bool is_loading(const Op& op) {

@@ -238,29 +238,29 @@ bool Session::begin_multi(std::uint64_t id, Args keys) {
   MultiFill& multi = op.more().multi;
   coherence::Cache& cache = lane_->cache;
   coherence::Place place = link_->next_place();
-  const auto asks_ttl = [this](std::string_view key) {
-    return worker_.spaces().asks_ttl(worker_.spaces().find(key)) || lane_->master != nullptr;
-  };
-  place.seq += static_cast<std::uint64_t>(
-      std::ranges::count_if(distinct, [&](const auto& one) { return asks_ttl(one.first); }));
   for (const auto& [key, position] : distinct) {
-    const l1::Key where{cache.hash(spec_.db, key), spec_.db, key};
     MultiFill::Part part;
-    part.hash = where.hash;
+    part.hash = cache.hash(spec_.db, key);
     part.position = position;
     part.space = worker_.spaces().find(key);
-    worker_.spaces().count(part.space, SpaceCounter::misses);
-    part.flight = cache.begin_fill(where, variant_of(command_ids().get), place, time_);
-    coherence_.on_read_sent(part.hash, place.seq);
-    if (asks_ttl(key)) {
-      scratch_.clear();
-      resp::append_request(scratch_, {"PTTL", key});
-      link_->send(scratch_, *this, tag_of(id, Asked::before));
-    } else {
+    if (!worker_.spaces().asks_ttl(part.space) && lane_->master == nullptr) {
       part.pttl = kTtlNotAsked;
       part.pttl_known = true;
     }
+    place.seq += part.pttl_known ? 0 : 1;
     multi.parts.push_back(part);
+  }
+  for (MultiFill::Part& part : multi.parts) {
+    const std::string_view key = keys[part.position];
+    worker_.spaces().count(part.space, SpaceCounter::misses);
+    part.flight =
+        cache.begin_fill({part.hash, spec_.db, key}, variant_of(command_ids().get), place, time_);
+    coherence_.on_read_sent(part.hash, place.seq);
+    if (!part.pttl_known) {
+      scratch_.clear();
+      resp::append_request(scratch_, {"PTTL", key});
+      link_->send(scratch_, *this, tag_of(id, Asked::before));
+    }
   }
   op.pttl = static_cast<std::int64_t>(keys.size());  // elements to come
   if (!may_all()) {
@@ -327,7 +327,7 @@ void Session::fill_multi(Op& op) {
       fill.reply = nil ? kNil : element;
       fill.pttl_ms = part.pttl;
       op.lane->set_source(fill, link_of(*op.lane)->next_place().source);
-      fill.missing = nil && part.pttl == -2;
+      fill.missing = nil && part.pttl == kNoKey;
       // A key of another type is nil for MGET, and an error for GET.
       fill.stored_as = nil && !fill.missing ? command_ids().mget : command_ids().get;
     }

@@ -143,7 +143,6 @@ Verdict judge(std::string_view reply, std::size_t max_value) {
 
 Heard hear(std::uint16_t command, std::string_view reply, std::int64_t pttl) {
   const CommandIds& ids = kIds;
-  constexpr std::int64_t kNoKey = -2;
   Heard heard;
   if (command != ids.get && command != ids.strlen && command != ids.exists) {
     // The reply to a missing key is also that to an empty range or an absent field, so PTTL alone

@@ -60,6 +60,9 @@ enum class Verdict : std::uint8_t {
 };
 Verdict judge(std::string_view reply, std::size_t max_value);
 
+// What PTTL answers of a key that is not there.
+inline constexpr std::int64_t kNoKey = -2;
+
 // What a whole reply of which judge() said keep, and that of the PTTL before it, say.
 struct Heard {
   bool consistent = false;  // as far as the reply tells; PTTL's is compared by coherence

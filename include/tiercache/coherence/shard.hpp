@@ -2,7 +2,7 @@
 // whose hash falls into it. Pure: no sockets, no clock, no lock. The owner (Cache) holds the
 // shard's mutex around every call; the explorer in tests/model calls it directly.
 //
-// The idea, in six sentences. Every change of a key that the proxy can see (an event, an own
+// The idea, in five sentences. Every change of a key that the proxy can see (an event, an own
 // write from send to reply) advances the epoch of the key's stripe, and a fill commits only if the
 // epoch is still the one its read was sent under. Epochs are kept in stripes, not per key: a
 // collision refuses a commit, never allows one, and a write to an uncached key costs no memory. A

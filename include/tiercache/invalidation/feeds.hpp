@@ -10,8 +10,8 @@
 // Limits of a feed: kSweeps namespaces at a time are invalidated, others queue, each once, and so
 // do those that the invalidator refuses; keys go together, and kPending wait for those before them,
 // beyond which everything is invalidated instead. Thread: the control thread, but for use_db() and
-// lines(). Destroyed while
-// its loop does not run, before the invalidator and the handlers, who are told.
+// lines(). Destroyed while its loop does not run, before the invalidator and the handlers, who are
+// told.
 #pragma once
 
 #include "tiercache/config/config.hpp"
